@@ -1,0 +1,49 @@
+"""The clock that an application's SQLite store reads; tests move one of their own."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> int:
+        """Return wall time in epoch milliseconds: due times, timestamps."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never jumps and that all processes of one boot share: leases."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> int:
+        """Return wall time in epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Return CLOCK_MONOTONIC in seconds."""
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock that stands still until `advance` moves it."""
+
+    def __init__(self, now: int = 1_800_000_000_000) -> None:
+        self._now = now
+        self._monotonic = 1_000.0
+
+    def now(self) -> int:
+        """Return the moved wall time in epoch milliseconds."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the moved monotonic time in seconds."""
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        """Move both clocks forward by `seconds`."""
+        self._now += round(seconds * 1000)
+        self._monotonic += seconds

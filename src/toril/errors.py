@@ -1,0 +1,175 @@
+"""Every error that Toril raises, in one tree.
+
+* TorilError
+  + ConfigurationError          the program is set up wrongly; found at start or at declaration
+    - InvalidSettings           a setting has a value that cannot be used
+    - InvalidStoreURL           the store's URL names no store that Toril knows
+    - StoreRefused              the store is there but must not be used (network file system, old version)
+    - InvalidSchedule           a cron line, interval or zone that cannot be evaluated
+    - MissingExtra              a feature needs an optional dependency
+  + InvalidJob                  a call that would make a bad job; nothing was written
+    - UnknownTask               no task of that name is registered
+    - InvalidArguments          an argument is missing, unknown or of the wrong type
+    - InvalidOption             a job option is out of range or of the wrong type
+    - InvalidData               data, result or progress is not RFC 8259 JSON
+  + InvalidMessage              a message that cannot be sent; nothing was written
+    - UnknownTemplate           no message type of that name
+    - InvalidContext            a context field is missing, unknown or of the wrong type
+    - InvalidAddress            not an address that mail can be sent to
+  + StoreError
+    - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
+    - PartlyAdded               a bulk add of more than 1,000 jobs stopped on the way
+    - JobNotFound               no job of that id
+    - WrongState                the job is not in a state that allows the verb
+  + NoEventLoop                 `enqueue` was called where no event loop runs
+  + LoopRunning                 a blocking call was made on an event loop's own thread
+  + ResultTimeout               `job.result()` waited in vain
+  + JobFailed                   the job whose result was awaited failed for good
+
+Raised by a task to say what shall become of its job:
+
+* Unrecoverable                 fail for good at once, whatever attempts are left
+* Snooze                        come back later without using up an attempt
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+class TorilError(Exception):
+    """Something went wrong in Toril."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().partition("\n")[0])
+
+
+class ConfigurationError(TorilError):
+    """The program is set up wrongly."""
+
+
+class InvalidSettings(ConfigurationError):
+    """A setting has a value that cannot be used."""
+
+
+class InvalidStoreURL(ConfigurationError):
+    """The store's URL names no store that Toril knows."""
+
+
+class StoreRefused(ConfigurationError):
+    """The store is there but must not be used."""
+
+
+class InvalidSchedule(ConfigurationError):
+    """A cron line, interval or time zone cannot be evaluated."""
+
+
+class MissingExtra(ConfigurationError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional part: pip install 'toril[{extra}]'")
+
+
+class InvalidJob(TorilError):
+    """The call would make a job that cannot be run; nothing was written."""
+
+
+class UnknownTask(InvalidJob):
+    """No task of that name is registered."""
+
+
+class InvalidArguments(InvalidJob):
+    """An argument is missing, unknown or of the wrong type."""
+
+
+class InvalidOption(InvalidJob):
+    """A job option is out of range or of the wrong type."""
+
+
+class InvalidData(InvalidJob):
+    """Data, result or progress is not RFC 8259 JSON."""
+
+
+class InvalidMessage(TorilError):
+    """The message cannot be sent; nothing was written."""
+
+
+class UnknownTemplate(InvalidMessage):
+    """No message type of that name is known."""
+
+
+class InvalidContext(InvalidMessage):
+    """A context field is missing, unknown or of the wrong type."""
+
+
+class InvalidAddress(InvalidMessage):
+    """Not an address that mail can be sent to."""
+
+
+class StoreError(TorilError):
+    """The store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer in time.
+
+    `undecided` tells whether the call may have taken effect all the same.
+    """
+
+    def __init__(self, message: str | None = None, *, undecided: bool = False) -> None:
+        super().__init__(message)
+        self.undecided = undecided
+
+
+class PartlyAdded(StoreError):
+    """A bulk add stopped on the way; `ids` are the jobs that were added, in order."""
+
+    def __init__(self, ids: Sequence[str], total: int) -> None:
+        super().__init__(f"{len(ids)} of {total} jobs were added before the store failed")
+        self.ids = tuple(ids)
+        self.total = total
+
+
+class JobNotFound(StoreError):
+    """No job of that id."""
+
+
+class WrongState(StoreError):
+    """The job is not in a state that allows this."""
+
+
+class NoEventLoop(TorilError):
+    """No event loop runs here: use enqueue_sync(), or app.run(...) for anything else."""
+
+
+class LoopRunning(TorilError):
+    """An event loop runs on this thread: await the coroutine instead of calling the blocking form."""
+
+
+class ResultTimeout(TorilError):
+    """The job did not end in the time given."""
+
+
+class JobFailed(TorilError):
+    """The job failed for good; `reason` is the failure that it recorded."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"job {job_id} failed: {reason}")
+        self.job_id = job_id
+        self.reason = reason
+
+
+class Unrecoverable(Exception):  # noqa: N818  (BullMQ's word)
+    """Raised by a task: fail for good at once, whatever attempts are left."""
+
+
+class Snooze(Exception):  # noqa: N818  (a request, not a fault)
+    """Raised by a task: come back after `delay` (seconds or a timedelta) without using up an attempt."""
+
+    def __init__(self, delay: float | timedelta) -> None:
+        self.seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        if not self.seconds >= 0:
+            raise ValueError(f"Snooze: delay must be 0 or more seconds, got {delay!r}")
+        super().__init__(f"snoozed for {self.seconds:g} s")

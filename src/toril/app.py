@@ -1,0 +1,324 @@
+"""Toril: one store, its tasks, queues, schedules and clock; where the parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import difflib
+import os
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+
+from toril import sync
+from toril.clock import Clock, SystemClock
+from toril.context import JobContext
+from toril.errors import ConfigurationError, InvalidSchedule, UnknownTask
+from toril.events import Listener
+from toril.options import TaskOptions
+from toril.queue import Job, Queue, add_all
+from toril.schedule import Cron, Every
+from toril.settings import Settings
+from toril.store import make_store
+from toril.store.base import ScheduleRecord
+from toril.task import Call, Task, TaskDecorator, require_loop
+
+if TYPE_CHECKING:
+    from toril.worker import Worker
+
+__all__ = ["Toril"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+Missed = Literal["once", "skip", "all"]
+Service = Callable[[], Awaitable[None]]
+
+
+class Toril:
+    """An application's jobs.
+
+    url: where they live (`sqlite:///jobs.db`); None: what the settings say (TORIL_URL, REDIS_HOST, …).
+    settings: None reads them from the environment and `.env`.
+    clock: None is the machine's; tests pass one that they move.
+
+    Nothing is opened before the first use. Raises InvalidSettings, InvalidStoreURL.
+    """
+
+    def __init__(
+        self, url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock or SystemClock()
+        self.store = make_store(url or self.settings.store_url, self.settings, self.clock)
+        self.tasks: dict[str, Task[..., Any]] = {}
+        self.processors: dict[str, Task[..., Any]] = {}
+        self._queues: dict[str, Queue] = {}
+        self._schedules: dict[str, tuple[Task[..., Any], Cron | Every, Missed]] = {}
+        self._services: list[tuple[str, Service]] = []
+        self._closers: list[Service] = []
+        self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = (
+            weakref.WeakKeyDictionary()
+        )
+        _apps.add(self)
+
+    # -- declaring
+
+    @overload
+    def task(
+        self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        process: bool = False,
+        **options: Unpack[TaskOptions],
+    ) -> TaskDecorator: ...
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str = "default",
+        process: bool = False,
+        **options: Unpack[TaskOptions],
+    ) -> Task[..., Any] | TaskDecorator:
+        """Register a function as a task: `@app.task` or `@app.task(queue=…, attempts=…, …)`.
+
+        name: the job name; default: the function's. process: run it in a process of its own, which a timeout kills.
+        options: see TaskOptions. A plain function runs in a thread, an async one on the worker's loop; a first
+        parameter annotated JobContext receives the run. Raises ConfigurationError, InvalidOption.
+        """
+
+        def make(function: Callable[..., Any]) -> Task[..., Any]:
+            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process)
+            if task.name in self.tasks:
+                raise ConfigurationError(f"task {task.name}: registered twice; give one of them another name")
+            self.tasks[task.name] = task
+            return task
+
+        return TaskDecorator(make) if function is None else make(function)
+
+    def processor(
+        self, queue: str, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[[JobContext], T]], Callable[[JobContext], T]]:
+        """Register one function for all jobs of a queue whose name has no task of its own.
+
+        It takes the JobContext, with the job's `name` and `data`. Raises ConfigurationError, InvalidOption.
+        """
+
+        def register(function: Callable[[JobContext], T]) -> Callable[[JobContext], T]:
+            task: Task[..., Any] = Task(function, self.queue(queue), options)
+            if not task.arguments.wants_context:
+                raise ConfigurationError(
+                    f"processor {task.name}: expected one parameter annotated JobContext"
+                )
+            if queue in self.processors:
+                raise ConfigurationError(
+                    f"queue {queue}: has a processor already, {self.processors[queue].name}"
+                )
+            self.processors[queue] = task
+            return function
+
+        return register
+
+    def cron(
+        self, expression: str, *, tz: str | None = None, missed: Missed = "once"
+    ) -> Callable[[Callable[[], Any] | Task[[], Any]], Task[[], Any]]:
+        """Run a task (or a function, which becomes one) without arguments at the times that a cron line names.
+
+        tz: IANA zone; default: the application's. missed: what becomes of times at which no worker ran: `once` runs
+        the last one late, `skip` none, `all` each. Raises InvalidSchedule.
+        """
+        return self._scheduled(Cron(expression, tz or self.settings.timezone), missed)
+
+    def every(
+        self, seconds: float, *, missed: Missed = "once"
+    ) -> Callable[[Callable[[], Any] | Task[[], Any]], Task[[], Any]]:
+        """Run a task (or a function, which becomes one) without arguments every so many seconds, first at once."""
+        if not seconds >= 0.001:  # noqa: PLR2004  (a millisecond)
+            raise InvalidSchedule(f"every: expected seconds, 0.001 or more, got {seconds}")
+        return self._scheduled(Every(round(seconds * 1000)), missed)
+
+    def _scheduled(self, rule: Cron | Every, missed: Missed) -> Callable[..., Task[[], Any]]:
+        if missed not in {"once", "skip", "all"}:
+            raise InvalidSchedule(f"missed: expected once, skip or all, got {missed!r}")
+
+        def register(function: Callable[[], Any] | Task[[], Any]) -> Task[[], Any]:
+            task: Task[[], Any] = function if isinstance(function, Task) else self.task(function)
+            task.call()  # a schedule has no arguments to give
+            self._schedules[task.name] = (task, rule, missed)
+            return task
+
+        return register
+
+    def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
+        """Return the queue of that name, always the same object; with options, declare its jobs' defaults."""
+        if name not in self._queues:
+            self._queues[name] = Queue(self, name)
+        queue = self._queues[name]
+        return queue.declare(**defaults) if defaults else queue
+
+    def service(self, run: Service, *, queue: str) -> None:
+        """Let `run`, an async function, run beside the lanes of every worker that serves `queue`.
+
+        It is cancelled when the worker stops, and started again after a pause if it raises.
+        """
+        self._services.append((queue, run))
+
+    def on_close(self, close: Service) -> None:
+        """Let `close`, an async function, be awaited when the application closes, after its workers."""
+        self._closers.append(close)
+
+    # -- using
+
+    def enqueue_many(self, calls: Iterable[Call[R]]) -> Coroutine[Any, Any, list[Job[R]]]:
+        """Add validated calls and return their jobs, in order; atomic up to 1,000, then in calls of 1,000.
+
+        Raises NoEventLoop at the call, StoreUnavailable, and PartlyAdded with the ids done when a later thousand fails.
+        """
+        require_loop("app.run(...)")
+        return self._enqueue_many(list(calls))
+
+    async def _enqueue_many(self, calls: list[Call[R]]) -> list[Job[R]]:
+        now = self.clock.now()
+        ids = await add_all(self, [call.new_job(now) for call in calls])
+        return [Job(call.task.queue, job_id, call.task.name) for job_id, call in zip(ids, calls, strict=True)]
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
+        return sync.run(coroutine)
+
+    def find(self, name: str) -> Task[..., Any]:
+        """Return the task of that name; raise UnknownTask, which lists those that are known."""
+        if name not in self.tasks:
+            raise self.unknown(name)
+        return self.tasks[name]
+
+    def unknown(self, name: str) -> UnknownTask:
+        """Return the error for a name that no task has."""
+        known = sorted(self.tasks)
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return UnknownTask(f"no worker here knows task {name!r} (known: {', '.join(known) or 'none'}){hint}")
+
+    # -- life
+
+    async def open(self) -> None:
+        """Open the store; raise StoreRefused or StoreUnavailable if it cannot be used."""
+        await self.store.open()
+
+    async def close(self) -> None:
+        """Let go of everything that was opened."""
+        for close in reversed(self._closers):
+            await close()
+        await self.store.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def lifespan(
+        self, workers: Mapping[str, int] | None = None
+    ) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
+        """Return a lifespan for an ASGI application: `FastAPI(lifespan=app.lifespan(workers={"emails": 5}))`.
+
+        It opens the store and, if `workers` names queues and slots, runs a worker inside the web process, which
+        leaves signals to the server. At shutdown the worker stops first, then connections.
+        """
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Any) -> AsyncIterator[None]:
+            async with self, self._working(workers):
+                yield
+
+        return lifespan
+
+    @contextlib.asynccontextmanager
+    async def _working(self, queues: Mapping[str, int] | None) -> AsyncIterator[None]:
+        if not queues:
+            yield
+            return
+        from toril.worker import Worker
+
+        worker: Worker = Worker(self, queues)
+        running = asyncio.create_task(worker.run(), name="toril-worker")
+        try:
+            yield
+        finally:
+            worker.stop()
+            await running
+
+    # -- what workers and queues ask
+
+    def listener(self) -> Listener:
+        """Return this loop's listener to the store's events."""
+        return self._listeners.setdefault(asyncio.get_running_loop(), Listener(self.store))
+
+    def task_options(self, name: str) -> Mapping[str, Any]:
+        """Return the options that the task of that name declares; nothing for a name without a task."""
+        task = self.tasks.get(name)
+        return task.options if task else {}
+
+    def check(self, name: str, data: str) -> None:
+        """Check JSON data against the task of that name, if there is one; raise InvalidArguments."""
+        task = self.tasks.get(name)
+        if task:
+            task.arguments.read(name, data)
+
+    def served_queues(self) -> list[str]:
+        """Return the queues that the application's tasks and processors name, by name."""
+        return sorted({task.queue.name for task in self.tasks.values()} | set(self.processors))
+
+    def services_for(self, queues: Iterable[str]) -> list[Service]:
+        """Return the services that belong beside lanes of these queues."""
+        served = set(queues)
+        return [run for queue, run in self._services if queue in served]
+
+    async def put_schedules(self) -> None:
+        """See that every declared schedule is stored as declared; what is so already is not touched."""
+        for task, rule, missed in self._schedules.values():
+            await self.store.put_schedule(_schedule_record(task, rule, missed))
+
+
+def _schedule_record(task: Task[[], Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:
+    policy = dataclasses.replace(task.policy, missed=None if missed == "once" else missed)
+    cron, tz, every = (
+        (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
+    )
+    return ScheduleRecord(
+        task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json()
+    )
+
+
+_apps: weakref.WeakSet[Toril] = weakref.WeakSet()
+
+
+def _forget_inherited() -> None:
+    """A forked child opens stores of its own: its parent's threads do not live here."""
+    for app in _apps:
+        app.store.forget()
+        app._listeners.clear()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_inherited)

@@ -1,0 +1,118 @@
+"""A function's parameters as the shape of its jobs' data: checked at the call, checked again before the run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NotRequired, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import PydanticSerializationError
+from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
+
+from toril.context import JobContext
+from toril.errors import ConfigurationError, InvalidArguments, InvalidData
+from toril.json import refuse_constants
+
+__all__ = ["Arguments", "result_adapter"]
+
+_typed_dict: Any = TypedDict
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
+
+
+class Arguments:
+    """The typed arguments of one function: Python values in, JSON out, and back."""
+
+    __slots__ = ("_adapter", "_names", "_read", "_validate", "_write", "function_name", "wants_context")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function_name = getattr(function, "__name__", repr(function))
+        hints = _hints(function)
+        parameters = list(inspect.signature(function).parameters.values())
+        first = parameters[0].name if parameters else ""
+        self.wants_context = hints.get(first) is JobContext
+        if self.wants_context:
+            parameters = parameters[1:]
+        for parameter in parameters:
+            self._refuse(parameter)
+        shape = {
+            parameter.name: _required(parameter, hints.get(parameter.name, Any)) for parameter in parameters
+        }
+        arguments: Any = _typed_dict("arguments", shape)  # any name may be a key, unlike a model's field
+        arguments.__pydantic_config__ = _CONFIG
+        try:
+            self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(arguments)
+        except PydanticUserError as error:
+            raise ConfigurationError(f"task {self.function_name}: {error}") from error
+        self._names = tuple(parameter.name for parameter in parameters)
+        self._validate = self._adapter.validator.validate_python
+        self._read = self._adapter.validator.validate_json
+        self._write = self._adapter.serializer.to_json
+
+    def write(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Return the arguments of a call as JSON text; raise InvalidArguments or InvalidData."""
+        if args:
+            kwargs = self._bind(task, args, kwargs)
+        try:
+            return refuse_constants(self._write(self._validate(kwargs)).decode(), task)
+        except ValidationError as error:
+            raise InvalidArguments(explain(task, error)) from None
+        except PydanticSerializationError as error:
+            raise InvalidData(f"{task}: expected values that JSON can hold, {error}") from None
+
+    def read(self, task: str, data: str) -> dict[str, Any]:
+        """Return the arguments that a job's data holds; raise InvalidArguments."""
+        try:
+            return self._read(data)  # type: ignore[no-any-return]
+        except ValidationError as error:
+            raise InvalidArguments(explain(task, error)) from None
+
+    def _bind(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if len(args) > len(self._names):
+            raise InvalidArguments(f"{task}: expected at most {len(self._names)} arguments, got {len(args)}")
+        bound = dict(zip(self._names, args, strict=False))
+        if twice := bound.keys() & kwargs.keys():
+            raise InvalidArguments(f"{task}.{min(twice)}: given twice, by position and by name")
+        return {**bound, **kwargs}
+
+    def _refuse(self, parameter: inspect.Parameter) -> None:
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise ConfigurationError(
+                f"task {self.function_name}: parameter {parameter} cannot be a field of a job's data; "
+                "expected parameters that can be given by name"
+            )
+
+
+def explain(task: str, error: ValidationError) -> str:
+    """Say in one line which fields are wrong and what was expected."""
+    parts = []
+    for problem in error.errors(include_url=False, include_context=False):
+        place = ".".join(map(str, (task, *problem["loc"])))
+        got = "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {_short(problem['input'])}"
+        message = {"missing": "required", "extra_forbidden": "no such argument"}.get(
+            problem["type"], problem["msg"]
+        )
+        parts.append(f"{place}: {message}{got}")
+    return "; ".join(parts)
+
+
+def result_adapter(function: Callable[..., Any]) -> TypeAdapter[Any]:
+    """Return what reads a job's result back as the type that the function declares."""
+    return TypeAdapter(_hints(function).get("return", Any))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004
+
+
+def _required(parameter: inspect.Parameter, hint: Any) -> Any:
+    return hint if parameter.default is parameter.empty else NotRequired[hint]
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise ConfigurationError(f"task {function.__name__}: cannot read its annotations: {error}") from error

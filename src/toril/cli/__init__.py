@@ -1,0 +1,1 @@
+"""The `toril` command: one module for each of its commands."""

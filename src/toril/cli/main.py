@@ -1,0 +1,42 @@
+"""The entry point: which commands there are. Each imports what is heavy only when it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from toril.cli.settings import settings
+from toril.errors import TorilError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(settings)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"toril {version('toril')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _toril(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Background jobs and messages for Python web applications."""
+
+
+def main() -> None:
+    """Run the command line; what is wrong is said in one line on stderr, with exit code 1."""
+    try:
+        app()
+    except TorilError as error:
+        print(f"toril: {error}", file=sys.stderr)
+        raise SystemExit(1) from error

@@ -1,0 +1,85 @@
+"""What a running job knows about itself and may say while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from toril.job import JobRecord
+from toril.json import decode, encode
+from toril.options import Policy
+from toril.store.base import Note, Run
+
+__all__ = ["JobContext", "Said"]
+
+
+class Said:
+    """The answer of `progress` and `log`: it may be awaited and there is nothing to wait for."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+_SAID = Said()
+
+
+class JobContext:
+    """One run of a job. A task that wants it takes it as its first parameter.
+
+    `progress` and `log` take effect when they are called and travel with the worker's next step (0.1 s later at
+    most), so a sync task calls them and an async one may await them.
+    """
+
+    __slots__ = ("_hear", "_policy", "record", "run")
+
+    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[Note], None]) -> None:
+        self.record = record
+        self.run = Run(record.id, record.starts, record.token)
+        self._policy = policy
+        self._hear = hear
+
+    def __repr__(self) -> str:
+        return f"<JobContext {self.name} {self.id} attempt {self.attempt} of {self.attempts}>"
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        """The job's name, which is its task's."""
+        return self.record.name
+
+    @property
+    def queue(self) -> str:
+        """The name of its queue."""
+        return self.record.queue
+
+    @property
+    def data(self) -> Any:
+        """Its data as plain JSON values."""
+        return decode(self.record.data)
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt: 1 for the first."""
+        return self.record.attempts + 1
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts it has at most."""
+        return self._policy.attempts
+
+    def progress(self, value: object) -> Said:
+        """Record how far the run is: a share from 0 to 1, or any JSON. Raises InvalidData."""
+        self._hear(Note(self.run, encode(value, "progress"), ()))
+        return _SAID
+
+    def log(self, line: object) -> Said:
+        """Add a line to the job's log."""
+        self._hear(Note(self.run, None, (str(line),)))
+        return _SAID

@@ -1,0 +1,106 @@
+"""A job as the store knows it: its states, the edges between them, its row."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from toril.errors import InvalidOption
+
+__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id"]
+
+
+class JobState(StrEnum):
+    """The states of a job; the words are BullMQ's."""
+
+    WAITING = "waiting"
+    PRIORITIZED = "prioritized"
+    DELAYED = "delayed"
+    WAITING_CHILDREN = "waiting-children"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+_READY = frozenset({JobState.WAITING, JobState.PRIORITIZED})
+
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.WAITING: frozenset({JobState.ACTIVE}),  # step takes it
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),  # step takes it
+    JobState.DELAYED: _READY,  # step promotes what is due
+    JobState.WAITING_CHILDREN: _READY,  # its last child ended
+    JobState.ACTIVE: _READY  # retried at once, released, rescued
+    | {JobState.DELAYED}  # retried later, snoozed
+    | {JobState.COMPLETED, JobState.FAILED},  # ended
+    JobState.COMPLETED: _READY,  # retried by hand
+    JobState.FAILED: _READY,  # retried by hand
+}
+"""The only list of edges; whatever else happens to a job is its removal."""
+
+
+class NewJob(NamedTuple):
+    """A job that is about to be added. Texts are JSON; times are epoch milliseconds."""
+
+    queue: str
+    name: str
+    data: str
+    opts: str
+    priority: int = 0
+    due: int = 0  # 0: at once
+    lifo: bool = False
+    id: str | None = None  # None: the store makes one
+
+
+class JobRecord(NamedTuple):
+    """One job as it stands in the store: never changed, only read again. Texts are JSON; times epoch ms."""
+
+    id: str
+    queue: str
+    name: str
+    data: str
+    opts: str
+    state: JobState
+    priority: int
+    timestamp: int  # when it was added
+    due: int | None  # when it is delayed: until then
+    starts: int  # times it was taken (BullMQ's ats); the number of its run while it is active
+    attempts: int  # runs that ended by themselves (atm)
+    stalls: int  # runs whose worker was lost (stc)
+    processed_on: int | None  # last start
+    finished_on: int | None
+    progress: str | None
+    result: str | None
+    reason: str | None  # why the last run failed, plain text
+    stack: str | None  # JSON list of the last stack traces, oldest first
+    worker: str | None  # who took it last
+    schedule: str | None  # the schedule that made it
+    tick: int | None  # and the time it was made for
+    token: int | str = 0  # the store's own mark of this run
+
+
+_INTEGER = re.compile(r"-?\d+")
+# BullMQ keeps these beside the jobs under `<prefix>:<queue>:`, so a job of that id would overwrite them
+_RESERVED = frozenset(
+    "wait prioritized delayed active waiting-children completed failed paused marker meta id pc events stalled "
+    "stalled-check limiter repeat de dn metrics priority delay".split()
+)
+
+
+def check_job_id(job_id: str) -> str:
+    """Return a custom job id if every store can carry it; raise InvalidOption otherwise.
+
+    The rules are BullMQ's: no integers (those are its own counter's), no colon, none of its key names.
+    """
+    problem = ""
+    if not isinstance(job_id, str) or not job_id or len(job_id) > 255:  # noqa: PLR2004
+        problem = "expected text of 1 to 255 characters"
+    elif _INTEGER.fullmatch(job_id):
+        problem = "an integer belongs to the queue's own counter; put a word before it"
+    elif ":" in job_id:
+        problem = "a colon divides BullMQ's keys; use another character"
+    elif job_id in _RESERVED:
+        problem = "BullMQ keeps a key of its own under that name"
+    if problem:
+        raise InvalidOption(f"job_id {job_id!r}: {problem}")
+    return job_id

@@ -1,0 +1,26 @@
+"""Gives jobs of lost workers back to their queues."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from toril.store.base import Store
+
+__all__ = ["Rescuer"]
+
+log = logging.getLogger("toril.worker")
+
+
+class Rescuer:
+    """Looks for active jobs whose lease has run out, in the queues that this worker serves."""
+
+    def __init__(self, store: Store, queues: Sequence[str]) -> None:
+        self._store = store
+        self._queues = queues
+
+    async def sweep(self) -> None:
+        """Rescue once. Call it only while this worker's own contact with the store is unbroken."""
+        for queue in self._queues:
+            for job_id in await self._store.rescue(queue):
+                log.warning("job %s of queue %s lost its worker and was rescued", job_id, queue)

@@ -1,0 +1,243 @@
+"""What can be said about a job: `Options` as the caller writes them, `Policy` as the job carries them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, TypedDict
+
+from toril.errors import InvalidOption
+from toril.job import check_job_id
+from toril.json import decode, dump
+from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
+
+__all__ = ["KEEP_COMPLETED", "KEEP_FAILED", "Keep", "Options", "Policy", "TaskOptions", "resolve"]
+
+LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How many finished jobs to keep, and for how long (`age`, seconds); None: without bound."""
+
+    count: int | None = None
+    age: float | None = None
+
+
+KEEP_COMPLETED = Keep(1_000, DAY)
+KEEP_FAILED = Keep(5_000, 7 * DAY)
+
+
+class TaskOptions(TypedDict, total=False):
+    """What a queue or a task may declare for its jobs.
+
+    attempts: runs at most, the first included (1 or more; default 1: no retry).
+    backoff: Fixed, Exponential, or on a task a function of the attempt that failed, returning seconds or None.
+    priority: 0 none, taken first in order of arrival; 1 highest … 2,097,151 lowest.
+    timeout: seconds that one run may take; None: no limit.
+    keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
+    max_stalls: how often a job may lose its worker before it fails (default 3).
+    """
+
+    attempts: int
+    backoff: Backoff | OwnBackoff | None
+    priority: int
+    timeout: float | timedelta | None
+    keep_completed: int | timedelta | Keep
+    keep_failed: int | timedelta | Keep
+    max_stalls: int
+
+
+class Options(TaskOptions, total=False):
+    """What one job may say beyond its task.
+
+    delay: seconds or a timedelta before it may run.
+    run_at: the moment (with a time zone) before which it does not run.
+    lifo: taken before those that wait already.
+    job_id: an id of your own; if the queue has a job of that id, that job is returned and nothing is added.
+    """
+
+    delay: float | timedelta
+    run_at: datetime
+    lifo: bool
+    job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The resolved options of a job, written with it in BullMQ's own words (`opts`)."""
+
+    attempts: int = 1
+    backoff: Backoff | OwnBackoff | None = None
+    priority: int = 0
+    timeout: float | None = None
+    keep_completed: Keep = KEEP_COMPLETED
+    keep_failed: Keep = KEEP_FAILED
+    max_stalls: int = 3
+    delay: float = 0.0
+    run_at: int | None = None
+    lifo: bool = False
+    job_id: str | None = None
+    missed: str | None = None  # set by schedules alone
+
+    def to_json(self) -> str:
+        """Return the `opts` that travel with the job; times in milliseconds, ages in seconds, as BullMQ has them."""
+        body: dict[str, Any] = {"attempts": self.attempts}
+        if callable(self.backoff):
+            body["backoff"] = {"type": "task"}
+        elif self.backoff is not None:
+            body["backoff"] = backoff_to_json(self.backoff)
+        if self.priority:
+            body["priority"] = self.priority
+        if self.lifo:
+            body["lifo"] = True
+        body["removeOnComplete"] = _keep_to_json(self.keep_completed)
+        body["removeOnFail"] = _keep_to_json(self.keep_failed)
+        own: dict[str, Any] = {"stalls": self.max_stalls}
+        if self.timeout:
+            own["timeout"] = round(self.timeout * 1000)
+        if self.missed:
+            own["missed"] = self.missed
+        return dump({**body, "toril": own})
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def from_json(text: str) -> Policy:
+        """Read the `opts` of a job, whoever wrote it; raise ValueError if they cannot be understood."""
+        body = decode(text)
+        if not isinstance(body, dict):
+            raise ValueError(f"opts: expected an object, got {text[:80]}")  # noqa: TRY004
+        own = body.get("toril") or {}
+        backoff = body.get("backoff")
+        return Policy(
+            attempts=max(int(body.get("attempts") or 1), 1),
+            backoff=backoff_from_json(backoff) if backoff else None,
+            priority=int(body.get("priority") or 0),
+            timeout=own["timeout"] / 1000 if "timeout" in own else None,
+            keep_completed=_keep_from_json(body.get("removeOnComplete")),
+            keep_failed=_keep_from_json(body.get("removeOnFail")),
+            max_stalls=own.get("stalls", 3),
+            lifo=bool(body.get("lifo")),
+            missed=own.get("missed"),
+        )
+
+
+def resolve(*layers: Mapping[str, Any]) -> Policy:
+    """Merge options, the later ones winning (queue, task, call); raise InvalidOption that names the field."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged.update(layer)
+    for name, value in merged.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            known = ", ".join(_CHECKS)
+            raise InvalidOption(f"{name}: no such option (known: {known})")
+        merged[name] = check(name, value)
+    if merged.get("delay") and merged.get("run_at"):
+        raise InvalidOption("delay, run_at: expected one of them, got both")
+    return Policy(**merged)
+
+
+def _whole(low: int, high: float = math.inf) -> Any:
+    def check(name: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            upper = "" if high == math.inf else f" to {high:,}"
+            raise InvalidOption(f"{name}: expected a whole number from {low}{upper}, got {value!r}")
+        return value
+
+    return check
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise InvalidOption(f"{name}: expected seconds (0 or more) or a timedelta, got {value!r}")
+    return float(value)
+
+
+def _timeout(name: str, value: object) -> float | None:
+    seconds = None if value is None else _seconds(name, value)
+    if seconds == 0:
+        raise InvalidOption(f"{name}: expected more than 0 seconds, or None for no limit")
+    return seconds
+
+
+def _backoff(name: str, value: object) -> Backoff | OwnBackoff | None:
+    if value is None or isinstance(value, (Fixed, Exponential)) or callable(value):
+        return value
+    raise InvalidOption(f"{name}: expected Fixed(…), Exponential(…) or a function, got {value!r}")
+
+
+def _keep(name: str, value: object) -> Keep:
+    if isinstance(value, Keep):
+        age = None if value.age is None else _seconds(f"{name}.age", value.age)
+        return Keep(None if value.count is None else _whole(0)(f"{name}.count", value.count), age)
+    if isinstance(value, timedelta):
+        return Keep(age=_seconds(name, value))
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return Keep(count=value)
+    raise InvalidOption(
+        f"{name}: expected a count (0 or more), a timedelta or Keep(count, age), got {value!r}"
+    )
+
+
+def _run_at(name: str, value: object) -> int:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidOption(f"{name}: expected a datetime with a time zone, got {value!r}")
+    return round(value.timestamp() * 1000)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidOption(f"{name}: expected True or False, got {value!r}")
+    return value
+
+
+def _id(name: str, value: Any) -> str | None:
+    del name
+    return None if value is None else check_job_id(value)
+
+
+_CHECKS: dict[str, Any] = {
+    "attempts": _whole(1),
+    "backoff": _backoff,
+    "priority": _whole(0, LOWEST_PRIORITY),
+    "timeout": _timeout,
+    "keep_completed": _keep,
+    "keep_failed": _keep,
+    "max_stalls": _whole(0),
+    "delay": _seconds,
+    "run_at": _run_at,
+    "lifo": _flag,
+    "job_id": _id,
+}
+assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
+
+
+def _keep_to_json(keep: Keep) -> Any:
+    if keep.count is None and keep.age is None:
+        return False
+    body: dict[str, Any] = {}
+    if keep.age is not None:
+        body["age"] = round(keep.age)
+    if keep.count is not None:
+        body["count"] = keep.count
+    return True if keep.count == 0 else body
+
+
+def _keep_from_json(value: Any) -> Keep:
+    match value:
+        case None | False:
+            return Keep()
+        case True:
+            return Keep(0)
+        case int() | float():
+            return Keep(int(value))
+        case dict():
+            return Keep(value.get("count"), value.get("age"))
+    raise ValueError(f"retention: expected a flag, a count or an object, got {value!r}")

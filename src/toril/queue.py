@@ -1,0 +1,248 @@
+"""A named line of jobs, and the handle of one job: policy here, then one verb of the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
+
+from pydantic import TypeAdapter
+
+from toril.errors import (
+    InvalidOption,
+    JobFailed,
+    JobNotFound,
+    PartlyAdded,
+    ResultTimeout,
+    StoreError,
+    WrongState,
+)
+from toril.job import JobRecord, JobState, NewJob
+from toril.json import decode, encode
+from toril.options import Options, TaskOptions, resolve
+from toril.store.base import Event
+from toril.task import Call, new_job
+
+if TYPE_CHECKING:
+    from toril.app import Toril
+
+__all__ = ["Job", "JobPage", "Queue"]
+
+R = TypeVar("R")
+BULK = 1_000  # jobs that one atomic add carries
+LOOK_AGAIN = 10.0  # seconds
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+class JobPage(NamedTuple):
+    """Some jobs of a queue; pass `after` to `jobs()` for the next page (None: there is none)."""
+
+    jobs: Sequence[Job[Any]]
+    after: str | None
+
+
+class Queue:
+    """A named line of jobs with its own defaults and controls."""
+
+    def __init__(self, app: Toril, name: str) -> None:
+        if not isinstance(name, str) or not name or ":" in name:
+            raise InvalidOption(
+                f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys"
+            )
+        self.app = app
+        self.name = name
+        self.options: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}>"
+
+    def declare(self, **options: Unpack[TaskOptions]) -> Queue:
+        """Set the defaults of jobs that are added from now on; raise InvalidOption."""
+        resolve(options)
+        self.options = options
+        return self
+
+    async def add(self, name: str, data: object = None, **options: Unpack[Options]) -> Job[Any]:
+        """Add a job by name, with any JSON as its data, and return it.
+
+        If this application has a task of that name, the data are checked as its arguments. Raises InvalidData,
+        InvalidArguments, InvalidOption, StoreUnavailable.
+        """
+        return (await self._add([self._new_job(name, data, options)]))[0]
+
+    async def add_many(
+        self, jobs: Iterable[tuple[str, object]], **options: Unpack[Options]
+    ) -> list[Job[Any]]:
+        """Add jobs given as (name, data); all are checked first. Atomic up to 1,000, see `Toril.enqueue_many`."""
+        return await self._add([self._new_job(name, data, options) for name, data in jobs])
+
+    async def enqueue(self, call: Call[R]) -> Job[R]:
+        """Add one validated call."""
+        ids = await self.app.store.add((call.new_job(self.app.clock.now()),))
+        return Job(self, ids[0], call.task.name)
+
+    async def get(self, job_id: str) -> Job[Any] | None:
+        """Return a job as it stands now, or None."""
+        record = await self.app.store.get(self.name, job_id)
+        return None if record is None else Job(self, record.id, record.name, record)
+
+    async def jobs(
+        self, state: JobState | str, *, limit: int = 100, after: str | None = None, newest: bool = False
+    ) -> JobPage:
+        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first."""
+        try:
+            state = JobState(state)
+        except ValueError:
+            raise InvalidOption(f"state {state!r}: expected one of {', '.join(JobState)}") from None
+        if not 1 <= limit <= BULK:
+            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        page = await self.app.store.list(self.name, state, limit, after, newest=newest)
+        return JobPage([Job(self, record.id, record.name, record) for record in page.jobs], page.after)
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state, and `ready`: those that could be taken now."""
+        counts = (await self.app.store.info(self.name)).counts
+        ready = counts[JobState.WAITING] + counts[JobState.PRIORITIZED]
+        return {**{state.value: count for state, count in counts.items()}, "ready": ready}
+
+    async def pause(self, *, by: str = "", why: str = "") -> None:
+        """Let no more jobs be taken, until `resume`; those that run go on."""
+        await self.app.store.pause(self.name, by, why)
+
+    async def resume(self) -> None:
+        """Let jobs be taken again."""
+        await self.app.store.resume(self.name)
+
+    async def paused(self) -> Mapping[str, Any] | None:
+        """Return `by`, `why` and `at` (epoch ms) of a pause, or None."""
+        return (await self.app.store.info(self.name)).paused
+
+    async def retry(self, job_id: str) -> Job[Any]:
+        """Let a failed or completed job run again: one more attempt. Raises JobNotFound, WrongState."""
+        job = await self.get(job_id)
+        if job is None:
+            raise JobNotFound(f"queue {self.name} has no job {job_id}")
+        await job.retry()
+        return job
+
+    async def retry_all(self, state: JobState = JobState.FAILED) -> int:
+        """Let all jobs that have failed (or completed) until now run again; return how many."""
+        left, done = (await self.app.store.info(self.name)).counts[state], 0
+        while done < left and (ids := await self.app.store.retry(self.name, state, None)):
+            done += len(ids)
+        return done
+
+    def _new_job(self, name: str, data: object, options: Options) -> NewJob:
+        policy = resolve(self.options, self.app.task_options(name), options)
+        if callable(options.get("backoff")):
+            raise InvalidOption(
+                "backoff: a job can only carry Fixed or Exponential; a function belongs to @app.task"
+            )
+        text = encode({} if data is None else data)
+        self.app.check(name, text)
+        return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
+
+    async def _add(self, jobs: Sequence[NewJob]) -> list[Job[Any]]:
+        ids = await add_all(self.app, jobs)
+        return [Job(self, job_id, job.name) for job_id, job in zip(ids, jobs, strict=True)]
+
+
+async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
+    """Add jobs in calls of 1,000, in order; raise PartlyAdded if one of several calls fails."""
+    ids: list[str] = []
+    for start in range(0, len(jobs), BULK):
+        try:
+            ids += await app.store.add(jobs[start : start + BULK])
+        except StoreError as error:
+            if not ids:
+                raise
+            raise PartlyAdded(ids, len(jobs)) from error
+    return ids
+
+
+class Job(Generic[R]):
+    """The handle of one job. What it knows is what it last read: `refresh` reads again."""
+
+    __slots__ = ("_record", "id", "name", "queue")
+
+    def __init__(self, queue: Queue, job_id: str, name: str, record: JobRecord | None = None) -> None:
+        self.queue = queue
+        self.id = job_id
+        self.name = name
+        self._record = record
+
+    def __repr__(self) -> str:
+        return f"<Job {self.name} {self.id} on {self.queue.name}>"
+
+    async def refresh(self) -> JobRecord:
+        """Read the job again and return its row; raise JobNotFound if it is gone."""
+        self._record = await self.queue.app.store.get(self.queue.name, self.id)
+        if self._record is None:
+            raise JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
+        return self._record
+
+    @property
+    def record(self) -> JobRecord:
+        """The row as last read; raise JobNotFound if it was never read."""
+        if self._record is None:
+            raise JobNotFound(f"job {self.id} has not been read: await job.refresh()")
+        return self._record
+
+    async def state(self) -> JobState:
+        """Return its state now."""
+        return (await self.refresh()).state
+
+    async def progress(self) -> Any:
+        """Return the progress that its run last reported, or None."""
+        text = (await self.refresh()).progress
+        return None if text is None else decode(text)
+
+    async def log(self) -> Sequence[str]:
+        """Return its log lines, oldest first."""
+        return await self.queue.app.store.logs(self.queue.name, self.id)
+
+    async def retry(self) -> None:
+        """Let it run again after it has ended; raise JobNotFound or WrongState."""
+        state = await self.state()
+        ended = state in {JobState.FAILED, JobState.COMPLETED}
+        if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
+            raise WrongState(f"job {self.id} is {state}: expected failed or completed")
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109  (part of the promise)
+        """Wait until it has ended and return what it returned.
+
+        timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason,
+        ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
+        """
+        ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+
+        def hear(event: Event) -> None:
+            if event.kind in {"completed", "failed"} and not ended.done():
+                ended.set_result(event)
+
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self.queue.app.listener().subscribed(self.queue.name, self.id, hear),
+            ):
+                while not ended.done():  # events are kept for a while only: look again now and then
+                    record = await self.refresh()
+                    if record.state is JobState.COMPLETED:
+                        return self._read(record.result)
+                    if record.state is JobState.FAILED:
+                        raise JobFailed(self.id, record.reason or "")
+                    await asyncio.wait([ended], timeout=LOOK_AGAIN)
+                event = ended.result()
+        except TimeoutError:
+            raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
+        if event.kind == "failed":
+            raise JobFailed(self.id, event.body["failedReason"])
+        return self._read(event.body["returnvalue"])
+
+    def _read(self, text: str | None) -> R:
+        task = self.queue.app.tasks.get(self.name)
+        adapter = _ANY if task is None else task.result
+        result: R = adapter.validate_json(text or "null")
+        return result

@@ -1,0 +1,126 @@
+"""Waking up those who wait: in this process by an event, in others by one byte to their datagram socket.
+
+A byte may get lost (a full buffer, a socket that could not be made): `PRAGMA data_version` every 250 ms is the net.
+Where there are no Unix sockets the net is all there is, every 25 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sqlite3
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from toril.store.sqlite.file import DatabaseFile
+
+__all__ = ["Bells", "ring_sockets"]
+
+_LONGEST = 100  # bytes of a Unix socket's path that every system takes
+_UNIX: bool = hasattr(socket, "AF_UNIX") and os.name == "posix"
+
+
+class Bells:
+    """The bells that one event loop waits for, by topic, and the ears with which it hears of other processes."""
+
+    def __init__(self, file: DatabaseFile) -> None:
+        self.path: str | None = None  # of the socket, once somebody listens
+        self._loop = asyncio.get_running_loop()
+        self._bells: dict[str, asyncio.Event] = {}
+        self._socket: socket.socket | None = None
+        self._net: asyncio.Task[None] | None = None
+        if not file.memory:
+            if _UNIX:
+                self._listen(file)
+            self._net = self._loop.create_task(self._watch(file.connect(), 0.25 if self._socket else 0.025))
+
+    def has(self, topic: str) -> bool:
+        """Return whether somebody has waited for the topic."""
+        return topic in self._bells
+
+    def clear(self, topic: str) -> None:
+        """Forget earlier rings: the caller is about to look for itself."""
+        if topic in self._bells:
+            self._bells[topic].clear()
+
+    async def wait(self, topic: str, seconds: float) -> None:
+        """Return once the topic has been rung since it was cleared, or after `seconds`."""
+        bell = self._bells.setdefault(topic, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await bell.wait()
+
+    def ring_from_thread(self, topics: Iterable[str]) -> None:
+        """Ring the bells of some topics, from any thread."""
+        heard = [bell for topic in topics if (bell := self._bells.get(topic)) and not bell.is_set()]
+        if heard:
+            with contextlib.suppress(RuntimeError):  # that loop is closed
+                self._loop.call_soon_threadsafe(_set, heard)
+
+    def close(self) -> None:
+        """Stop hearing."""
+        if self._net is not None:
+            self._net.cancel()
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            Path(self.path or "").unlink(missing_ok=True)
+
+    def _ring_all(self) -> None:
+        _set(self._bells.values())
+
+    def _listen(self, file: DatabaseFile) -> None:
+        name = f"-{uuid.uuid4().hex[:12]}.bell"
+        path = str(file.beside(name))
+        if len(os.fsencode(path)) > _LONGEST:
+            path = str(Path(tempfile.gettempdir()) / f"toril{name}")
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        ear.setblocking(False)
+        try:
+            ear.bind(path)
+            self._loop.add_reader(ear, self._heard)
+        except (OSError, NotImplementedError):  # a file system or an event loop without them: the net does it
+            ear.close()
+            return
+        self._socket, self.path = ear, path
+
+    def _heard(self) -> None:
+        assert self._socket is not None
+        with contextlib.suppress(OSError):
+            while self._socket.recv(64):
+                pass
+        self._ring_all()
+
+    async def _watch(self, connection: sqlite3.Connection, interval: float) -> None:
+        seen = None
+        try:
+            while True:
+                version = connection.execute("PRAGMA data_version").fetchone()[0]
+                if seen is not None and version != seen:
+                    self._ring_all()
+                seen = version
+                await asyncio.sleep(interval)
+        finally:
+            connection.close()
+
+
+def _set(bells: Iterable[asyncio.Event]) -> None:
+    for bell in bells:
+        bell.set()
+
+
+def ring_sockets(paths: Iterable[str], gone: Callable[[str], None]) -> None:
+    """Send a byte to each socket; call `gone` with those where nobody listens any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        for path in paths:
+            try:
+                sender.sendto(b"!", path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                gone(path)
+            except OSError:  # a full buffer: it has enough to hear
+                continue

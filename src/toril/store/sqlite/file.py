@@ -1,0 +1,134 @@
+"""The database file: where it is, whether it may be used, and connections to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from pathlib import Path
+from typing import Literal
+
+from toril.errors import InvalidStoreURL, StoreRefused
+from toril.store.sqlite.queries import SCHEMA
+
+__all__ = ["OLDEST", "SCHEMA_VERSION", "DatabaseFile", "Synchronous"]
+
+OLDEST = (3, 35, 0)  # RETURNING
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT = 5.0  # seconds, for strangers on the file; Toril's own writers take turns by the lock beside it
+
+Synchronous = Literal["NORMAL", "FULL"]
+
+# File systems on which locks or shared memory do not hold across machines
+_NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs afs ncpfs 9p ceph glusterfs lustre gpfs beegfs orangefs".split()
+)
+_NETWORK_FUSE = ("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.gcsfuse", "fuse.ceph")
+
+
+class DatabaseFile:
+    """A `sqlite:///path` URL resolved to a file (or to memory), and the checks before its first use."""
+
+    def __init__(self, url: str, synchronous: Synchronous) -> None:
+        self.synchronous = synchronous
+        place = url.removeprefix("sqlite://")
+        self.memory = place in {"", "/", "/:memory:", ":memory:"}
+        if self.memory:
+            self.name = f"file:toril-{uuid.uuid4().hex}?mode=memory&cache=shared"
+            self.path = Path(":memory:")
+            return
+        if not place.startswith("/") or place.endswith("/"):
+            raise InvalidStoreURL(
+                f"{url}: expected sqlite:///relative/file.db, sqlite:////absolute/file.db or sqlite:///:memory:"
+            )
+        self.path = Path(place[1:]).absolute()
+        self.name = self.path.as_uri()
+
+    def beside(self, suffix: str) -> Path:
+        """Return the path of a companion file."""
+        return self.path.with_name(self.path.name + suffix)
+
+    def prepare(self) -> None:
+        """Check the file's place and make the schema; raise StoreRefused with what is wrong."""
+        refuse_old_sqlite(sqlite3.sqlite_version_info)
+        if not self.memory:
+            self._check_folder()
+        try:
+            with_schema(self.connect()).close()
+        except sqlite3.DatabaseError as error:
+            raise StoreRefused(f"{self.path}: {error}") from error
+
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection; it may be used from one thread at a time."""
+        connection = sqlite3.connect(
+            self.name,
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        if not self.memory:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
+        connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+        connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
+        return connection
+
+    def _check_folder(self) -> None:
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise StoreRefused(f"{self.path}: expected an existing folder, {folder} is none")
+        target = self.path if self.path.exists() else folder
+        if not os.access(folder, os.W_OK) or not os.access(target, os.W_OK):
+            raise StoreRefused(
+                f"{self.path}: expected a file and folder that can be written, {target} cannot"
+            )
+        mounts = Path("/proc/self/mountinfo")
+        if mounts.exists():
+            refuse_network(self.path, mounts.read_text(encoding="utf-8", errors="replace"))
+
+
+def refuse_old_sqlite(version: tuple[int, ...]) -> None:
+    """Raise StoreRefused if this SQLite lacks what the store is built on."""
+    if version < OLDEST:
+        found, wanted = (".".join(map(str, v)) for v in (version, OLDEST))
+        raise StoreRefused(f"SQLite {found} is too old: expected {wanted} or newer (RETURNING)")
+
+
+def refuse_network(path: Path, mountinfo: str) -> None:
+    """Raise StoreRefused if `path` lies on a network file system, after the kernel's list of mounts."""
+    best, kind = "", ""
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        inside = mount == "/" or path == Path(mount) or str(path).startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    if kind in _NETWORK or kind.startswith(_NETWORK_FUSE):
+        raise StoreRefused(
+            f"{path}: expected a local disk, {best} is a network file system ({kind}), where SQLite's locks do not "
+            "hold; put the file on a local disk or use Redis"
+        )
+
+
+def with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Make the tables if the file is new; raise StoreRefused if they are another version's."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        if not found:
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+        version = connection.execute("SELECT version FROM store").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        connection.execute("ROLLBACK")
+        raise StoreRefused(
+            f"expected a Toril database or a new file, found another's tables ({error})"
+        ) from None
+    connection.execute("COMMIT")
+    if version != SCHEMA_VERSION:
+        raise StoreRefused(
+            f"expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril"
+        )
+    return connection

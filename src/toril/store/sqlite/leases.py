@@ -1,0 +1,49 @@
+"""Workers and their leases: one row for each worker, however many jobs it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from toril.json import dump
+from toril.store.base import Run, WorkerInfo
+from toril.store.sqlite.transaction import Transaction
+
+__all__ = ["boot_id", "enrol", "extend", "leave"]
+
+
+def boot_id() -> str:
+    """Return what tells this boot of the machine from another; monotonic times compare only within one."""
+    file = Path("/proc/sys/kernel/random/boot_id")
+    return file.read_text(encoding="ascii").strip() if file.exists() else ""
+
+
+def enrol(tx: Transaction, worker: WorkerInfo, boot: str) -> str:
+    """Enter a worker whose lease begins now."""
+    number: int = tx.rows("enrol", **_columns(tx, worker, boot))[0][0]
+    return str(number)
+
+
+def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Sequence[Run]) -> list[Run]:
+    """Let the lease count from now, also one that had run out; return the runs that were lost meanwhile."""
+    if not tx.run("beat", worker=int(number), beat=tx.monotonic).rowcount:
+        tx.run("enrol_again", worker=int(number), **_columns(tx, worker, boot))
+    lost = {row[0] for row in tx.rows("lost_runs", runs=dump([[run.token, run.number] for run in runs]))}
+    return [run for run in runs if run.token in lost]
+
+
+def leave(tx: Transaction, number: str) -> None:
+    """Forget a worker."""
+    tx.run("leave", worker=int(number))
+
+
+def _columns(tx: Transaction, worker: WorkerInfo, boot: str) -> dict[str, object]:
+    return {
+        "name": worker.name,
+        "host": worker.host,
+        "pid": worker.pid,
+        "boot": boot,
+        "beat": tx.monotonic,
+        "lease": worker.lease,
+        "queues": dump(dict(worker.queues)),
+    }

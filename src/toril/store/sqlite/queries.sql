@@ -1,0 +1,195 @@
+-- Every statement of the SQLite store, as named blocks. `:name` are parameters.
+
+-- name: take_numbers
+-- The last of `:count` fresh numbers.
+UPDATE store SET sequence = sequence + :count RETURNING sequence;
+
+-- name: queue_id
+SELECT id FROM queue WHERE name = :name;
+
+-- name: make_queue
+INSERT INTO queue (name) VALUES (:name) RETURNING id;
+
+-- name: queue_names
+SELECT name FROM queue ORDER BY name;
+
+-- name: read_queue
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
+
+-- name: read_queue_by_name
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE name = :name;
+
+-- name: count
+UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
+  waiting_children = waiting_children + ?, active = active + ?, completed = completed + ?, failed = failed + ?
+WHERE id = ?;
+
+-- name: set_paused
+UPDATE queue SET paused = :paused WHERE id = :queue;
+
+-- name: insert_job
+INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: find_key
+SELECT id FROM job WHERE queue = :queue AND key = :key;
+
+-- name: complete
+-- Outcomes of runs that are still their jobs'; `:outcomes` is a list of [row, run, result, …].
+UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
+  result = json_extract(o.value, '$[2]')
+FROM json_each(:outcomes) AS o
+WHERE job.id = json_extract(o.value, '$[0]') AND queue = :queue AND state = 4
+  AND starts = json_extract(o.value, '$[1]')
+RETURNING job.id;
+
+-- name: complete_and_remove
+DELETE FROM job
+WHERE queue = :queue AND state = 4 AND (id, starts) IN (
+  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
+RETURNING id;
+
+-- name: fail
+UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
+  reason = :reason, stack = coalesce(:stack, stack)
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+
+-- name: put_back
+-- An active job leaves its run for another place.
+UPDATE job SET state = :state, rank = :rank, attempts = attempts + :attempts, stalls = stalls + :stalls,
+  reason = coalesce(:reason, reason), stack = coalesce(:stack, stack)
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+
+-- name: run_is_current
+SELECT priority FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+
+-- name: lost_runs
+SELECT json_extract(value, '$[0]') FROM json_each(:runs)
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = json_extract(value, '$[0]') AND state = 4
+  AND starts = json_extract(value, '$[1]'));
+
+-- name: trim_by_count
+DELETE FROM job WHERE id IN (
+  SELECT id FROM job WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT :surplus)
+RETURNING id, logs;
+
+-- name: trim_by_age
+DELETE FROM job WHERE id IN (
+  SELECT id FROM job WHERE queue = :queue AND state = :state AND rank <= :before ORDER BY rank, id LIMIT 1000)
+RETURNING id, logs;
+
+-- name: remove_job
+DELETE FROM job WHERE id = :row RETURNING id, logs;
+
+-- name: remove_logs
+DELETE FROM log WHERE job = ?;
+
+-- name: next_due
+SELECT rank FROM job WHERE queue = :queue AND state = 2 ORDER BY rank LIMIT 1;
+
+-- name: due_jobs
+SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now ORDER BY rank, id LIMIT 1000;
+
+-- name: move
+UPDATE job SET state = ?, rank = ? WHERE id = ?;
+
+-- name: revive
+UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL WHERE id = ?;
+
+-- name: ready_jobs
+-- What a step is about to take, as JobRecord reads it once it is taken.
+SELECT coalesce(key, CAST(id AS TEXT)), :name, name, data, opts, 'active', priority, added, NULL, starts + 1, attempts,
+  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, id, rank
+FROM job WHERE queue = :queue AND state = :state ORDER BY rank LIMIT :want;
+
+-- name: take
+-- The same rows: ranks of ready jobs are unique within a state.
+UPDATE job SET state = 4, rank = :now, starts = starts + 1, started = :now, worker = :worker
+WHERE queue = :queue AND state = :state AND rank <= :last;
+
+-- name: job_columns
+-- Not run by itself: the columns of JobRecord.
+SELECT coalesce(job.key, CAST(job.id AS TEXT)), queue.name, job.name, job.data, job.opts, job.state, job.priority,
+  job.added, CASE job.state WHEN 2 THEN job.rank END, job.starts, job.attempts, job.stalls, job.started, job.finished,
+  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.id, job.rank
+FROM job JOIN queue ON queue.id = job.queue;
+
+-- name: insert_log
+INSERT INTO log (job, line, text) VALUES (?, ?, ?);
+
+-- name: note
+UPDATE job SET progress = coalesce(:progress, progress), logs = logs + :lines
+WHERE id = :row AND state = 4 AND starts = :run RETURNING logs;
+
+-- name: read_logs
+SELECT text FROM log WHERE job = :row ORDER BY line;
+
+-- name: enrol
+INSERT INTO worker (name, host, pid, boot, beat, lease, queues)
+VALUES (:name, :host, :pid, :boot, :beat, :lease, :queues) RETURNING id;
+
+-- name: beat
+UPDATE worker SET beat = :beat WHERE id = :worker;
+
+-- name: enrol_again
+-- A rescuer took the worker for dead and forgot it.
+INSERT INTO worker (id, name, host, pid, boot, beat, lease, queues)
+VALUES (:worker, :name, :host, :pid, :boot, :beat, :lease, :queues);
+
+-- name: leave
+DELETE FROM worker WHERE id = :worker;
+
+-- name: stalled_jobs
+SELECT job.id, job.starts, job.stalls, job.opts, coalesce(job.key, CAST(job.id AS TEXT)), worker.name
+FROM job LEFT JOIN worker ON worker.id = job.worker
+WHERE job.queue = :queue AND job.state = 4
+  AND (worker.id IS NULL OR worker.boot <> :boot OR worker.beat + worker.lease < :monotonic)
+ORDER BY job.rank, job.id;
+
+-- name: forget_dead_workers
+-- Long after their last beat, and only if nothing is held by them.
+DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
+  AND NOT EXISTS (SELECT 1 FROM queue JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
+
+-- name: ended_jobs
+SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
+WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
+
+-- name: read_schedule
+SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts
+FROM schedule JOIN queue ON queue.id = schedule.queue WHERE schedule.id = :id;
+
+-- name: all_schedules
+SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts
+FROM schedule JOIN queue ON queue.id = schedule.queue ORDER BY schedule.id;
+
+-- name: pending_tick
+-- The job that a schedule has made and that nobody has taken; ids of ticks are BullMQ's, repeat:<schedule>:<ms>.
+SELECT id, logs, state, tick FROM job
+WHERE queue = :queue AND key >= :first AND key < :last AND state IN (0, 1, 2, 4);
+
+-- name: put_schedule
+INSERT OR REPLACE INTO schedule (id, queue, cron, tz, every, missed, name, data, opts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_event
+INSERT INTO event (queue, kind, at, body) VALUES (?, ?, ?, ?);
+
+-- name: trim_events
+DELETE FROM event WHERE id <= :last;
+
+-- name: last_event
+SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event';
+
+-- name: read_events
+SELECT event.id, queue.name, kind, at, body FROM event JOIN queue ON queue.id = event.queue
+WHERE event.id > :after ORDER BY event.id LIMIT 1000;
+
+-- name: hang_bell
+INSERT OR IGNORE INTO bell (path, queue) VALUES (:path, :queue);
+
+-- name: bells
+SELECT path FROM bell WHERE queue = :queue;
+
+-- name: unhang_bell
+DELETE FROM bell WHERE path = ?;

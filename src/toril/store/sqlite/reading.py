@@ -1,0 +1,42 @@
+"""Reads beside the writer: one statement at a time, fetched whole, so that no reader holds up a checkpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from toril.clock import Clock
+from toril.errors import StoreUnavailable
+from toril.store.sqlite.file import DatabaseFile
+from toril.store.sqlite.transaction import Transaction
+
+__all__ = ["Reader"]
+
+T = TypeVar("T")
+
+
+class Reader:
+    """A connection with a thread of its own, for looking."""
+
+    def __init__(self, file: DatabaseFile, clock: Clock) -> None:
+        self._connection = file.connect()
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="toril-reader")
+
+    async def call(self, look: Callable[..., T], *arguments: object) -> T:
+        """Return what `look(transaction, *arguments)` finds."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, look, arguments)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._thread.shutdown()
+        self._connection.close()
+
+    def _look(self, look: Callable[..., T], arguments: tuple[object, ...]) -> T:
+        try:
+            return look(Transaction(self._connection, self._clock), *arguments)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the store could not be read: {error}") from None

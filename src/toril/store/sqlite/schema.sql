@@ -1,0 +1,94 @@
+-- One file, five tables. A job is in exactly one place: (queue, state, rank).
+
+CREATE TABLE store (
+  version  INTEGER NOT NULL,            -- of this schema
+  sequence INTEGER NOT NULL             -- the last number given out: job ids and ranks, never used twice
+);
+INSERT INTO store VALUES (1, 0);
+
+CREATE TABLE queue (
+  id               INTEGER PRIMARY KEY,
+  name             TEXT NOT NULL UNIQUE,
+  paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
+  waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
+  prioritized      INTEGER NOT NULL DEFAULT 0,
+  delayed          INTEGER NOT NULL DEFAULT 0,
+  waiting_children INTEGER NOT NULL DEFAULT 0,
+  active           INTEGER NOT NULL DEFAULT 0,
+  completed        INTEGER NOT NULL DEFAULT 0,
+  failed           INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE job (
+  id       INTEGER PRIMARY KEY,         -- from store.sequence
+  queue    INTEGER NOT NULL,
+  state    INTEGER NOT NULL,            -- 0 waiting 1 prioritized 2 delayed 3 waiting-children 4 active 5 completed 6 failed
+  rank     INTEGER NOT NULL,            -- place within the state: see below
+  key      TEXT,                        -- the caller's own id
+  name     TEXT NOT NULL,
+  data     TEXT NOT NULL,               -- JSON
+  opts     TEXT NOT NULL,               -- JSON, BullMQ's words
+  priority INTEGER NOT NULL,
+  added    INTEGER NOT NULL,            -- times are epoch milliseconds
+  starts   INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  stalls   INTEGER NOT NULL DEFAULT 0,
+  logs     INTEGER NOT NULL DEFAULT 0,  -- lines written
+  worker   INTEGER,                     -- who took it last
+  started  INTEGER,
+  finished INTEGER,
+  progress TEXT,                        -- JSON
+  result   TEXT,                        -- JSON
+  reason   TEXT,
+  stack    TEXT,                        -- JSON list
+  schedule TEXT,                        -- the schedule that made it
+  tick     INTEGER                      -- and the time it was made for
+);
+-- rank: waiting = sequence number, negative at the front; prioritized = priority * 2^40 + the same; delayed = due time;
+-- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
+CREATE INDEX job_place ON job (queue, state, rank);
+CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
+
+CREATE TABLE log (
+  job  INTEGER NOT NULL,
+  line INTEGER NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (job, line)
+) WITHOUT ROWID;
+
+CREATE TABLE worker (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,  -- a dead worker's id must never name a live one
+  name   TEXT NOT NULL,
+  host   TEXT NOT NULL,
+  pid    INTEGER NOT NULL,
+  boot   TEXT NOT NULL,                 -- beats of another boot say nothing
+  beat   REAL NOT NULL,                 -- CLOCK_MONOTONIC, which all processes of one boot share
+  lease  REAL NOT NULL,                 -- seconds
+  queues TEXT NOT NULL                  -- JSON {name: slots}
+);
+
+CREATE TABLE schedule (
+  id     TEXT PRIMARY KEY,
+  queue  INTEGER NOT NULL,
+  cron   TEXT,
+  tz     TEXT,
+  every  INTEGER,                       -- milliseconds
+  missed TEXT NOT NULL,
+  name   TEXT NOT NULL,
+  data   TEXT NOT NULL,
+  opts   TEXT NOT NULL
+);
+
+CREATE TABLE event (
+  id    INTEGER PRIMARY KEY AUTOINCREMENT,  -- the cursor: never used twice
+  queue INTEGER NOT NULL,
+  kind  TEXT NOT NULL,
+  at    INTEGER NOT NULL,
+  body  TEXT NOT NULL                   -- JSON list, an item for each job: one row a step and kind, not a job
+);
+
+CREATE TABLE bell (
+  path  TEXT NOT NULL,                  -- datagram socket of a process that waits
+  queue INTEGER NOT NULL,               -- 0: for events
+  PRIMARY KEY (path, queue)
+) WITHOUT ROWID;

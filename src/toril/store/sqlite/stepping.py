@@ -1,0 +1,213 @@
+"""The hot path: one transaction records all that finished and takes all that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toril.job import JobRecord, JobState
+from toril.json import dump
+from toril.options import Keep, Policy
+from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.sqlite.scheduling import advance
+from toril.store.sqlite.transaction import (
+    ACTIVE,
+    COMPLETED,
+    DELAYED,
+    FAILED,
+    PRIORITIZED,
+    WAITING,
+    Transaction,
+)
+
+__all__ = ["rescue", "step", "trim"]
+
+
+def step(
+    tx: Transaction, name: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
+) -> Step:
+    """Record notes and outcomes, promote what is due, take up to `want` jobs."""
+    queue = tx.queue(name)
+    for note in notes:
+        _note(tx, queue, note)
+    refused = _record(tx, queue, outcomes)
+    counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
+    closed = "paused" if counts[-1] is not None else None
+    taken: list[JobRecord] = []
+    if want and not closed:
+        for state in (WAITING, PRIORITIZED):
+            if counts[state] and len(taken) < want:
+                taken += _take(tx, queue, name, worker, state, want - len(taken))
+    if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
+        tx.ready.discard(queue)  # nothing is left to wake anyone for
+    due = tx.run("next_due", queue=queue).fetchone()
+    return Step(taken, refused, due[0] if due else None, closed)
+
+
+def _note(tx: Transaction, queue: int, note: Note) -> None:
+    run = note.run
+    found = tx.rows("note", row=run.token, run=run.number, progress=note.progress, lines=len(note.lines))
+    if not found:
+        return
+    first = found[0][0] - len(note.lines) + 1
+    tx.many("insert_log", [(run.token, first + offset, line) for offset, line in enumerate(note.lines)])
+    if note.progress is not None:
+        tx.tell(queue, "progress", dump([[run.id, note.progress]]))
+
+
+def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Run]:
+    """Record each outcome whose run is still its job's; return the runs of the others."""
+    refused: list[Run] = []
+    completed: dict[Keep, list[Completed]] = {}
+    for outcome in outcomes:
+        match outcome:
+            case Completed(keep=keep):
+                completed.setdefault(keep, []).append(outcome)
+            case Failed():
+                refused += _fail(tx, queue, outcome)
+            case Delayed() | Released():
+                refused += _put_back(tx, queue, outcome)
+    for keep, group in completed.items():
+        refused += _complete(tx, queue, group, keep)
+    return refused
+
+
+def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -> list[Run]:
+    body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
+    if keep.count == 0:
+        done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
+        tx.forget_logs(done)
+    else:
+        done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
+    refused: list[Run] = []
+    if len(done) < len(group):
+        accepted = {row[0] for row in done}
+        refused = [outcome.run for outcome in group if outcome.run.token not in accepted]
+        body = dump(
+            [[run.token, run.number, result, run.id] for run, result, _ in group if run.token in accepted]
+        )
+    if done:
+        tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
+        tx.tell(queue, "completed", body)
+        trim(tx, queue, COMPLETED, keep)
+    return refused
+
+
+def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list[Run]:
+    run, reason, stack, keep, attempts = outcome
+    changed = tx.run(
+        "fail",
+        row=run.token,
+        run=run.number,
+        queue=queue,
+        now=tx.now,
+        reason=reason,
+        stack=stack,
+        attempts=attempts,
+        stalls=stalls,
+    )
+    if not changed.rowcount:
+        return [run]
+    tx.count(queue, {ACTIVE: -1, FAILED: 1})
+    tx.tell(queue, "failed", dump([[run.id, reason]]))
+    if keep.count == 0:
+        tx.forget_logs(tx.rows("remove_job", row=run.token))
+        tx.count(queue, {FAILED: -1})
+    trim(tx, queue, FAILED, keep)
+    return []
+
+
+def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: int = 0) -> list[Run]:
+    """An active job leaves its run for a place where it is taken again."""
+    run = outcome.run
+    row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
+    if not row:
+        return [run]
+    attempts, reason, stack = 0, None, None
+    if isinstance(outcome, Delayed):
+        attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
+    if isinstance(outcome, Delayed) and outcome.due > tx.now:
+        state, rank = DELAYED, outcome.due
+        tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
+    else:
+        state, rank = tx.ready_place(row[0], tx.numbers(1), front=isinstance(outcome, Released))
+        tx.tell(queue, "waiting", dump([[run.id, "active"]]))
+        tx.ready.add(queue)
+    tx.run(
+        "put_back",
+        row=run.token,
+        run=run.number,
+        queue=queue,
+        state=state,
+        rank=rank,
+        attempts=attempts,
+        stalls=stalls,
+        reason=reason,
+        stack=stack,
+    )
+    tx.count(queue, {ACTIVE: -1, state: 1})
+    return []
+
+
+def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
+    """Remove the oldest ended jobs of a state beyond what is to be kept."""
+    if keep.age is not None:
+        before = tx.now - round(keep.age * 1000)
+        _removed(tx, queue, state, tx.rows("trim_by_age", queue=queue, state=state, before=before))
+    if keep.count:
+        surplus = tx.rows("read_queue", queue=queue)[0][state] - keep.count
+        if surplus > 0:
+            _removed(tx, queue, state, tx.rows("trim_by_count", queue=queue, state=state, surplus=surplus))
+
+
+def _removed(tx: Transaction, queue: int, state: int, rows: list[tuple[int, int]]) -> None:
+    tx.forget_logs(rows)
+    tx.count(queue, {state: -len(rows)})
+
+
+def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
+    """Make due jobs ready, in the order in which they fell due; return the new counts if there were any."""
+    due = tx.rows("due_jobs", queue=queue, now=tx.now)
+    if not due:
+        return None
+    number = tx.numbers(len(due))
+    moves = [(*tx.ready_place(row[1], number + offset), row[0]) for offset, row in enumerate(due)]
+    tx.many("move", moves)
+    ready = sum(1 for move in moves if move[0] == WAITING)
+    tx.count(queue, {DELAYED: -len(due), WAITING: ready, PRIORITIZED: len(due) - ready})
+    tx.ready.add(queue)
+    counts: tuple[int, ...] = tx.rows("read_queue", queue=queue)[0]
+    return counts
+
+
+def _take(tx: Transaction, queue: int, name: str, worker: str, state: int, want: int) -> list[JobRecord]:
+    rows = tx.rows("ready_jobs", queue=queue, state=state, name=name, now=tx.now, worker=worker, want=want)
+    if not rows:
+        return []
+    tx.run("take", queue=queue, state=state, last=rows[-1][-1], now=tx.now, worker=int(worker))
+    tx.count(queue, {state: -len(rows), ACTIVE: len(rows)})
+    tx.tell(queue, "active", dump([row[0] for row in rows]))
+    taken = [JobRecord._make((*row[:5], JobState.ACTIVE, *row[6:-1])) for row in rows]
+    for job in taken:
+        if job.schedule is not None:
+            advance(tx, job)
+    return taken
+
+
+def rescue(tx: Transaction, name: str, boot: str) -> list[str]:
+    """Give jobs whose worker is lost back to the queue, or fail those that lost too many."""
+    queue = tx.queue(name)
+    ids: list[str] = []
+    stalled = tx.rows("stalled_jobs", queue=queue, boot=boot, monotonic=tx.monotonic)
+    for row, run_number, stalls, opts, job_id, worker in reversed(stalled):  # the oldest ends up foremost
+        run = Run(job_id, run_number, row)
+        policy = Policy.from_json(opts)
+        tx.tell(queue, "stalled", dump([[job_id, worker]]))
+        if stalls >= policy.max_stalls:
+            times = "once" if stalls == 0 else f"{stalls + 1} times"
+            reason = f"its worker died {times} while it ran (last: {worker or 'unknown'})"
+            _fail(tx, queue, Failed(run, reason, None, policy.keep_failed, 0), stalls=1)
+        else:
+            _put_back(tx, queue, Released(run), stalls=1)
+        ids.append(job_id)
+    tx.run("forget_dead_workers", boot=boot, monotonic=tx.monotonic)
+    return ids

@@ -1,0 +1,234 @@
+"""The Store seam on one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from toril.clock import Clock
+from toril.job import JobRecord, JobState, NewJob
+from toril.store.base import (
+    Event,
+    Note,
+    Outcome,
+    Page,
+    QueueInfo,
+    Run,
+    ScheduleRecord,
+    Step,
+    WorkerInfo,
+)
+from toril.store.sqlite import adding, control, leases, listening, scheduling, stepping
+from toril.store.sqlite.bells import Bells, ring_sockets
+from toril.store.sqlite.checkpoint import Checkpointer
+from toril.store.sqlite.file import DatabaseFile, Synchronous
+from toril.store.sqlite.queries import SQL
+from toril.store.sqlite.reading import Reader
+from toril.store.sqlite.transaction import Transaction
+from toril.store.sqlite.writer import Writer
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+LIMIT = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
+SAFETY = 5.0  # seconds after which a lane looks without having been called (BullMQ's drainDelay)
+EVENTS = "events"
+
+
+class SqliteStore:
+    """Jobs in one SQLite file. Nothing is opened before the first use; a forked child opens its own."""
+
+    def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
+        self._file = DatabaseFile(url, synchronous)
+        self._clock = clock
+        self._boot = leases.boot_id()
+        self._opening = threading.Lock()
+        self._workers: dict[str, WorkerInfo] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop, without closing, what a parent process had opened: its threads do not live here."""
+        self._inherited = getattr(self, "_parts", None)
+        self._parts: tuple[Writer, Reader | None, Checkpointer | None] | None = None
+        self._bells: dict[asyncio.AbstractEventLoop, Bells] = {}
+        self._opening = threading.Lock()
+
+    # -- life
+
+    async def open(self) -> None:
+        """Make the file ready; raise StoreRefused if it must not be used."""
+        self._open()
+
+    async def close(self) -> None:
+        """Commit what waits, end the threads, let go of the file."""
+        for bells in self._bells.values():
+            bells.close()
+        self._bells.clear()
+        with self._opening:
+            parts, self._parts = self._parts, None
+        for part in parts or ():
+            if part is not None:
+                await asyncio.get_running_loop().run_in_executor(None, part.close)
+
+    def _open(self) -> tuple[Writer, Reader | None, Checkpointer | None]:
+        with self._opening:
+            if self._parts is None:
+                self._file.prepare()
+                reader = checkpointer = None
+                writer = Writer(self._file, self._clock, self._ring)
+                if not self._file.memory:
+                    reader, checkpointer = Reader(self._file, self._clock), Checkpointer(self._file)
+                self._parts = (writer, reader, checkpointer)
+            return self._parts
+
+    async def _write(self, verb: Callable[..., T], *arguments: object, limit: float | None = LIMIT) -> T:
+        writer = (self._parts or self._open())[0]
+        return await writer.call(verb, *arguments, limit=limit)
+
+    async def _look(self, verb: Callable[..., T], *arguments: object) -> T:
+        writer, reader, _ = self._parts or self._open()
+        if reader is None:  # a database in memory has one connection
+            return await writer.call(verb, *arguments, limit=LIMIT)
+        return await reader.call(verb, *arguments)
+
+    # -- the hot path
+
+    async def add(self, jobs: Sequence[NewJob]) -> list[str]:
+        """See Store.add."""
+        return await self._write(adding.add, jobs)
+
+    async def step(
+        self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
+    ) -> Step:
+        """See Store.step. A reply cannot get lost within a process."""
+        self._ears().clear(queue)
+        return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None)
+
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
+        """See Store.extend."""
+        info = self._workers[worker]
+        return await self._write(leases.extend, worker, info, self._boot, runs, limit=None)
+
+    async def rescue(self, queue: str) -> Sequence[str]:
+        """See Store.rescue."""
+        return await self._write(stepping.rescue, queue, self._boot, limit=None)
+
+    async def wait(self, queue: str, until: int | None) -> None:
+        """See Store.wait."""
+        seconds = SAFETY if until is None else min((until - self._clock.now()) / 1000, SAFETY)
+        await self._hear(queue, max(seconds, 0.0))
+
+    # -- workers
+
+    async def enrol(self, worker: WorkerInfo) -> str:
+        """See Store.enrol."""
+        number = await self._write(leases.enrol, worker, self._boot, limit=None)
+        self._workers[number] = worker
+        return number
+
+    async def leave(self, worker: str) -> None:
+        """See Store.leave."""
+        del self._workers[worker]
+        await self._write(leases.leave, worker)
+
+    # -- looking
+
+    async def get(self, queue: str, job_id: str) -> JobRecord | None:
+        """See Store.get."""
+        return await self._look(control.get, queue, job_id)
+
+    async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
+        """See Store.list."""
+        return await self._look(control.list_jobs, queue, state, limit, after, newest)
+
+    async def info(self, queue: str) -> QueueInfo:
+        """See Store.info."""
+        return await self._look(control.info, queue)
+
+    async def queues(self) -> Sequence[str]:
+        """See Store.queues."""
+        return await self._look(control.queues)
+
+    async def logs(self, queue: str, job_id: str) -> Sequence[str]:
+        """See Store.logs."""
+        return await self._look(control.logs, queue, job_id)
+
+    # -- control
+
+    async def pause(self, queue: str, by: str, why: str) -> None:
+        """See Store.pause."""
+        await self._write(control.pause, queue, by, why)
+
+    async def resume(self, queue: str) -> None:
+        """See Store.resume."""
+        await self._write(control.resume, queue)
+
+    async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
+        """See Store.retry."""
+        return await self._write(control.retry, queue, state, job_ids)
+
+    async def put_schedule(self, schedule: ScheduleRecord) -> bool:
+        """See Store.put_schedule."""
+        return await self._write(scheduling.put_schedule, schedule)
+
+    async def schedules(self) -> Sequence[ScheduleRecord]:
+        """See Store.schedules."""
+        return await self._look(scheduling.schedules)
+
+    # -- events
+
+    async def cursor(self) -> int:
+        """See Store.cursor."""
+        return await self._look(listening.cursor)
+
+    async def events(self, after: int, wait: float) -> Sequence[Event]:
+        """See Store.events."""
+        if not self._ears().has(EVENTS):
+            await self._hear(EVENTS, 0)
+        self._ears().clear(EVENTS)
+        found = await self._look(listening.read, after)
+        if not found and wait > 0:
+            await self._hear(EVENTS, wait)
+            found = await self._look(listening.read, after)
+        return found
+
+    # -- bells
+
+    def _ears(self) -> Bells:
+        loop = asyncio.get_running_loop()
+        bells = self._bells.get(loop)
+        if bells is None:
+            self._open()
+            bells = self._bells[loop] = Bells(self._file)
+        return bells
+
+    async def _hear(self, topic: str, seconds: float) -> None:
+        ears = self._ears()
+        if not ears.has(topic) and ears.path is not None:
+            await self._write(listening.hang_bell, ears.path, topic if topic != EVENTS else None)
+        await ears.wait(topic, seconds)
+
+    def _ring(self, tx: Transaction) -> None:
+        """Wake up whoever waits for what a transaction has just committed; runs on the writer's thread."""
+        topics = tx.ready_names()
+        if tx.told:
+            topics.append(EVENTS)
+        if not topics:
+            return
+        own = set()
+        for bells in list(self._bells.values()):
+            bells.ring_from_thread(topics)
+            own.add(bells.path)
+        if not self._file.memory:
+            paths = {path for number in tx.rung() for (path,) in tx.rows("bells", queue=number)} - own
+            if paths:
+                ring_sockets(paths, lambda path: self._unhang(tx, path))
+
+    @staticmethod
+    def _unhang(tx: Transaction, path: str) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            tx.execute(SQL["unhang_bell"], (path,))

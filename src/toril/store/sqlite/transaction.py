@@ -1,0 +1,97 @@
+"""What the verbs of the SQLite store stand on: one open transaction, its time, what it changes in passing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from toril.clock import Clock
+from toril.json import dump
+from toril.store.sqlite.queries import SQL
+
+__all__ = ["ACTIVE", "COMPLETED", "DELAYED", "FAILED", "PRIORITIZED", "WAITING", "Transaction"]
+
+WAITING, PRIORITIZED, DELAYED, WAITING_CHILDREN, ACTIVE, COMPLETED, FAILED = range(7)
+EVENTS = 10_000  # rows kept; one row tells of many jobs
+CLASS = 2**40  # a prioritized rank is priority * CLASS + number: room for 2^39 numbers on either side
+
+Row = tuple[Any, ...]
+
+
+class Transaction:
+    """An open write transaction."""
+
+    __slots__ = ("_connection", "_queues", "execute", "executemany", "monotonic", "now", "ready", "told")
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        self._connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.now = clock.now()
+        self.monotonic = clock.monotonic()
+        self.ready: set[int] = set()  # queues that got jobs to run
+        self.told = False  # whether an event was written
+        self._queues: dict[str, int] = {}
+
+    def run(self, statement: str, /, **parameters: object) -> sqlite3.Cursor:
+        """Run the named statement."""
+        return self.execute(SQL[statement], parameters)
+
+    def rows(self, statement: str, /, **parameters: object) -> list[Row]:
+        """Run the named statement and return its rows."""
+        return self.execute(SQL[statement], parameters).fetchall()
+
+    def many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run the named statement once for each row."""
+        self.executemany(SQL[statement], rows)
+
+    def queue(self, name: str) -> int:
+        """Return the number of a queue, which is made if nobody has used it."""
+        number = self._queues.get(name)
+        if number is None:
+            found = self.run("queue_id", name=name).fetchone() or self.rows("make_queue", name=name)[0]
+            number = self._queues[name] = found[0]
+        return number
+
+    def ready_names(self) -> list[str]:
+        """Return the names of the queues that got jobs to run."""
+        return [name for name, number in self._queues.items() if number in self.ready]
+
+    def rung(self) -> set[int]:
+        """Return for which bells this transaction has news: those of queues, and 0 for events."""
+        return self.ready | {0} if self.told else self.ready
+
+    def numbers(self, count: int) -> int:
+        """Take `count` fresh numbers; return the first."""
+        last: int = self.rows("take_numbers", count=count)[0][0]
+        return last - count + 1
+
+    def count(self, queue: int, changes: Mapping[int, int]) -> None:
+        """Change the queue's counts by state."""
+        if any(changes.values()):
+            deltas = [changes.get(state, 0) for state in range(7)]
+            self.execute(SQL["count"], [*deltas, queue])
+
+    def tell(self, queue: int, kind: str, body: str) -> None:
+        """Write an event; `body` is a JSON list with an item for each job."""
+        cursor = self.execute(SQL["insert_event"], (queue, kind, self.now, body))
+        self.told = True
+        last = cursor.lastrowid or 0
+        if last % 1000 == 0:
+            self.run("trim_events", last=last - EVENTS)
+
+    def tell_all(self, queue: int, kind: str, items: list[Any]) -> None:
+        """Write an event with an item for each job, if there is any."""
+        if items:
+            self.tell(queue, kind, dump(items))
+
+    def ready_place(self, priority: int, number: int, *, front: bool = False) -> tuple[int, int]:
+        """Return state and rank of a job that may be taken: behind those of its class, or before all."""
+        if priority == 0:
+            return WAITING, -number if front else number
+        return PRIORITIZED, priority * CLASS + (-number if front else number)
+
+    def forget_logs(self, removed: Iterable[Row]) -> None:
+        """Remove the log lines of removed jobs; `removed` are rows of (id, lines)."""
+        self.many("remove_logs", [(row[0],) for row in removed if row[1]])

@@ -1,0 +1,168 @@
+"""A function that can be enqueued: typed arguments in, a job out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
+
+from pydantic import TypeAdapter
+
+from toril.arguments import Arguments, result_adapter
+from toril.context import JobContext
+from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
+from toril.job import NewJob
+from toril.options import Options, Policy, resolve
+
+if TYPE_CHECKING:
+    from toril.queue import Job, Queue
+
+__all__ = ["Call", "Task", "TaskDecorator", "require_loop"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Call(Generic[R]):
+    """A validated call that has not been enqueued: for `enqueue_many`, flows and schedules."""
+
+    __slots__ = ("data", "policy", "task", "text")
+
+    def __init__(self, task: Task[..., R], data: str, policy: Policy, text: str) -> None:
+        self.task = task
+        self.data = data  # JSON
+        self.policy = policy
+        self.text = text  # the policy as JSON
+
+    def __repr__(self) -> str:
+        return f"<Call {self.task.name} {self.data}>"
+
+    def new_job(self, now: int) -> NewJob:
+        """Return the job to add, `now` being the moment from which its delay counts."""
+        return new_job(self.task.queue.name, self.task.name, self.data, self.policy, self.text, now)
+
+
+def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
+    """Return a job to add; texts are JSON, `now` in epoch milliseconds."""
+    due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
+    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id)
+
+
+class Task(Generic[P, R]):
+    """A registered function. Calling it runs it here and now; `enqueue` makes a job of the call."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        queue: Queue,
+        options: Mapping[str, Any],
+        *,
+        name: str | None = None,
+        process: bool = False,
+    ) -> None:
+        self.function = function
+        self.queue = queue
+        self.name = name or function.__name__
+        self.process = process
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.arguments = Arguments(function)
+        self.options = dict(options)
+        self._using: Mapping[str, Any] = {}
+        self._plan: tuple[Mapping[str, Any], Policy, str] | None = None
+        self._refuse()
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    def _refuse(self) -> None:
+        resolve(self.options)
+        if self.process and (self.is_async or self.arguments.wants_context):
+            raise ConfigurationError(
+                f"task {self.name}: process=True expects a plain function without JobContext; it runs in a process "
+                "of its own"
+            )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name} on {self.queue.name}>"
+
+    @property
+    def policy(self) -> Policy:
+        """What its jobs say of themselves: the queue's defaults, then the task's options, then `using`."""
+        return self._planned()[1]
+
+    @cached_property
+    def result(self) -> TypeAdapter[Any]:
+        """What reads a result back as the type that the function returns."""
+        return result_adapter(self.function)
+
+    def using(self, **options: Unpack[Options]) -> Task[P, R]:
+        """Return this task with other options for the calls made through it; raise InvalidOption."""
+        if callable(options.get("backoff")):
+            raise InvalidOption(
+                "backoff: a function belongs to @app.task, a job can only carry Fixed or Exponential"
+            )
+        copy: Task[P, R] = object.__new__(Task)
+        copy.__dict__.update(self.__dict__)
+        copy._using = {**self._using, **options}  # noqa: SLF001
+        copy._plan = None  # noqa: SLF001
+        copy._planned()  # noqa: SLF001
+        return copy
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Return a validated call; raise InvalidArguments or InvalidData."""
+        _, policy, text = self._planned()
+        return Call(self, self.arguments.write(self.name, args, kwargs), policy, text)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Job[R]]:
+        """Add a job for this call and return it, once it is in the store.
+
+        The arguments are checked at the call (InvalidArguments, InvalidData), before anything is awaited; without a
+        running event loop it raises NoEventLoop there too. Awaiting it raises StoreUnavailable if the store does not
+        answer within a second.
+        """
+        call = self.call(*args, **kwargs)
+        require_loop(f"{self.name}.enqueue_sync(...)")
+        return self.queue.enqueue(call)
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Add a job for this call from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
+        return self.queue.app.run(self.queue.enqueue(self.call(*args, **kwargs)))
+
+    def _planned(self) -> tuple[Mapping[str, Any], Policy, str]:
+        defaults = self.queue.options
+        if self._plan is None or self._plan[0] is not defaults:
+            policy = resolve(defaults, self.options, self._using)
+            self._plan = (defaults, policy, policy.to_json())
+        return self._plan
+
+
+class TaskDecorator:
+    """What `app.task(...)` with options returns."""
+
+    def __init__(self, make: Callable[[Callable[..., Any]], Task[..., Any]]) -> None:
+        self._make = make
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
+    ) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Task[..., Any]:
+        return self._make(function)
+
+
+def require_loop(instead: str) -> None:
+    """Raise NoEventLoop unless an event loop runs on this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise NoEventLoop(f"no event loop runs here: use {instead}") from None

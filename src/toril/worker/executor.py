@@ -1,0 +1,165 @@
+"""One job, from its row to its outcome, in named steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from toril.context import JobContext
+from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
+from toril.job import JobRecord
+from toril.json import decode, dump, encode
+from toril.options import KEEP_FAILED, Policy
+from toril.retry import delay_after
+from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run
+from toril.task import Task
+from toril.worker.pool import Pools, TimedOut
+
+if TYPE_CHECKING:
+    from toril.app import Toril
+
+__all__ = ["Executor"]
+
+log = logging.getLogger("toril.worker")
+
+STACKS = 10  # tracebacks that a job keeps
+LATE = 60_000  # milliseconds after which a tick counts as missed
+_OURS = str(Path(__file__).parents[1])  # a job's stack begins in its task
+_PUT_BACK = "put back since "
+_FIRST_PUT_BACK, _LONGEST_PUT_BACK = 5_000, 60_000  # milliseconds
+
+
+class Executor:
+    """Runs jobs of one application."""
+
+    def __init__(self, app: Toril, pools: Pools) -> None:
+        self._app = app
+        self._pools = pools
+
+    async def run(self, record: JobRecord, hear: Callable[[Note], None]) -> Outcome:
+        """Run a job and return what has become of it; never raises but CancelledError."""
+        run = Run(record.id, record.starts, record.token)
+        try:
+            policy = Policy.from_json(record.opts)
+        except (ValueError, TypeError) as error:
+            return Failed(run, f"its options cannot be read: {error}", None, KEEP_FAILED)
+        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
+            return Completed(run, "null", policy.keep_completed)
+        try:
+            task, arguments = self._resolve(record)
+        except (UnknownTask, InvalidArguments) as error:
+            return self._put_back(record, run, policy, error)
+        try:
+            result = await self._perform(task, arguments, record, policy, hear)
+        except Exception as error:  # noqa: BLE001  (whatever a task raises is its outcome)
+            return self._judge(record, run, policy, task, error)
+        return Completed(run, result, policy.keep_completed)
+
+    def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
+        """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""
+        task = self._app.tasks.get(record.name) or self._app.processors.get(record.queue)
+        if task is None:
+            raise self._app.unknown(record.name)
+        if task is self._app.processors.get(record.queue):
+            return task, {}
+        return task, task.arguments.read(task.name, record.data)
+
+    async def _perform(
+        self,
+        task: Task[..., Any],
+        arguments: dict[str, Any],
+        record: JobRecord,
+        policy: Policy,
+        hear: Callable[[Note], None],
+    ) -> str:
+        """Run the task's function where it belongs; return its result as JSON text."""
+        timeout = policy.timeout
+        if task.process:
+            return await self._pools.in_process(task, record.data, timeout)
+        first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
+        if not task.is_async:
+            result = await self._pools.in_thread(task.function, *first, timeout=timeout, **arguments)
+        elif timeout is None:
+            result = await task.function(*first, **arguments)
+        else:
+            result = await _within(timeout, task.function(*first, **arguments))
+        return "null" if result is None else encode(result, "result")
+
+    def _judge(
+        self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: Exception
+    ) -> Outcome:
+        """Decide what an exception means for the job."""
+        if isinstance(error, Snooze):
+            return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
+        reason, stack = _describe(error), _stack(record, error)
+        attempt = record.attempts + 1
+        final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts
+        seconds = None if final else self._delay(policy, task, attempt)
+        if seconds is None:
+            log.error("job %s (%s) failed for good in attempt %d: %s", run.id, record.name, attempt, reason)
+            return Failed(run, reason, stack, policy.keep_failed)
+        log.warning(
+            "job %s (%s) failed in attempt %d of %d, again in %g s: %s",
+            run.id, record.name, attempt, policy.attempts, seconds, reason,
+        )  # fmt: skip
+        due = self._app.clock.now() + round(seconds * 1000) if seconds else 0
+        return Delayed(run, due, reason, stack, 1)
+
+    @staticmethod
+    def _delay(policy: Policy, task: Task[..., Any], attempt: int) -> float | None:
+        """Return the seconds before the next attempt; None if the task's own rule says that there is none."""
+        backoff = policy.backoff or task.policy.backoff
+        if backoff is None:
+            return 0.0
+        return backoff(attempt) if callable(backoff) else delay_after(backoff, attempt)
+
+    def _put_back(self, record: JobRecord, run: Run, policy: Policy, error: Exception) -> Outcome:
+        """Give a job that this worker does not understand to a newer one, until the deploy must be over."""
+        now, since = self._app.clock.now(), self._put_back_since(record)
+        waited = now - since
+        if waited >= self._app.settings.deploy_grace * 1000:
+            return Failed(run, str(error), None, policy.keep_failed)
+        pause = min(
+            max(_FIRST_PUT_BACK, waited), _LONGEST_PUT_BACK
+        )  # so they double: 5, 5, 10, 20, 40, 60, 60 …
+        when = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
+        return Delayed(run, now + pause, f"{_PUT_BACK}{when}: {error}", None, 0)
+
+    def _put_back_since(self, record: JobRecord) -> int:
+        """Return when the job was first put back; its reason tells, on every store."""
+        if record.reason and record.reason.startswith(_PUT_BACK):
+            when = record.reason[len(_PUT_BACK) :].partition(": ")[0]
+            return round(datetime.fromisoformat(when).timestamp() * 1000)
+        return self._app.clock.now()
+
+
+async def _within(seconds: float, coroutine: Any) -> Any:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await coroutine
+    except TimeoutError:
+        if limit.expired():
+            raise TimedOut(seconds) from None
+        raise
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, Unrecoverable):
+        return str(error) or "Unrecoverable"
+    name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
+    return f"{name}: {error}" if str(error) else name
+
+
+def _stack(record: JobRecord, error: Exception) -> str:
+    """Return the job's stack traces with this one, the newest last."""
+    earlier: list[str] = decode(record.stack) if record.stack else []
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
+        trace = trace.tb_next
+    text = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    return dump([*earlier, "".join(text)][-STACKS:])

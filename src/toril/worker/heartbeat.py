@@ -1,0 +1,75 @@
+"""The lease, renewed each second from a thread with a loop of its own, so that a blocked event loop keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from toril.errors import StoreUnavailable
+from toril.store.base import Run, Store
+
+__all__ = ["Heartbeat"]
+
+log = logging.getLogger("toril.worker")
+
+BEAT = 1.0  # seconds between renewals
+SLACK = 2.0  # seconds that a renewal may be late before contact counts as broken
+UNBROKEN = 5.0  # seconds of unbroken contact before this worker may judge others
+
+
+class Heartbeat:
+    """Renews a worker's lease and, once its contact with the store is proven, sweeps for workers that are lost.
+
+    After an outage every live owner renews first: whoever swept at once would rob them all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runs: Callable[[], Sequence[Run]],
+        lost: Callable[[Sequence[Run]], None],
+        sweep: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._runs = runs
+        self._lost = lost
+        self._sweep = sweep
+        self._stop = threading.Event()
+        self._last = self._unbroken_since = time.monotonic()
+        self._thread: threading.Thread | None = None
+
+    def start(self, worker: str) -> None:
+        """Begin to renew the worker's lease; `lost` runs on the loop from which this is called."""
+        owner = asyncio.get_running_loop()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._work(worker, owner)), name="toril-heartbeat", daemon=True
+        )
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    async def _work(self, worker: str, owner: asyncio.AbstractEventLoop) -> None:
+        while not self._stop.is_set():
+            try:
+                lost = await self._store.extend(worker, self._runs())
+                if lost:
+                    owner.call_soon_threadsafe(self._lost, lost)
+                if self._contact_proven():
+                    await self._sweep()
+            except StoreUnavailable as error:
+                log.warning("the lease could not be renewed: %s", error)
+            await asyncio.to_thread(self._stop.wait, BEAT)
+
+    def _contact_proven(self) -> bool:
+        now = time.monotonic()
+        if now - self._last > BEAT + SLACK:
+            self._unbroken_since = now
+        self._last = now
+        return now - self._unbroken_since >= UNBROKEN

@@ -1,0 +1,170 @@
+"""One queue's jobs in one process: one step in flight, what finishes meanwhile goes with the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import chain, repeat
+
+from toril.errors import StoreUnavailable
+from toril.job import JobRecord
+from toril.store.base import Note, Outcome, Released, Run, Step, Store
+
+__all__ = ["Lane"]
+
+log = logging.getLogger("toril.worker")
+
+BATCH = 256  # outcomes and takes of one step: about 10 ms of a Redis store
+NOTE_DELAY = 0.1  # seconds that progress and log lines may wait for a step to ride on
+PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while the store does not answer
+
+Execute = Callable[[JobRecord, Callable[[Note], None]], Awaitable[Outcome]]
+
+
+class Lane:
+    """Takes jobs of `queue` into `slots`, runs them with `execute`, reports them."""
+
+    def __init__(self, store: Store, queue: str, slots: int, execute: Execute, *, burst: bool) -> None:
+        self.queue = queue
+        self.slots = slots
+        self.running: dict[Run, asyncio.Task[None]] = {}
+        self._store = store
+        self._execute = execute
+        self._burst = burst
+        self._finished: deque[Outcome] = deque()
+        self._notes: list[Note] = []
+        self._note_timer: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        self._look = True  # there is a reason to look for jobs
+        self._ear: asyncio.Task[None] | None = None
+        self._due_at: int | None = None
+        self._closing = False
+        self._lost: set[Run] = set()
+
+    async def run(self, worker: str) -> None:
+        """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
+        self._loop = asyncio.get_running_loop()
+        while not self._done():
+            want = 0 if self._closing else min(self.slots - len(self.running), BATCH)
+            if self._finished or self._notes_due() or (want and self._look):
+                self._apply(await self._step(worker, want), want)
+            else:
+                await self._pause(listen=want > 0)
+        if self._ear is not None:
+            self._ear.cancel()
+
+    def stop(self) -> None:
+        """Take no more jobs; `run` returns when those that run have ended and are reported."""
+        self._closing = True
+        self._wake.set()
+
+    def release(self) -> None:
+        """Give up what still runs: its jobs go back to the queue, without an attempt used."""
+        for run, task in list(self.running.items()):
+            if task.cancel():
+                self._end(run, Released(run))
+
+    def lose(self, runs: Iterable[Run]) -> None:
+        """Stop runs that another worker has taken over."""
+        for run in runs:
+            task = self.running.get(run)
+            if task is not None:
+                log.warning("job %s of queue %s was taken over: its lease had run out", run.id, self.queue)
+                self._lost.add(run)
+                task.cancel()
+
+    # -- steps
+
+    def _done(self) -> bool:
+        idle = not self.running and not self._finished and not self._notes
+        return idle and (self._closing or (self._burst and not self._look))
+
+    async def _step(self, worker: str, want: int) -> Step:
+        outcomes = [self._finished.popleft() for _ in range(min(len(self._finished), BATCH))]
+        notes, self._notes = self._notes, []
+        if self._note_timer is not None:
+            self._note_timer.cancel()
+            self._note_timer = None
+        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+            try:
+                return await self._store.step(self.queue, worker, outcomes, notes, want)
+            except StoreUnavailable as error:
+                log.warning("queue %s: %s; trying again in %g s", self.queue, error, pause)
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _apply(self, step: Step, want: int) -> None:
+        for run in step.refused:
+            log.warning("job %s of queue %s: the outcome came too late, its run was over", run.id, self.queue)
+        if step.due_at != self._due_at:
+            self._due_at = step.due_at
+            if self._ear is not None:  # it listens until another moment
+                self._ear.cancel()
+                self._ear = None
+        if want:
+            self._look = len(step.taken) == want
+        for record in step.taken:
+            self._start(record)
+
+    def _start(self, record: JobRecord) -> None:
+        run = Run(record.id, record.starts, record.token)
+        self.running[run] = self._loop.create_task(self._run(run, record))
+
+    async def _run(self, run: Run, record: JobRecord) -> None:
+        try:
+            outcome = await self._execute(record, self._hear)
+        except asyncio.CancelledError:
+            if run in self.running and run not in self._lost:
+                self._end(run, Released(run))
+            self._forget(run)
+            raise
+        self._end(run, outcome)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        if self._forget(run):
+            self._finished.append(outcome)
+
+    def _forget(self, run: Run) -> bool:
+        """Free the slot of a run; return whether its outcome is still wanted."""
+        if self.running.pop(run, None) is None:
+            return False
+        self._wake.set()
+        if run in self._lost:
+            self._lost.discard(run)
+            return False
+        return True
+
+    # -- what wakes the lane up
+
+    async def _pause(self, *, listen: bool) -> None:
+        if listen and self._ear is None:
+            self._ear = self._loop.create_task(self._listen())
+        await self._wake.wait()
+        self._wake.clear()
+
+    async def _listen(self) -> None:
+        try:
+            await self._store.wait(self.queue, self._due_at)
+        except StoreUnavailable:
+            await asyncio.sleep(PAUSES[-1])
+        self._ear = None
+        self._look = True
+        self._wake.set()
+
+    def _hear(self, note: Note) -> None:
+        """Take a note from a run, on whatever thread it runs."""
+        self._notes.append(note)
+        if self._note_timer is None:
+            self._loop.call_soon_threadsafe(self._expect_notes)
+
+    def _expect_notes(self) -> None:
+        if self._notes and self._note_timer is None:
+            self._note_timer = self._loop.call_later(NOTE_DELAY, self._wake.set)
+
+    def _notes_due(self) -> bool:
+        return bool(self._notes) and (
+            self._closing or self._note_timer is None or self._note_timer.when() <= self._loop.time()
+        )
+

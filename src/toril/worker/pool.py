@@ -1,0 +1,101 @@
+"""Where tasks run that would block the event loop: threads for sync tasks, processes for CPU-bound ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from toril.errors import MissingExtra
+from toril.json import encode
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+    from toril.task import Task
+
+__all__ = ["Pools", "TimedOut"]
+
+
+class TimedOut(Exception):  # noqa: N818  (an outcome, not a fault of ours)
+    """A run took longer than its timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"ran longer than {seconds:g} s")
+
+
+class Pools:
+    """A thread pool and a process pool, each started when the first job needs it."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._threads: ThreadPoolExecutor | None = None
+        self._processes: ProcessPool | None = None
+        self.busy_threads = 0
+
+    async def in_thread(
+        self, function: Callable[..., Any], *args: Any, timeout: float | None, **kwargs: Any
+    ) -> Any:  # noqa: ASYNC109
+        """Call `function` in a thread. After `timeout` it cannot be stopped: this returns when it has ended."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="toril-task")
+        context = contextvars.copy_context()
+        call = asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: context.run(function, *args, **kwargs)
+        )
+        self.busy_threads += 1
+        call.add_done_callback(self._thread_ended)
+        if timeout is None:
+            return await call
+        await asyncio.wait([call], timeout=timeout)
+        if call.done():
+            return call.result()
+        await asyncio.wait([call])
+        raise TimedOut(timeout)
+
+    async def in_process(self, task: Task[..., Any], data: str, timeout: float | None) -> str:  # noqa: ASYNC109
+        """Run a task in a process of its own and return its result as JSON text; it is killed after `timeout`."""
+        pool = self._processes = self._processes or _process_pool(self._slots)
+        function = task.function
+        future = pool.schedule(
+            _run_in_child, args=[function.__module__, function.__qualname__, data], timeout=timeout
+        )
+        try:
+            return await asyncio.wrap_future(future)
+        except TimeoutError:
+            if timeout is None:
+                raise
+            raise TimedOut(timeout) from None
+
+    def close(self) -> None:
+        """Let go of the threads and end the processes."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+        if self._processes is not None:
+            self._processes.stop()  # type: ignore[no-untyped-call]
+            self._processes.join()
+
+    def _thread_ended(self, _: asyncio.Future[Any]) -> None:
+        self.busy_threads -= 1
+
+
+def _process_pool(slots: int) -> ProcessPool:
+    try:
+        from pebble import ProcessPool
+    except ImportError:
+        raise MissingExtra("process=True", "process") from None
+    # never fork: a child of a process with threads inherits locks that nobody will release
+    return ProcessPool(max_workers=slots, context=multiprocessing.get_context("spawn"))
+
+
+def _run_in_child(module: str, name: str, data: str) -> str:
+    """Find the task in a fresh process, run it, and return its result as JSON text."""
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    task: Task[..., Any] = found
+    return encode(task.function(**task.arguments.read(task.name, data)), "result")

@@ -1,0 +1,154 @@
+"""A worker: lanes, a heartbeat, services; how they start, and in which order they stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from toril.errors import ConfigurationError
+from toril.maintenance.rescuer import Rescuer
+from toril.store.base import Run, WorkerInfo
+from toril.worker.executor import Executor
+from toril.worker.heartbeat import Heartbeat
+from toril.worker.lane import Lane
+from toril.worker.pool import Pools
+from toril.worker.services import keep_running
+from toril.worker.watchdog import watch
+
+if TYPE_CHECKING:
+    from toril.app import Toril
+
+__all__ = ["Worker"]
+
+log = logging.getLogger("toril.worker")
+
+SLOTS = 10  # jobs at once of a queue for which no number is given
+AFTER_RELEASE = 1.0  # seconds that released runs have to end before the worker goes on without them
+
+
+class Worker:
+    """Takes jobs of some queues and runs them.
+
+    queues: slots (jobs at once) by queue; None: every queue that the application's tasks name, 10 slots each.
+    burst: end when no job is ready any more (delayed ones stay) instead of waiting for more.
+    grace: seconds that running jobs have to end when the worker is stopped; None: the application's setting.
+    signals: stop on SIGTERM and SIGINT, and end a process whose loop no longer turns; False inside a server that
+        does so itself.
+    """
+
+    def __init__(
+        self,
+        app: Toril,
+        queues: Mapping[str, int] | None = None,
+        *,
+        burst: bool = False,
+        grace: float | None = None,
+        signals: bool = False,
+    ) -> None:
+        self.app = app
+        self.queues = dict(queues) if queues is not None else dict.fromkeys(app.served_queues(), SLOTS)
+        for name, slots in self.queues.items():
+            if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
+                raise ConfigurationError(
+                    f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}"
+                )
+        if not self.queues:
+            raise ConfigurationError("queues: expected at least one; the application has no task")
+        self.name = uuid.uuid4().hex
+        self._grace = app.settings.grace if grace is None else grace
+        self._signals = signals
+        self._pools = Pools(sum(self.queues.values()))
+        executor = Executor(app, self._pools)
+        self._lanes = [
+            Lane(app.store, name, slots, executor.run, burst=burst) for name, slots in self.queues.items()
+        ]
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
+        self._stopping.set()
+        for lane in self._lanes:
+            lane.stop()
+
+    async def run(self) -> None:
+        """Run until stopped (in a burst: until no job is ready). Raises what keeps it from starting."""
+        await self.app.open()
+        await self.app.put_schedules()
+        token = await self.app.store.enrol(self._info())
+        rescuer = Rescuer(self.app.store, list(self.queues))
+        heartbeat = Heartbeat(self.app.store, self._runs, self._lose, rescuer.sweep)
+        heartbeat.start(token)
+        try:
+            async with self._beside():
+                await self._lanes_until_done(token)
+        finally:  # the heartbeat stops last: leases hold until every outcome is in
+            await heartbeat.stop()
+            self._pools.close()
+            await self.app.store.leave(token)
+
+    @property
+    def stuck_threads(self) -> int:
+        """How many sync tasks still run in threads that nothing can stop."""
+        return self._pools.busy_threads
+
+    async def _lanes_until_done(self, token: str) -> None:
+        lanes: asyncio.Future[list[None]] = asyncio.gather(*(lane.run(token) for lane in self._lanes))
+        lanes.add_done_callback(lambda _: self._stopping.set())
+        await self._stopping.wait()
+        done, _ = await asyncio.wait([lanes], timeout=self._grace)
+        if not done:
+            log.warning(
+                "stopping: %d jobs did not end within %g s and go back", len(self._runs()), self._grace
+            )
+            for lane in self._lanes:
+                lane.release()
+            done, _ = await asyncio.wait([lanes], timeout=AFTER_RELEASE)
+        if not done:
+            lanes.cancel()
+            log.error("stopping: the store did not answer; what was held is taken over when the lease runs out")
+        with contextlib.suppress(asyncio.CancelledError):
+            await lanes
+
+    @contextlib.asynccontextmanager
+    async def _beside(self) -> AsyncIterator[None]:
+        """Run the services, the watchdog and the signal handlers while the lanes run."""
+        loop = asyncio.get_running_loop()
+        helpers = [asyncio.create_task(keep_running(run)) for run in self.app.services_for(self.queues)]
+        handled: list[signal.Signals] = []
+        if self._signals and threading.current_thread() is threading.main_thread():
+            helpers.append(asyncio.create_task(watch(self._longest_timeout)))
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
+                    loop.add_signal_handler(number, self.stop)
+                    handled.append(number)
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _info(self) -> WorkerInfo:
+        return WorkerInfo(self.name, socket.gethostname(), os.getpid(), self.app.settings.lease, self.queues)
+
+    def _runs(self) -> Sequence[Run]:
+        """Return what runs now; called from the heartbeat's thread as well."""
+        return [run for lane in self._lanes for run in list(lane.running)]
+
+    def _lose(self, runs: Sequence[Run]) -> None:
+        for lane in self._lanes:
+            lane.lose(runs)
+
+    def _longest_timeout(self) -> float:
+        timeouts = (task.policy.timeout for task in self.app.tasks.values() if task.queue.name in self.queues)
+        return max((timeout or 0.0 for timeout in timeouts), default=0.0)

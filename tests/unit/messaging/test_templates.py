@@ -1,0 +1,202 @@
+"""Templates: what is checked when they are loaded, and what comes out."""
+
+import re
+from decimal import Decimal
+from html.parser import HTMLParser
+
+import pytest
+from pydantic import SecretStr
+
+from toril.errors import ConfigurationError, InvalidContext
+from toril.messaging.catalogue import BUILT_IN
+from toril.messaging.inlining import derive_text, inline_css
+from toril.messaging.message import Context, MessageType
+from toril.messaging.templates import Templates
+
+TYPES = {kind.name: kind for kind in BUILT_IN}
+SAMPLES = {
+    "welcome": {"name": "Nguyễn Văn Ánh", "link": "https://shop.example/start?a=1&b=2"},
+    "password-reset": {"name": "Ana", "link": "https://shop.example/reset?t=SECRET"},
+    "order-confirmation": {
+        "name": "Ana",
+        "order_id": "A-1001",
+        "lines": [
+            {"name": "Hay", "quantity": 2, "price": "1200.50"},
+            {"name": "Oats", "quantity": 1, "price": "9"},
+        ],
+        "total": Decimal("1209.50"),
+        "currency": "EUR",
+        "link": "https://shop.example/orders/A-1001",
+    },
+}
+
+
+class Note(Context):
+    name: str
+    code: SecretStr = SecretStr("0000")
+    urgent: bool = False
+
+
+NOTE = MessageType("note", Note, kind="transactional")
+
+
+def render(templates, kind, context):
+    context = kind.validate(context)
+    template = templates.load(kind)
+    subject = template.render_subject(context, "Shop")
+    return subject, *template.render(context, subject, "Shop")
+
+
+def visible(html):
+    texts = []
+    parser = HTMLParser()
+    parser.handle_data = texts.append
+    parser.feed(re.sub(r"<head>.*</head>", "", html, flags=re.DOTALL))
+    return " ".join(" ".join(texts).split())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return Templates(tmp_path)
+
+    return write
+
+
+def test_there_is_a_sample_for_each():
+    assert SAMPLES.keys() == TYPES.keys()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_built_in_ones_render(name):
+    subject, text, html = render(Templates(), TYPES[name], SAMPLES[name])
+    assert subject
+    assert len(html) < 10_000
+    for part in (subject, text, html):
+        assert not re.search(r"\{\{|\{%|jinja|Undefined|None|\*\*\*", part)
+    assert SAMPLES[name]["link"] in text
+    assert SAMPLES[name]["link"].replace("&", "&amp;") in html
+    assert "Shop" in text
+    assert f"<title>{subject}</title>" in html
+
+
+def test_order_lines_in_both_parts():
+    _, text, html = render(Templates(), TYPES["order-confirmation"], SAMPLES["order-confirmation"])
+    for words in ("2 \u00d7 Hay", "1,200.50 EUR", "1,209.50 EUR"):
+        assert words in text
+        assert words in visible(html)
+
+
+def test_html_is_escaped_and_text_is_not():
+    subject, text, html = render(
+        Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "<b>Ana & Bo</b>"}
+    )
+    assert "<b>Ana & Bo</b>" in subject
+    assert "<b>Ana & Bo</b>" in text
+    assert "<b>Ana" not in html
+    assert "&lt;b&gt;Ana &amp; Bo&lt;/b&gt;" in html
+
+
+def test_css_stands_in_the_elements_and_media_rules_stay():
+    _, _, html = render(Templates(), TYPES["welcome"], SAMPLES["welcome"])
+    assert re.search(r'<a class="button" href="[^"]*" style="[^"]*color: #ffffff', html)
+    assert "@media (max-width: 480px)" in html
+    assert "text-decoration: none; }" not in html
+
+
+def test_own_folder_comes_first_and_missing_text_is_derived(folder):
+    templates = folder(
+        welcome__subject_txt="Hi {{ name }}",
+        welcome__body_html='<h1>Hi</h1><p>Dear {{ name }},</p><ul><li>one</li><li>two</li></ul><a href="{{ link }}">go</a>',
+    )
+    subject, text, html = render(templates, TYPES["welcome"], SAMPLES["welcome"])
+    assert subject == "Hi Nguyễn Văn Ánh"
+    link = SAMPLES["welcome"]["link"]
+    assert text == f"Hi\n\nDear Nguyễn Văn Ánh,\n\n- one\n- two\n\ngo <{link}>\n\n-- \nShop"
+    assert 'class="card"' in html
+
+
+def test_a_whole_document_has_no_layout_around_it(folder):
+    templates = folder(
+        note__subject_txt="s", note__body_html="<!doctype html><html><body>{{ name }}</body></html>"
+    )
+    assert "card" not in render(templates, NOTE, {"name": "Ana"})[2]
+
+
+def test_own_layouts(folder):
+    templates = folder(
+        layout_html="<html><body class=mine>{{ body }}</body></html>", layout_txt="<<{{body}}>>",
+        note__subject_txt="s", note__body_html="<p>{{ name }}</p>",
+    )  # fmt: skip
+    _, text, html = render(templates, NOTE, {"name": "Ana"})
+    assert text == "<<Ana>>"
+    assert '<body class="mine"><p>Ana</p>' in html
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({}, "template 'note': expected a folder of that name in "),
+        ({"note__subject_txt": "s"}, r"template 'note': expected a file .*body\.html"),
+        ({"note__body_html": "b"}, r"template 'note': expected a file .*subject\.txt"),
+        ({"note__subject_txt": "s", "note__body_html": "{{ nmae }}"}, r"note/body.html: 'nmae' is not in its context \(known: code, name, "),
+        ({"note__subject_txt": "{{ nmae }}", "note__body_html": "b"}, "note/subject.txt: 'nmae' is not in its context"),
+        ({"note__subject_txt": "s", "note__body_html": "b", "note__body_txt": "a\n{% if %}"}, "note/body.txt, line 2: "),
+        ({"layout_html": "<p>", "note__subject_txt": "s", "note__body_html": "b"}, r"template .*layout\.html: expected \{\{ body \}\}"),
+    ],
+)  # fmt: skip
+def test_faults_are_found_when_it_is_loaded(folder, files, fault):
+    with pytest.raises(ConfigurationError, match=fault):
+        folder(**files).load(NOTE)
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^templates: expected a folder, .*nowhere"):
+        Templates(tmp_path / "nowhere")
+
+
+def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
+    templates = folder(note__subject_txt="{{ name }}", note__body_html="<p>Code {{ code }}</p>")
+    _, text, html = render(templates, NOTE, {"name": "Ana", "code": "4711"})
+    assert "Code 4711" in text
+    assert "Code 4711" in html
+    templates = folder(note__subject_txt="{{ code }}")
+    with pytest.raises(ConfigurationError, match="secret field must not stand in the subject") as error:
+        render(templates, NOTE, {"name": "Ana", "code": "4711"})
+    assert "4711" not in str(error.value)
+
+
+def test_a_second_subject_line_is_refused(folder):
+    with pytest.raises(InvalidContext, match=r"^subject of 'welcome': expected one line"):
+        render(Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "Ana\r\nBcc: all@example.com"})
+
+
+def test_inlining_leaves_every_jinja_tag_where_it_was():
+    source = (
+        "<html><head><title>{{ a }}</title><style>p { color: {{ color }} } .x > a { color: red }</style></head><body>"
+        '{# gone #}<p {% if x > 1 %}class="x"{% endif %} title="{{ a|e("<") }}">{{ b > c }}</p>'
+        "<table>{% for r in rows %}<tr><td>{{ r }}</td></tr>{% endfor %}</table><!-- {{ note }} --></body></html>"
+    )
+    inlined = inline_css(source)
+    tags = r"\{\{.*?\}\}|\{%.*?%\}"
+    assert re.findall(tags, inlined) == [
+        "{{ a }}", "{% if x > 1 %}", "{% endif %}", '{{ a|e("<") }}', "{{ color }}", "{{ b > c }}",
+        "{% for r in rows %}", "{{ r }}", "{% endfor %}", "{{ note }}",
+    ]  # fmt: skip
+    assert "<table>{% for r in rows %}<tr><td>{{ r }}</td></tr>{% endfor %}</table>" in inlined
+    assert '<p {% if x > 1 %}class="x" {% endif %} title="' in inlined
+    assert "gone" not in inlined
+
+
+def test_derived_text_reads_well():
+    assert derive_text(
+        "<h1>Hello&nbsp;{{ name }}</h1>\n<p>one\n  two<br>three</p>{% if x %}<p>four &amp; five</p>{% endif %}"
+        '<p><a href="{{ link }}">Open</a> or <a href="https://x.example">https://x.example</a></p><style>p{}</style>'
+    ) == (
+        "Hello {{ name }}\n\none two\nthree\n\n{% if x %}\n\nfour & five\n\n{% endif %}\n\n"
+        "Open <{{ link }}> or https://x.example\n"
+    )

@@ -83,7 +83,8 @@ class SMTP:
                 raise dialogue.broken("timeout", f"no end of the dialogue within {self._limit:g} s") from None
             except (aiosmtplib.SMTPException, OSError) as error:
                 if not (connection.used and dialogue.unheard):
-                    raise dialogue.broken("connection lost", f"connection lost: {error}") from None
+                    broken = isinstance(error, aiosmtplib.SMTPResponseException)
+                    raise dialogue.broken("bad reply" if broken else "connection lost", str(error)) from None
             finally:
                 self._pool.give(connection, reusable=dialogue.ended)
             # Here leads only a connection that the server closed while it was idle: the next one may be good.

@@ -113,9 +113,7 @@ class Settings(BaseSettings):
     Raises InvalidSettings, which names the variable of each bad value and what was expected.
     """
 
-    model_config = SettingsConfigDict(
-        case_sensitive=True, extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(case_sensitive=True, extra="forbid", frozen=True)
 
     url: Annotated[
         SecretStr | None,

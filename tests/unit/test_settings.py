@@ -467,10 +467,8 @@ def test_importing_toril_does_not_import_settings():
 
 
 def test_settings_cannot_be_changed():
-    with pytest.raises(ValueError, match="frozen") as caught:
-        load().mail_password = "hunter2"
-
-    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ValueError, match="frozen"):
+        load().prefix = "x"
 
 
 def test_templates_is_a_path(tmp_path):

@@ -20,12 +20,12 @@ from toril.events import Listener
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
-from toril.settings import Settings
 from toril.store import make_store
 from toril.store.base import ScheduleRecord
 from toril.task import Call, Task, TaskDecorator, require_loop
 
 if TYPE_CHECKING:
+    from toril.settings import Settings
     from toril.worker import Worker
 
 __all__ = ["Toril"]
@@ -47,29 +47,27 @@ class Toril:
     Nothing is opened before the first use. Raises InvalidSettings, InvalidStoreURL.
     """
 
-    def __init__(
-        self, url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None) -> None:
+
+        from toril.settings import Settings
+
         self.settings = settings or Settings()
         self.clock = clock or SystemClock()
-        self.store = make_store(url or self.settings.store_url, self.settings, self.clock)
+        self.url = url or self.settings.store_url
+        self.store = make_store(self.url, self.settings, self.clock)
         self.tasks: dict[str, Task[..., Any]] = {}
         self.processors: dict[str, Task[..., Any]] = {}
         self._queues: dict[str, Queue] = {}
-        self._schedules: dict[str, tuple[Task[..., Any], Cron | Every, Missed]] = {}
+        self._schedules: dict[str, tuple[Task[[], Any], Cron | Every, Missed]] = {}
         self._services: list[tuple[str, Service]] = []
         self._closers: list[Service] = []
-        self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
         _apps.add(self)
 
     # -- declaring
 
     @overload
-    def task(
-        self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
-    ) -> Task[P, R]: ...
+    def task(self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
     @overload
     def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
     @overload
@@ -124,13 +122,9 @@ class Toril:
         def register(function: Callable[[JobContext], T]) -> Callable[[JobContext], T]:
             task: Task[..., Any] = Task(function, self.queue(queue), options)
             if not task.arguments.wants_context:
-                raise ConfigurationError(
-                    f"processor {task.name}: expected one parameter annotated JobContext"
-                )
+                raise ConfigurationError(f"processor {task.name}: expected one parameter annotated JobContext")
             if queue in self.processors:
-                raise ConfigurationError(
-                    f"queue {queue}: has a processor already, {self.processors[queue].name}"
-                )
+                raise ConfigurationError(f"queue {queue}: has a processor already, {self.processors[queue].name}")
             self.processors[queue] = task
             return function
 
@@ -289,6 +283,10 @@ class Toril:
         """Return the queues that the application's tasks and processors name, by name."""
         return sorted({task.queue.name for task in self.tasks.values()} | set(self.processors))
 
+    def declared_schedules(self) -> list[tuple[Task[[], Any], Cron | Every, Missed]]:
+        """Return the declared schedules: task, rule, what becomes of missed times."""
+        return list(self._schedules.values())
+
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""
         served = set(queues)
@@ -302,12 +300,8 @@ class Toril:
 
 def _schedule_record(task: Task[[], Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:
     policy = dataclasses.replace(task.policy, missed=None if missed == "once" else missed)
-    cron, tz, every = (
-        (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
-    )
-    return ScheduleRecord(
-        task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json()
-    )
+    cron, tz, every = (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
+    return ScheduleRecord(task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json())
 
 
 _apps: weakref.WeakSet[Toril] = weakref.WeakSet()

@@ -36,9 +36,7 @@ class Arguments:
             parameters = parameters[1:]
         for parameter in parameters:
             self._refuse(parameter)
-        shape = {
-            parameter.name: _required(parameter, hints.get(parameter.name, Any)) for parameter in parameters
-        }
+        shape = {parameter.name: _required(parameter, hints.get(parameter.name, Any)) for parameter in parameters}
         arguments: Any = _typed_dict("arguments", shape)  # any name may be a key, unlike a model's field
         arguments.__pydantic_config__ = _CONFIG
         try:
@@ -90,9 +88,7 @@ def explain(task: str, error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(map(str, (task, *problem["loc"])))
         got = "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {_short(problem['input'])}"
-        message = {"missing": "required", "extra_forbidden": "no such argument"}.get(
-            problem["type"], problem["msg"]
-        )
+        message = {"missing": "required", "extra_forbidden": "no such argument"}.get(problem["type"], problem["msg"])
         parts.append(f"{place}: {message}{got}")
     return "; ".join(parts)
 

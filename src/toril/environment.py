@@ -106,9 +106,7 @@ class Layer(PydanticBaseSettingsSource):
 
     def _refuse_unknown(self, names: Iterable[str]) -> None:
         known = [spelling for name in names for spelling in (name, f"{name}_FILE")]
-        tails = {
-            name.removeprefix("TORIL_"): name for name in known
-        }  # the prefix would make any two look alike
+        tails = {name.removeprefix("TORIL_"): name for name in known}  # the prefix would make any two look alike
         for name, value in self.variables.items():
             if name.startswith("TORIL_") and name not in known and not _KUBERNETES.match(f"{name}={value}"):
                 near = get_close_matches(name.removeprefix("TORIL_"), tails, n=1)

@@ -161,11 +161,11 @@ class JobFailed(TorilError):
         self.reason = reason
 
 
-class Unrecoverable(Exception):  # noqa: N818  (BullMQ's word)
+class Unrecoverable(Exception):
     """Raised by a task: fail for good at once, whatever attempts are left."""
 
 
-class Snooze(Exception):  # noqa: N818  (a request, not a fault)
+class Snooze(Exception):
     """Raised by a task: come back after `delay` (seconds or a timedelta) without using up an attempt."""
 
     def __init__(self, delay: float | timedelta) -> None:

@@ -82,8 +82,30 @@ class JobRecord(NamedTuple):
 _INTEGER = re.compile(r"-?\d+")
 # BullMQ keeps these beside the jobs under `<prefix>:<queue>:`, so a job of that id would overwrite them
 _RESERVED = frozenset(
-    "wait prioritized delayed active waiting-children completed failed paused marker meta id pc events stalled "
-    "stalled-check limiter repeat de dn metrics priority delay".split()
+    [
+        "wait",
+        "prioritized",
+        "delayed",
+        "active",
+        "waiting-children",
+        "completed",
+        "failed",
+        "paused",
+        "marker",
+        "meta",
+        "id",
+        "pc",
+        "events",
+        "stalled",
+        "stalled-check",
+        "limiter",
+        "repeat",
+        "de",
+        "dn",
+        "metrics",
+        "priority",
+        "delay",
+    ]
 )
 
 

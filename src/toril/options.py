@@ -181,9 +181,7 @@ def _keep(name: str, value: object) -> Keep:
         return Keep(age=_seconds(name, value))
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return Keep(count=value)
-    raise InvalidOption(
-        f"{name}: expected a count (0 or more), a timedelta or Keep(count, age), got {value!r}"
-    )
+    raise InvalidOption(f"{name}: expected a count (0 or more), a timedelta or Keep(count, age), got {value!r}")
 
 
 def _run_at(name: str, value: object) -> int:

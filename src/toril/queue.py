@@ -47,9 +47,7 @@ class Queue:
 
     def __init__(self, app: Toril, name: str) -> None:
         if not isinstance(name, str) or not name or ":" in name:
-            raise InvalidOption(
-                f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys"
-            )
+            raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
         self.options: Mapping[str, Any] = {}
@@ -71,9 +69,7 @@ class Queue:
         """
         return (await self._add([self._new_job(name, data, options)]))[0]
 
-    async def add_many(
-        self, jobs: Iterable[tuple[str, object]], **options: Unpack[Options]
-    ) -> list[Job[Any]]:
+    async def add_many(self, jobs: Iterable[tuple[str, object]], **options: Unpack[Options]) -> list[Job[Any]]:
         """Add jobs given as (name, data); all are checked first. Atomic up to 1,000, see `Toril.enqueue_many`."""
         return await self._add([self._new_job(name, data, options) for name, data in jobs])
 
@@ -136,9 +132,7 @@ class Queue:
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         policy = resolve(self.options, self.app.task_options(name), options)
         if callable(options.get("backoff")):
-            raise InvalidOption(
-                "backoff: a job can only carry Fixed or Exponential; a function belongs to @app.task"
-            )
+            raise InvalidOption("backoff: a job can only carry Fixed or Exponential; a function belongs to @app.task")
         text = encode({} if data is None else data)
         self.app.check(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
@@ -209,7 +203,7 @@ class Job(Generic[R]):
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
-    async def result(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109  (part of the promise)
+    async def result(self, timeout: float | timedelta | None = None) -> R:
         """Wait until it has ended and return what it returned.
 
         timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason,

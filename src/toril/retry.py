@@ -56,9 +56,7 @@ class Exponential:
     def __post_init__(self) -> None:
         _check(self.seconds, self.jitter)
         if self.maximum is not None and not self.maximum >= self.seconds:
-            raise InvalidOption(
-                f"backoff maximum: expected at least {self.seconds:g} seconds, got {self.maximum}"
-            )
+            raise InvalidOption(f"backoff maximum: expected at least {self.seconds:g} seconds, got {self.maximum}")
 
     def after(self, attempt: int) -> float:
         """Return the seconds to wait after attempt number `attempt` failed, before jitter."""

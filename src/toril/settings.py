@@ -174,9 +174,7 @@ class Settings(BaseSettings):
     """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://` or `console://`.
     Without it: made of the variables from `MAIL_HOST` to `MAIL_PASSWORD`."""
 
-    mail_host: Annotated[Host | None, Variable("MAIL_HOST", "Mail", A_HOST, example="smtp.example.com")] = (
-        None
-    )
+    mail_host: Annotated[Host | None, Variable("MAIL_HOST", "Mail", A_HOST, example="smtp.example.com")] = None
     """The SMTP server."""
 
     mail_port: Annotated[Port | None, Variable("MAIL_PORT", "Mail", A_PORT, example="587")] = None
@@ -194,9 +192,7 @@ class Settings(BaseSettings):
     ] = None
     """The login at the mail server."""
 
-    mail_password: Annotated[
-        SecretStr | None, Variable("MAIL_PASSWORD", "Mail", also="EMAIL_PASS", mask=_hide)
-    ] = None
+    mail_password: Annotated[SecretStr | None, Variable("MAIL_PASSWORD", "Mail", also="EMAIL_PASS", mask=_hide)] = None
     """Its password (for Gmail an app password)."""
 
     mail_from_address: Annotated[
@@ -241,9 +237,9 @@ class Settings(BaseSettings):
     ] = ()
     """What encrypts the secret fields of messages: the first key encrypts, all of them decrypt."""
 
-    redis_queue_host: Annotated[
-        Host | None, Variable("REDIS_QUEUE_HOST", "Redis", A_HOST, example="redis-queue")
-    ] = None
+    redis_queue_host: Annotated[Host | None, Variable("REDIS_QUEUE_HOST", "Redis", A_HOST, example="redis-queue")] = (
+        None
+    )
     """The Redis server of the queues, where it is not the one of the cache. Without it: `REDIS_HOST`."""
 
     redis_host: Annotated[Host | None, Variable("REDIS_HOST", "Redis", A_HOST, example="localhost")] = None

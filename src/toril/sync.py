@@ -27,7 +27,7 @@ _thread: _LoopThread | None = None
 
 def _forget() -> None:
     """A forked child has none of its parent's threads."""
-    global _thread, _starting  # noqa: PLW0603
+    global _thread, _starting
     _thread, _starting = None, threading.Lock()
 
 

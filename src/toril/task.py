@@ -102,14 +102,12 @@ class Task(Generic[P, R]):
     def using(self, **options: Unpack[Options]) -> Task[P, R]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""
         if callable(options.get("backoff")):
-            raise InvalidOption(
-                "backoff: a function belongs to @app.task, a job can only carry Fixed or Exponential"
-            )
+            raise InvalidOption("backoff: a function belongs to @app.task, a job can only carry Fixed or Exponential")
         copy: Task[P, R] = object.__new__(Task)
         copy.__dict__.update(self.__dict__)
-        copy._using = {**self._using, **options}  # noqa: SLF001
-        copy._plan = None  # noqa: SLF001
-        copy._planned()  # noqa: SLF001
+        copy._using = {**self._using, **options}
+        copy._plan = None
+        copy._planned()
         return copy
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
@@ -147,9 +145,7 @@ class TaskDecorator:
         self._make = make
 
     @overload
-    def __call__(
-        self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /
-    ) -> Task[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
     @overload

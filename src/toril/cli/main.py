@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from toril.cli.settings import settings
+from toril.cli.worker import worker
 from toril.errors import TorilError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(worker)
 app.command()(settings)
 
 

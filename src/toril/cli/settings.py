@@ -117,10 +117,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[Variable, str, str]]]]:
     from toril.settings import Settings
 
     helps = _helps(Settings)
-    entries = [
-        (Variable.of(field), _text(field.default), helps[name])
-        for name, field in Settings.model_fields.items()
-    ]
+    entries = [(Variable.of(field), _text(field.default), helps[name]) for name, field in Settings.model_fields.items()]
     for section, group in groupby(entries, key=lambda entry: entry[0].section):
         yield section, list(group)
 

@@ -71,9 +71,7 @@ class Mailbox:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: _Session(self, self._transports), self._host, self._port
-        )
+        self._server = await loop.create_server(lambda: _Session(self, self._transports), self._host, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -133,9 +131,7 @@ class _Session(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while not self._transport.is_closing() and (
-            self._read_mail() if self._in_data else self._read_line()
-        ):
+        while not self._transport.is_closing() and (self._read_mail() if self._in_data else self._read_line()):
             pass
 
     def _read_line(self) -> bool:
@@ -153,9 +149,7 @@ class _Session(asyncio.Protocol):
     def _command(self, verb: str, rest: str) -> None:
         match verb:
             case "EHLO":
-                self._reply(
-                    f"250-mailbox.toril\r\n250-8BITMIME\r\n250-SIZE {_LARGEST}\r\n250 ENHANCEDSTATUSCODES"
-                )
+                self._reply(f"250-mailbox.toril\r\n250-8BITMIME\r\n250-SIZE {_LARGEST}\r\n250 ENHANCEDSTATUSCODES")
             case "HELO" | "NOOP":
                 self._reply("250 2.0.0 OK")
             case "MAIL":

@@ -65,13 +65,9 @@ class MessageType(Generic[C]):
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ConfigurationError(
-                f"message type name: expected lower-case words with hyphens, got {self.name!r}"
-            )
+            raise ConfigurationError(f"message type name: expected lower-case words with hyphens, got {self.name!r}")
         if self.kind not in {"transactional", "subscribed"}:
-            raise ConfigurationError(
-                f"kind of {self.name!r}: expected transactional or subscribed, got {self.kind!r}"
-            )
+            raise ConfigurationError(f"kind of {self.name!r}: expected transactional or subscribed, got {self.kind!r}")
 
     def validate(self, context: Mapping[str, Any] | BaseModel) -> C:
         """Return `context` as this type's model; raise InvalidContext that names every bad field."""
@@ -79,9 +75,7 @@ class MessageType(Generic[C]):
             return context
         if not isinstance(context, Mapping):
             expected = f"a mapping or {self.context.__name__}"
-            raise InvalidContext(
-                f"context of {self.name!r}: expected {expected}, got {type(context).__name__}"
-            )
+            raise InvalidContext(f"context of {self.name!r}: expected {expected}, got {type(context).__name__}")
         try:
             return self.context.model_validate(dict(context))
         except ValidationError as error:
@@ -92,9 +86,7 @@ class MessageType(Generic[C]):
         try:
             return to_json(_reveal(context.model_dump(by_alias=True))).decode()
         except (PydanticSerializationError, UnicodeError):
-            raise InvalidContext(
-                f"context of {self.name!r}: expected JSON values and valid Unicode text"
-            ) from None
+            raise InvalidContext(f"context of {self.name!r}: expected JSON values and valid Unicode text") from None
 
     def load(self, text: str) -> C:
         """Read back what `dump` wrote."""

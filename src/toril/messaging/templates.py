@@ -131,9 +131,7 @@ class Templates:
             raise ConfigurationError(f"template {path}, line {error.lineno}: {error.message}") from None
         if unknown := sorted(used - names - set(self._text.globals)):
             known = ", ".join(sorted(names))
-            raise ConfigurationError(
-                f"template {path}: {unknown[0]!r} is not in its context (known: {known})"
-            )
+            raise ConfigurationError(f"template {path}: {unknown[0]!r} is not in its context (known: {known})")
         return source
 
     def _environment(self, *, autoescape: bool, finalize: Callable[[Any], Any]) -> jinja2.Environment:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from toril.errors import InvalidSchedule
 
-_ITEM = re.compile(r"(?:[*?]|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?", re.ASCII)
+_ITEM = re.compile(r"(?:[*?]|(?P<first>\w{1,9})(?:-(?P<last>\w{1,9}))?)(?:/(?P<step>\d{1,9}))?", re.ASCII)
 
 
 def _named(names: str, first: int) -> dict[str, int]:
@@ -29,8 +29,8 @@ class Field:
     def numbers(self, items: Iterable[str]) -> frozenset[int]:
         """Return the numbers that items such as `7`, `5-20/3`, `10/5` and `*/2` name together.
 
-        Raises InvalidSchedule for an item that cannot be read and, because cron-parser would stop a chain that
-        it shares with us, for a number that is named twice.
+        Raises InvalidSchedule for an item that cannot be read and for a number that is named twice, which a
+        Node worker that shares the schedule would refuse.
         """
         found: set[int] = set()
         for item in items:
@@ -54,8 +54,10 @@ class Field:
         low = self.low if first is None else self._number(first, item)
         if last is not None:
             high = self._number(last, item)
+        elif first is None or match["step"]:
+            high = self.high  # `*`, `*/5` and `10/5` run to the end
         else:
-            high = low if first is not None and match["step"] is None else self.high
+            high = low
         if low > high:
             raise self.error(item, "a range that runs upwards")
         if step == 0:
@@ -73,9 +75,7 @@ SECOND = Field("second", 0, 59, "0-59", {}, 60)
 MINUTE = Field("minute", 0, 59, "0-59", {}, 60)
 HOUR = Field("hour", 0, 23, "0-23", {}, 24)
 DAY_OF_MONTH = Field("day of month", 1, 31, "1-31 or L (the last day)", {}, 32)
-MONTH = Field(
-    "month", 1, 12, "1-12 or JAN-DEC", _named("jan feb mar apr may jun jul aug sep oct nov dec", 1), 13
-)
+MONTH = Field("month", 1, 12, "1-12 or JAN-DEC", _named("jan feb mar apr may jun jul aug sep oct nov dec", 1), 13)
 DAY_OF_WEEK = Field(
     "day of week",
     0,

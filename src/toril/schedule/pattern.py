@@ -40,17 +40,19 @@ class Pattern:
 
         Raises InvalidSchedule naming the field and what was expected in it.
         """
-        fields = _ALIASES.get(line, line).split()
         if line.startswith("@") and line not in _ALIASES:
-            raise InvalidSchedule(f"expected one of {' '.join(_ALIASES)}")
+            raise InvalidSchedule(f"expected fields or one of {' '.join(_ALIASES)}")
+        fields = _ALIASES.get(line, line).split()
         if not 1 <= len(fields) <= len(_DEFAULTS):
-            raise InvalidSchedule(
-                f"expected up to 6 fields ([second] minute hour day-of-month month day-of-week), got {len(fields)}"
-            )
+            names = "[second] minute hour day-of-month month day-of-week"
+            raise InvalidSchedule(f"expected up to 6 fields ({names}), got {len(fields)}")
         second, minute, hour, *days = (*_DEFAULTS[: len(_DEFAULTS) - len(fields)], *fields)
-        times = ((SECOND, second), (MINUTE, minute), (HOUR, hour))
-        seconds, minutes, hours = (tuple(sorted(kind.numbers(text.split(",")))) for kind, text in times)
-        return cls(Days.parse(*days), hours, minutes, seconds)
+        return cls(
+            Days.parse(*days),
+            tuple(sorted(HOUR.numbers(hour.split(",")))),
+            tuple(sorted(MINUTE.numbers(minute.split(",")))),
+            tuple(sorted(SECOND.numbers(second.split(",")))),
+        )
 
     @property
     def every_hour(self) -> bool:

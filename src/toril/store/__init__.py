@@ -26,4 +26,6 @@ def make_store(url: str, settings: Settings, clock: Clock) -> Store:
         return SqliteStore(url, clock, settings.sqlite_synchronous)
     near = difflib.get_close_matches(scheme, _SCHEMES, 1)
     hint = f"; did you mean {near[0]}://?" if near else ""
-    raise InvalidStoreURL(f"{url}: expected a URL that begins with sqlite://{hint}")
+    from toril.settings import mask_url
+
+    raise InvalidStoreURL(f"{mask_url(url)}: expected a URL that begins with sqlite://{hint}")

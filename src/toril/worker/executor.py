@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
@@ -90,9 +90,7 @@ class Executor:
             result = await _within(timeout, task.function(*first, **arguments))
         return "null" if result is None else encode(result, "result")
 
-    def _judge(
-        self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: Exception
-    ) -> Outcome:
+    def _judge(self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: Exception) -> Outcome:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
@@ -124,9 +122,7 @@ class Executor:
         waited = now - since
         if waited >= self._app.settings.deploy_grace * 1000:
             return Failed(run, str(error), None, policy.keep_failed)
-        pause = min(
-            max(_FIRST_PUT_BACK, waited), _LONGEST_PUT_BACK
-        )  # so they double: 5, 5, 10, 20, 40, 60, 60 …
+        pause = min(max(_FIRST_PUT_BACK, waited), _LONGEST_PUT_BACK)  # so they double: 5, 5, 10, 20, 40, 60, 60 …
         when = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
         return Delayed(run, now + pause, f"{_PUT_BACK}{when}: {error}", None, 0)
 

@@ -167,4 +167,3 @@ class Lane:
         return bool(self._notes) and (
             self._closing or self._note_timer is None or self._note_timer.when() <= self._loop.time()
         )
-

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
 import importlib
 import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
-from toril.errors import MissingExtra
+from toril.errors import MissingExtra, Snooze
 from toril.json import encode
 
 if TYPE_CHECKING:
@@ -18,14 +23,20 @@ if TYPE_CHECKING:
 
     from toril.task import Task
 
-__all__ = ["Pools", "TimedOut"]
+__all__ = ["Pools", "ProcessDied", "TimedOut"]
+
+PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent dies
 
 
-class TimedOut(Exception):  # noqa: N818  (an outcome, not a fault of ours)
+class TimedOut(Exception):
     """A run took longer than its timeout."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"ran longer than {seconds:g} s")
+
+
+class ProcessDied(Exception):
+    """The process that ran a job ended before the job did."""
 
 
 class Pools:
@@ -37,16 +48,12 @@ class Pools:
         self._processes: ProcessPool | None = None
         self.busy_threads = 0
 
-    async def in_thread(
-        self, function: Callable[..., Any], *args: Any, timeout: float | None, **kwargs: Any
-    ) -> Any:  # noqa: ASYNC109
+    async def in_thread(self, function: Callable[..., Any], *args: Any, timeout: float | None, **kwargs: Any) -> Any:
         """Call `function` in a thread. After `timeout` it cannot be stopped: this returns when it has ended."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="toril-task")
         context = contextvars.copy_context()
-        call = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: context.run(function, *args, **kwargs)
-        )
+        call = asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(function, *args, **kwargs))
         self.busy_threads += 1
         call.add_done_callback(self._thread_ended)
         if timeout is None:
@@ -57,19 +64,23 @@ class Pools:
         await asyncio.wait([call])
         raise TimedOut(timeout)
 
-    async def in_process(self, task: Task[..., Any], data: str, timeout: float | None) -> str:  # noqa: ASYNC109
+    async def in_process(self, task: Task[..., Any], data: str, timeout: float | None) -> str:
         """Run a task in a process of its own and return its result as JSON text; it is killed after `timeout`."""
         pool = self._processes = self._processes or _process_pool(self._slots)
         function = task.function
-        future = pool.schedule(
-            _run_in_child, args=[function.__module__, function.__qualname__, data], timeout=timeout
-        )
+        future = pool.schedule(_run_in_child, args=[function.__module__, function.__qualname__, data], timeout=timeout)
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
             if timeout is None:
                 raise
             raise TimedOut(timeout) from None
+        except BrokenProcessPool:  # the processes died before they could begin
+            if self._processes is pool:
+                self._processes = None
+            raise Snooze(1) from None
+        except RuntimeError as error:
+            raise _explained(error) from None
 
     def close(self) -> None:
         """Let go of the threads and end the processes."""
@@ -88,8 +99,29 @@ def _process_pool(slots: int) -> ProcessPool:
         from pebble import ProcessPool
     except ImportError:
         raise MissingExtra("process=True", "process") from None
-    # never fork: a child of a process with threads inherits locks that nobody will release
-    return ProcessPool(max_workers=slots, context=multiprocessing.get_context("spawn"))
+    return ProcessPool(
+        max_workers=min(slots, os.cpu_count() or 1),
+        # never fork: a child of a process with threads inherits locks that nobody will release
+        context=multiprocessing.get_context("spawn"),
+        initializer=_prepare_child,
+    )
+
+
+def _prepare_child() -> None:
+    """Leave Ctrl-C and a group's SIGTERM to the worker, and die with it even if it is killed."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _explained(error: RuntimeError) -> Exception:
+    """Say of a process that died what ended it."""
+    code: int | None = getattr(error, "exitcode", None)  # pebble's ProcessExpired
+    if code is None:
+        return error
+    cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return ProcessDied(f"the process of this job died: {cause}")
 
 
 def _run_in_child(module: str, name: str, data: str) -> str:

@@ -57,9 +57,7 @@ class Worker:
         self.queues = dict(queues) if queues is not None else dict.fromkeys(app.served_queues(), SLOTS)
         for name, slots in self.queues.items():
             if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
-                raise ConfigurationError(
-                    f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}"
-                )
+                raise ConfigurationError(f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}")
         if not self.queues:
             raise ConfigurationError("queues: expected at least one; the application has no task")
         self.name = uuid.uuid4().hex
@@ -67,9 +65,7 @@ class Worker:
         self._signals = signals
         self._pools = Pools(sum(self.queues.values()))
         executor = Executor(app, self._pools)
-        self._lanes = [
-            Lane(app.store, name, slots, executor.run, burst=burst) for name, slots in self.queues.items()
-        ]
+        self._lanes = [Lane(app.store, name, slots, executor.run, burst=burst) for name, slots in self.queues.items()]
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -105,9 +101,7 @@ class Worker:
         await self._stopping.wait()
         done, _ = await asyncio.wait([lanes], timeout=self._grace)
         if not done:
-            log.warning(
-                "stopping: %d jobs did not end within %g s and go back", len(self._runs()), self._grace
-            )
+            log.warning("stopping: %d jobs did not end within %g s and go back", len(self._runs()), self._grace)
             for lane in self._lanes:
                 lane.release()
             done, _ = await asyncio.wait([lanes], timeout=AFTER_RELEASE)

@@ -24,7 +24,7 @@ class Envelope:
     message: bytes
 
 
-class NotSent(Exception):  # noqa: N818  (an outcome, not a fault of the program)
+class NotSent(Exception):
     """The message was certainly not accepted.
 
     code: short and free of personal data, such as `550 5.1.1` or `timeout`.
@@ -33,9 +33,7 @@ class NotSent(Exception):  # noqa: N818  (an outcome, not a fault of the program
     retry_after: seconds to wait, if the server named a time.
     """
 
-    def __init__(
-        self, code: str, text: str = "", *, permanent: bool = False, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, code: str, text: str = "", *, permanent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.text = text or code
@@ -43,7 +41,7 @@ class NotSent(Exception):  # noqa: N818  (an outcome, not a fault of the program
         self.retry_after = retry_after
 
 
-class Undecided(Exception):  # noqa: N818
+class Undecided(Exception):
     """The message was handed over, and no answer came: it may have been accepted."""
 
     def __init__(self, code: str, text: str = "") -> None:

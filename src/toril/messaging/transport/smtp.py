@@ -94,9 +94,7 @@ class SMTP:
             async with asyncio.timeout(self._connect_limit):
                 return await self._pool.take()
         except TimeoutError:
-            raise NotSent(
-                "timeout", f"no connection to {self._host} within {self._connect_limit:g} s"
-            ) from None
+            raise NotSent("timeout", f"no connection to {self._host} within {self._connect_limit:g} s") from None
         except aiosmtplib.SMTPResponseException as error:
             # A refused login or greeting is about the connection: the mail itself is not at fault.
             raise refusal(error.code, error.message, permanent=False) from None

@@ -49,12 +49,8 @@ def _smtp(parts: SplitResult, port: int | None) -> SMTP:
         raise InvalidSettings("transport: expected both user and password, or neither")
     security = _SECURITY[parts.scheme]
     if password and security == "none" and not _is_local(parts.hostname):
-        raise InvalidSettings(
-            "transport: smtp:// would send the password in clear; use smtp+starttls:// or smtps://"
-        )
-    return SMTP(
-        parts.hostname, port, security=security, username=username, password=password, **_options(parts.query)
-    )
+        raise InvalidSettings("transport: smtp:// would send the password in clear; use smtp+starttls:// or smtps://")
+    return SMTP(parts.hostname, port, security=security, username=username, password=password, **_options(parts.query))
 
 
 def _options(query: str) -> dict[str, Any]:

@@ -35,9 +35,7 @@ def get(tx: Transaction, queue: str, job_id: str) -> JobRecord | None:
     return _record(rows[0]) if rows else None
 
 
-def list_jobs(
-    tx: Transaction, queue: str, state: JobState, limit: int, after: str | None, newest: bool
-) -> Page:
+def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: str | None, newest: bool) -> Page:
     """Return a page of one state, keyed by (rank, id)."""
     rank, row = (_END, _END) if newest else (-_END, -_END)
     if after is not None:
@@ -89,9 +87,7 @@ def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | 
         chosen = tx.rows("ended_jobs", queue=queue, state=old)
     else:
         records = [get(tx, name, job_id) for job_id in dict.fromkeys(job_ids)]
-        chosen = [
-            (job.token, job.priority, job.id) for job in records if job is not None and job.state == state
-        ]
+        chosen = [(job.token, job.priority, job.id) for job in records if job is not None and job.state == state]
     if not chosen or old not in (COMPLETED, FAILED):
         return []
     number = tx.numbers(len(chosen))

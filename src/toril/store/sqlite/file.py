@@ -21,7 +21,22 @@ Synchronous = Literal["NORMAL", "FULL"]
 
 # File systems on which locks or shared memory do not hold across machines
 _NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs afs ncpfs 9p ceph glusterfs lustre gpfs beegfs orangefs".split()
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ncpfs",
+        "9p",
+        "ceph",
+        "glusterfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "orangefs",
+    ]
 )
 _NETWORK_FUSE = ("fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.gcsfuse", "fuse.ceph")
 
@@ -81,9 +96,7 @@ class DatabaseFile:
             raise StoreRefused(f"{self.path}: expected an existing folder, {folder} is none")
         target = self.path if self.path.exists() else folder
         if not os.access(folder, os.W_OK) or not os.access(target, os.W_OK):
-            raise StoreRefused(
-                f"{self.path}: expected a file and folder that can be written, {target} cannot"
-            )
+            raise StoreRefused(f"{self.path}: expected a file and folder that can be written, {target} cannot")
         mounts = Path("/proc/self/mountinfo")
         if mounts.exists():
             refuse_network(self.path, mounts.read_text(encoding="utf-8", errors="replace"))
@@ -123,12 +136,8 @@ def with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
         version = connection.execute("SELECT version FROM store").fetchone()[0]
     except sqlite3.OperationalError as error:
         connection.execute("ROLLBACK")
-        raise StoreRefused(
-            f"expected a Toril database or a new file, found another's tables ({error})"
-        ) from None
+        raise StoreRefused(f"expected a Toril database or a new file, found another's tables ({error})") from None
     connection.execute("COMMIT")
     if version != SCHEMA_VERSION:
-        raise StoreRefused(
-            f"expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril"
-        )
+        raise StoreRefused(f"expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril")
     return connection

@@ -1,8 +1,10 @@
 -- Every statement of the SQLite store, as named blocks. `:name` are parameters.
 
+-- name: last_number
+SELECT sequence FROM queue WHERE id = 0;
+
 -- name: take_numbers
--- The last of `:count` fresh numbers.
-UPDATE store SET sequence = sequence + :count RETURNING sequence;
+UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
 SELECT id FROM queue WHERE name = :name;
@@ -11,7 +13,7 @@ SELECT id FROM queue WHERE name = :name;
 INSERT INTO queue (name) VALUES (:name) RETURNING id;
 
 -- name: queue_names
-SELECT name FROM queue ORDER BY name;
+SELECT name FROM queue WHERE id > 0 ORDER BY name;
 
 -- name: read_queue
 SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
@@ -35,19 +37,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 SELECT id FROM job WHERE queue = :queue AND key = :key;
 
 -- name: complete
--- Outcomes of runs that are still their jobs'; `:outcomes` is a list of [row, run, result, …].
+-- Outcomes of runs that are still their jobs'; `:outcomes` is a list of [row, run, result, …]. The + keeps SQLite from
+-- reading all active jobs for each outcome.
 UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
   result = json_extract(o.value, '$[2]')
 FROM json_each(:outcomes) AS o
-WHERE job.id = json_extract(o.value, '$[0]') AND queue = :queue AND state = 4
+WHERE job.id = json_extract(o.value, '$[0]') AND +queue = :queue AND +state = 4
   AND starts = json_extract(o.value, '$[1]')
 RETURNING job.id;
 
 -- name: complete_and_remove
 DELETE FROM job
-WHERE queue = :queue AND state = 4 AND (id, starts) IN (
-  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
-RETURNING id;
+WHERE +queue = :queue AND +state = 4 AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(:outcomes))
+  AND (id, starts) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
+RETURNING id, logs;
 
 -- name: fail
 UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
@@ -179,7 +182,7 @@ INSERT INTO event (queue, kind, at, body) VALUES (?, ?, ?, ?);
 DELETE FROM event WHERE id <= :last;
 
 -- name: last_event
-SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'event';
+SELECT coalesce(max(id), 0) FROM event;
 
 -- name: read_events
 SELECT event.id, queue.name, kind, at, body FROM event JOIN queue ON queue.id = event.queue
@@ -189,7 +192,7 @@ WHERE event.id > :after ORDER BY event.id LIMIT 1000;
 INSERT OR IGNORE INTO bell (path, queue) VALUES (:path, :queue);
 
 -- name: bells
-SELECT path FROM bell WHERE queue = :queue;
+SELECT path, queue FROM bell;
 
 -- name: unhang_bell
 DELETE FROM bell WHERE path = ?;

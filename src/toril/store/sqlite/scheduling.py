@@ -33,9 +33,7 @@ def put_schedule(tx: Transaction, schedule: ScheduleRecord) -> bool:
     tx.many("put_schedule", [(schedule.id, tx.queue(schedule.queue), *schedule[2:])])
     for row, logs, state, tick in pending:
         overdue = tick <= tx.now and schedule.missed != "skip"
-        if (
-            state == ACTIVE or overdue
-        ):  # it runs, or must not be lost: taking it makes the next by the new rule
+        if state == ACTIVE or overdue:  # it runs, or must not be lost: taking it makes the next by the new rule
             if state != ACTIVE:
                 return True
             continue

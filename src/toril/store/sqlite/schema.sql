@@ -1,10 +1,9 @@
--- One file, five tables. A job is in exactly one place: (queue, state, rank).
+-- A job is in exactly one place: (queue, state, rank). Few pages change with a commit: each costs as much as a row.
 
 CREATE TABLE store (
-  version  INTEGER NOT NULL,            -- of this schema
-  sequence INTEGER NOT NULL             -- the last number given out: job ids and ranks, never used twice
+  version INTEGER NOT NULL              -- of this schema
 );
-INSERT INTO store VALUES (1, 0);
+INSERT INTO store VALUES (1);
 
 CREATE TABLE queue (
   id               INTEGER PRIMARY KEY,
@@ -16,11 +15,13 @@ CREATE TABLE queue (
   waiting_children INTEGER NOT NULL DEFAULT 0,
   active           INTEGER NOT NULL DEFAULT 0,
   completed        INTEGER NOT NULL DEFAULT 0,
-  failed           INTEGER NOT NULL DEFAULT 0
+  failed           INTEGER NOT NULL DEFAULT 0,
+  sequence         INTEGER                       -- of the row 0 alone: the last number given out, never used twice
 );
+INSERT INTO queue (id, name, sequence) VALUES (0, '', 0);
 
 CREATE TABLE job (
-  id       INTEGER PRIMARY KEY,         -- from store.sequence
+  id       INTEGER PRIMARY KEY,         -- from the sequence
   queue    INTEGER NOT NULL,
   state    INTEGER NOT NULL,            -- 0 waiting 1 prioritized 2 delayed 3 waiting-children 4 active 5 completed 6 failed
   rank     INTEGER NOT NULL,            -- place within the state: see below
@@ -80,7 +81,7 @@ CREATE TABLE schedule (
 );
 
 CREATE TABLE event (
-  id    INTEGER PRIMARY KEY AUTOINCREMENT,  -- the cursor: never used twice
+  id    INTEGER PRIMARY KEY,            -- the cursor; only the oldest are removed, so it is never used twice
   queue INTEGER NOT NULL,
   kind  TEXT NOT NULL,
   at    INTEGER NOT NULL,

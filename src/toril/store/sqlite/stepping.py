@@ -82,9 +82,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     if len(done) < len(group):
         accepted = {row[0] for row in done}
         refused = [outcome.run for outcome in group if outcome.run.token not in accepted]
-        body = dump(
-            [[run.token, run.number, result, run.id] for run, result, _ in group if run.token in accepted]
-        )
+        body = dump([[run.token, run.number, result, run.id] for run, result, _ in group if run.token in accepted])
     if done:
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)

@@ -224,7 +224,8 @@ class SqliteStore:
             bells.ring_from_thread(topics)
             own.add(bells.path)
         if not self._file.memory:
-            paths = {path for number in tx.rung() for (path,) in tx.rows("bells", queue=number)} - own
+            news = tx.ready | {0} if tx.told else tx.ready
+            paths = {path for path, queue in tx.rows("bells") if queue in news} - own
             if paths:
                 ring_sockets(paths, lambda path: self._unhang(tx, path))
 

@@ -58,14 +58,11 @@ class Transaction:
         """Return the names of the queues that got jobs to run."""
         return [name for name, number in self._queues.items() if number in self.ready]
 
-    def rung(self) -> set[int]:
-        """Return for which bells this transaction has news: those of queues, and 0 for events."""
-        return self.ready | {0} if self.told else self.ready
-
     def numbers(self, count: int) -> int:
         """Take `count` fresh numbers; return the first."""
-        last: int = self.rows("take_numbers", count=count)[0][0]
-        return last - count + 1
+        last: int = self.execute(SQL["last_number"]).fetchone()[0]
+        self.execute(SQL["take_numbers"], (last + count,))
+        return last + 1
 
     def count(self, queue: int, changes: Mapping[int, int]) -> None:
         """Change the queue's counts by state."""

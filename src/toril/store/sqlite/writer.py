@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import InvalidStateError
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -40,6 +40,9 @@ class Command:
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.begun = False
+
+
+Answer = tuple[Command, Any, Exception | None]
 
 
 class Writer:
@@ -79,65 +82,50 @@ class Writer:
         self._turn.close()
 
     def _work(self) -> None:
-        while (first := self._inbox.get()) is not None:
+        stop = False
+        while not stop and (first := self._inbox.get()) is not None:
+            commands = [first]
             try:
                 with self._turn:
-                    stop = self._transact([first])
-            except sqlite3.Error as error:
-                _deliver([(first, None, _translate(error))])
-                continue
-            if stop:
-                return
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    stop = self._gather(commands)
+                    answers = self._transact([command for command in commands if _begin(command)])
+            except sqlite3.Error as error:  # a stranger holds the file, or the disk is full
+                answers = [(command, None, _translate(error)) for command in commands]
+            _deliver(answers)  # last: from here on another thread wants the interpreter
 
-    def _transact(self, commands: list[Command]) -> bool:
-        """Commit `commands` and all that wait behind them; return True when told to stop."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        stop = self._gather(commands)
-        live = [command for command in commands if _begin(command)]
+    def _transact(self, commands: list[Command]) -> list[Answer]:
+        """Run `commands` in the transaction that is open; if one fails, each in a transaction of its own."""
         transaction = Transaction(self._connection, self._clock)
         try:
-            answers = [(command, command.verb(transaction, *command.arguments), None) for command in live]
+            answers: list[Answer] = [
+                (command, command.verb(transaction, *command.arguments), None) for command in commands
+            ]
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  (whatever it is belongs to its caller)
-            self._roll_back()
-            if len(live) == 1:
-                _deliver([(live[0], None, _translate(error))])
-            else:
-                self._one_by_one(live)
-            return stop
-        _deliver(answers)
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if len(commands) == 1:
+                return [(commands[0], None, _translate(error))]
+            return [answer for command in commands for answer in self._alone(command)]
         self._ring(transaction)
-        return stop
+        return answers
+
+    def _alone(self, command: Command) -> list[Answer]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return [(command, None, _translate(error))]
+        return self._transact([command])
 
     def _gather(self, commands: list[Command]) -> bool:
-        while len(commands) < GATHER:
-            try:
-                command = self._inbox.get_nowait()
-            except Empty:
-                return False
+        """Add what waits behind the first command; return True when told to stop."""
+        while len(commands) < GATHER and not self._inbox.empty():
+            command = self._inbox.get()
             if command is None:
                 return True
             commands.append(command)
         return False
-
-    def _one_by_one(self, commands: list[Command]) -> None:
-        """One of a group failed and undid it all: give each a transaction, so that it fails alone."""
-        for command in commands:
-            transaction = Transaction(self._connection, self._clock)
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                answer = command.verb(transaction, *command.arguments)
-                self._connection.execute("COMMIT")
-            except Exception as error:  # noqa: BLE001  (whatever it is belongs to its caller)
-                self._roll_back()
-                _deliver([(command, None, _translate(error))])
-            else:
-                _deliver([(command, answer, None)])
-                self._ring(transaction)
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
 
 
 class _Turn:
@@ -178,9 +166,6 @@ def _expire(command: Command, limit: float) -> None:
         command.future.set_exception(StoreUnavailable(f"the store did not answer within {limit:g} s"))
 
 
-Answer = tuple[Command, Any, Exception | None]
-
-
 def _deliver(answers: Iterable[Answer]) -> None:
     """Hand answers to their loops, with one wake-up for each loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
@@ -208,6 +193,4 @@ def _settle(answers: list[Answer]) -> None:
 
 def _translate(error: Exception) -> Exception:
     """Return our own error for one of SQLite's."""
-    return (
-        StoreUnavailable(f"the store could not write: {error}") if isinstance(error, sqlite3.Error) else error
-    )
+    return StoreUnavailable(f"the store could not write: {error}") if isinstance(error, sqlite3.Error) else error

@@ -1,0 +1,69 @@
+"""`toril worker`: a process that runs jobs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from toril.errors import ConfigurationError
+
+__all__ = ["worker"]
+
+RET_STUCK = 3  # a sync task would not end: the process ends without it
+
+
+def worker(
+    app: Annotated[str, typer.Argument(help="Where the application is: module:name.")],
+    queues: Annotated[
+        str | None,
+        typer.Option(help="Queues and their slots: emails=5,reports=2. Default: all of the tasks', 10 each."),
+    ] = None,
+    burst: Annotated[bool, typer.Option("--burst", help="End when no job is ready any more.")] = False,
+    grace: Annotated[
+        float | None,
+        typer.Option(help="Seconds that running jobs have to end after SIGTERM. Default: TORIL_GRACE."),
+    ] = None,
+) -> None:
+    """Run jobs until SIGTERM or Ctrl-C: then take no more, finish what runs within the grace, hand back the rest.
+
+    Example: toril worker shop.jobs:app --queues emails=5,reports=2
+    """
+    from toril.cli.loading import load_app
+    from toril.worker import Worker
+    from toril.worker.banner import banner
+    from toril.worker.loop import run
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    application = load_app(app)
+    process = None
+
+    async def main() -> None:
+        nonlocal process
+        process = Worker(application, parse_queues(queues), burst=burst, grace=grace, signals=True)
+        for line in banner(application, process.queues):
+            typer.echo(line)
+        async with application:
+            await process.run()
+
+    run(main())
+    if process is not None and process.stuck_threads:
+        typer.echo(f"{process.stuck_threads} sync tasks would not end; their jobs were handed back", err=True)
+        sys.stdout.flush()
+        os._exit(RET_STUCK)  # a thread that still runs must not outlive its hand-back
+
+
+def parse_queues(text: str | None) -> dict[str, int] | None:
+    """Read `emails=5,reports=2`; a name alone has 10 slots. Raise ConfigurationError."""
+    if text is None:
+        return None
+    queues: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, slots = part.partition("=")
+        if not name or (slots and not slots.isdecimal()):
+            raise ConfigurationError(f"--queues {part!r}: expected name=slots, such as emails=5")
+        queues[name] = int(slots or 10)
+    return queues

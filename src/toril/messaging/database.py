@@ -1,0 +1,118 @@
+"""The delivery log's database: its URL, its engine, its durability."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from toril.errors import ConfigurationError, InvalidSettings, StoreUnavailable
+from toril.messaging.migrations import upgrade
+
+__all__ = ["cause", "default_url", "log_url", "open_engine", "reading"]
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+}
+_BUSY = 0.7  # seconds that SQLite waits for another process's commit before the writer tries again
+_OPENING = 10.0  # seconds for other processes that open the same new database
+_READING = "toril_reading"
+
+
+def default_url(store_url: str) -> str:
+    """Return where the log goes unless told otherwise: beside the store, `jobs.db` → `jobs-mail.db`."""
+    scheme, _, place = store_url.partition("://")
+    if scheme != "sqlite":
+        return "sqlite:///toril-mail.db"
+    if place in {"", "/", "/:memory:", ":memory:"}:
+        return "sqlite:///:memory:"
+    stem, dot, suffix = place.rpartition(".")
+    return f"sqlite://{stem}-mail.{suffix}" if dot and "/" not in suffix else f"sqlite://{place}-mail.db"
+
+
+def log_url(text: str) -> URL:
+    """Read the URL of a delivery log; raise InvalidSettings."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise InvalidSettings("log_url: expected a URL such as sqlite:///mail.db or postgresql://…") from None
+    name = url.get_backend_name()
+    if name not in _DRIVERS:
+        raise InvalidSettings(f"log_url: expected sqlite:// or postgresql://, got {name}://")
+    return url.set(drivername=_DRIVERS[name])
+
+
+async def open_engine(url: URL) -> AsyncEngine:
+    """Return an engine on a database with the newest schema.
+
+    Raises StoreUnavailable, StoreRefused, and ConfigurationError if the driver is missing.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    try:
+        engine = create_async_engine(url, **(_sqlite_options(url) if sqlite else {"pool_pre_ping": True}))
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
+    if sqlite:
+        event.listen(engine.sync_engine, "connect", _durable)
+        event.listen(engine.sync_engine, "begin", _take_turn)
+    try:
+        await _upgrade(engine)
+    except BaseException as error:
+        await engine.dispose()
+        if isinstance(error, (SQLAlchemyError, OSError)):
+            shown = url.render_as_string(hide_password=True)
+            raise StoreUnavailable(f"delivery log {shown}: {cause(error)}") from error
+        raise
+    return engine
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """Return the same engine for reads only, which never wait for a writer."""
+    return engine.execution_options(**{_READING: True})
+
+
+def cause(error: BaseException) -> str:
+    """Return what the database itself said: SQLAlchemy's own text would quote the parameters."""
+    return str(getattr(error, "orig", None) or type(error).__name__)
+
+
+async def _upgrade(engine: AsyncEngine) -> None:
+    give_up = time.monotonic() + _OPENING
+    while True:
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(upgrade)
+        except OperationalError as error:
+            # SQLite does not wait for its turn while another process turns WAL on.
+            if "locked" not in cause(error) or time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(0.02)
+
+
+def _sqlite_options(url: URL) -> dict[str, Any]:
+    # No driver-made transactions: `_take_turn` begins them.
+    options: dict[str, Any] = {"connect_args": {"timeout": _BUSY, "isolation_level": None}}
+    if url.database in {None, "", ":memory:"}:  # one connection, or each would have a database of its own
+        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    return options
+
+
+def _durable(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _take_turn(connection: Any) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later cannot wait for its turn, it fails at once.
+    if not connection.get_execution_options().get(_READING):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,194 @@
+"""The delivery log: where each message stands, and every step of its life as one conditional update."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import URL, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from toril.clock import Clock
+from toril.errors import StoreUnavailable
+from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
+from toril.messaging.database import cause, open_engine, reading
+from toril.messaging.models import EmailEvent, EmailLog, Status
+from toril.messaging.reader import RowReader
+from toril.messaging.writer import LogWriter, Turn
+
+__all__ = ["Attempt", "DeliveryLog"]
+
+CALLER = 0.9  # seconds that somebody who sends a mail waits for the log
+BEGIN = 10.0  # seconds that a sender waits before it gives up an attempt that has not begun
+OUTCOME = 120.0  # seconds for which an outcome is tried to be written; after them the row says `unknown`
+_FIRST_LOOK, _LONGEST_LOOK = 5_000, 600_000  # milliseconds between looks of the relay at one row
+
+_SENDING, _PENDING, _UNKNOWN = (Status.SENDING,), (Status.PENDING,), (Status.UNKNOWN,)
+_SENT = (("status", Status.SENT), ("sent_at", In(0)), ("look_at", None), ("give_up_at", None), ("error", None))
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try to send a mail. It may write only while the row still carries its number."""
+
+    mail_id: str
+    number: int
+    begun: bool = False
+
+    @property
+    def fence(self) -> int:
+        """What `attempts` of the row must be."""
+        return self.number if self.begun else self.number - 1
+
+    @property
+    def leaves(self) -> tuple[Status, ...]:
+        """The state that it ends."""
+        return _SENDING if self.begun else _PENDING
+
+
+class DeliveryLog:
+    """The tables `email_logs` and `email_events` on one event loop. Opened at the first use.
+
+    Its methods raise StoreUnavailable when the database does not answer.
+    """
+
+    def __init__(self, url: URL, clock: Clock) -> None:
+        self._url, self._clock = url, clock
+        self._opening = asyncio.Lock()
+        self._engine: AsyncEngine | None = None
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date."""
+        async with self._opening:
+            if self._engine is None:
+                engine = await open_engine(self._url)
+                self._turn = Turn(_lock_path(self._url))
+                self._writer = LogWriter[Change](engine, self._turn, self._apply)
+                self._reader = RowReader(reading(engine))
+                self._engine = engine
+
+    async def close(self) -> None:
+        """Write what is waiting and disconnect."""
+        async with self._opening:
+            if self._engine is not None:
+                await self._writer.close()
+                self._turn.close()
+                await self._engine.dispose()
+                self._engine = None
+
+    # -- a message's life
+
+    async def add(self, mail: EmailLog, detail: str = "") -> None:
+        """Write a new row."""
+        await self._write(Add(mail, detail), CALLER)
+
+    async def begin(self, attempt: Attempt, limit: float) -> bool:
+        """Let `attempt` send for `limit` seconds; False if the row is no longer as it was read."""
+        edge = Edge(
+            _PENDING,
+            (
+                ("status", Status.SENDING),
+                ("attempts", attempt.number),
+                ("look_at", In(limit)),
+                ("give_up_at", In(limit)),
+            ),
+        )
+        took = await self._write(_mark(attempt, edge, ("attempt", "")), BEGIN)
+        attempt.begun = attempt.begun or took
+        return took
+
+    async def sent(self, attempt: Attempt, reply: str) -> None:
+        """The server took the mail. Too late for this attempt's number, it is noted, and `unknown` is known."""
+        # `pending` with this number: given up as unknown, and not yet sent again.
+        edge = Edge((*_SENDING, *_PENDING, *_UNKNOWN), _SENT)
+        if await self._write(_mark(attempt, edge, ("sent", reply)), OUTCOME):
+            return
+        late = Mark(attempt.mail_id, None, Edge(_UNKNOWN, _SENT), (("sent", f"late: {reply}"),), attempt.number)
+        if not await self._write(late, OUTCOME):
+            note = (("late reply", reply),)
+            await self._write(Mark(attempt.mail_id, None, None, note, attempt.number), OUTCOME)
+
+    async def deferred(self, attempt: Attempt, error: str, wait: float) -> bool:
+        """The attempt failed before the mail was accepted; the next one is in `wait` seconds."""
+        edge = Edge(attempt.leaves, _again(attempt, error, wait))
+        return await self._write(_mark(attempt, edge, ("deferred", f"{error} (again in {wait:g} s)")), OUTCOME)
+
+    async def failed(self, attempt: Attempt, error: str) -> bool:
+        """The mail will not be sent."""
+        edge = Edge(attempt.leaves, _ended(attempt, Status.FAILED, error))
+        return await self._write(_mark(attempt, edge, ("failed", error)), OUTCOME)
+
+    async def unknown(self, attempt: Attempt, error: str, resend_in: float | None) -> bool:
+        """No answer came after the mail was handed over. `resend_in` seconds it goes again; None: it is held."""
+        if resend_in is None:
+            edge = Edge(_SENDING, _ended(attempt, Status.UNKNOWN, error))
+            return await self._write(_mark(attempt, edge, ("unknown", error), ("held", "")), OUTCOME)
+        edge = Edge(_SENDING, _again(attempt, error, resend_in))
+        resend = ("resend", f"in {resend_in:g} s, with the same Message-ID")
+        return await self._write(_mark(attempt, edge, ("unknown", error), resend), OUTCOME)
+
+    async def cancel(self, mail_id: str) -> bool:
+        """Take a mail back; False if it is being sent or has ended already."""
+        edge = Edge(_PENDING, (("status", Status.CANCELLED), ("look_at", None)), tried=False)
+        return await self._write(Mark(mail_id, None, edge, (("cancelled", ""),)), CALLER)
+
+    # -- looking
+
+    async def find(self, mail_id: str) -> EmailLog | None:
+        """Return a row as it stands now, or None."""
+        await self._ready()
+        return await self._reader.find(mail_id)
+
+    async def newest(self, limit: int = 100) -> Sequence[EmailLog]:
+        """Return the rows that were made last, newest first."""
+        async with await self._session() as session:
+            chosen = select(EmailLog).order_by(EmailLog.created_at.desc(), EmailLog.id.desc()).limit(limit)
+            return (await session.scalars(chosen)).all()
+
+    async def timeline(self, mail_id: str) -> Sequence[EmailEvent]:
+        """Return what happened to a message, oldest first."""
+        async with await self._session() as session:
+            chosen = select(EmailEvent).where(EmailEvent.email_id == mail_id).order_by(EmailEvent.id)
+            return (await session.scalars(chosen)).all()
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many messages are in each status."""
+        async with await self._session() as session:
+            rows = await session.execute(select(EmailLog.status, func.count()).group_by(EmailLog.status))
+            return {status: count for status, count in rows}
+
+    async def claim_due(self, limit: int) -> Sequence[EmailLog]:
+        """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
+        await self._ready()
+        assert self._engine is not None
+        now = self._clock.now()
+        try:
+            async with self._turn, AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
+                mails = (await session.scalars(due.with_for_update(skip_locked=True))).all()
+                looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
+                if looks:
+                    await session.execute(update(EmailLog), looks)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+        return mails
+
+    # -- inside
+
+    async def _ready(self) -> None:
+        if self._engine is None:
+            await self.open()
+
+    async def _session(self) -> AsyncSession:
+        await self._ready()
+        assert self._engine is not None
+        return AsyncSession(reading(self._engine), expire_on_commit=False)
+
+    async def _write(self, change: Change, limit: float) -> bool:
+        await self._ready()
+        return await self._writer.write(change, limit)
+
+    async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
+        return await apply(connection, changes, self._clock.now())

@@ -1,0 +1,61 @@
+"""Reads rows of the delivery log; what is asked for at the same time is read at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from toril.errors import StoreUnavailable
+from toril.messaging.database import cause
+from toril.messaging.models import EmailLog
+
+__all__ = ["RowReader"]
+
+_LARGEST = 256  # rows of one query
+
+
+class RowReader:
+    """Finds rows by id."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._asked: dict[str, asyncio.Future[EmailLog | None]] = {}
+        self._work: asyncio.Task[None] | None = None
+
+    async def find(self, mail_id: str) -> EmailLog | None:
+        """Return a row as it stands now, or None; raise StoreUnavailable."""
+        loop = asyncio.get_running_loop()
+        future = self._asked.get(mail_id)
+        if future is None:
+            future = self._asked[mail_id] = loop.create_future()
+        if self._work is None:
+            self._work = loop.create_task(self._run(), name="toril-mail-read")
+        return await asyncio.shield(future)  # another caller may await the same row
+
+    async def _run(self) -> None:
+        try:
+            while self._asked:
+                await asyncio.sleep(0)  # all that started in the same turn of the loop ask first
+                ids = list(self._asked)[:_LARGEST]
+                futures = {mail_id: self._asked.pop(mail_id) for mail_id in ids}
+                try:
+                    found = await self._read(ids)
+                except Exception as error:  # noqa: BLE001  (whatever it is belongs to those who asked)
+                    for future in futures.values():
+                        future.set_exception(error)
+                    continue
+                for mail_id, future in futures.items():
+                    future.set_result(found.get(mail_id))
+        finally:
+            self._work = None
+
+    async def _read(self, ids: list[str]) -> dict[str, EmailLog]:
+        try:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session:
+                rows = await session.scalars(select(EmailLog).where(EmailLog.id.in_(ids)))
+                return {mail.id: mail for mail in rows}
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None

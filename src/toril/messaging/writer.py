@@ -1,0 +1,159 @@
+"""Writes to the delivery log in groups: what comes within a few milliseconds shares one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from toril.errors import StoreUnavailable
+from toril.messaging.database import cause
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows: SQLite's own lock has to do
+    fcntl = None
+
+__all__ = ["LogWriter", "Turn"]
+
+C = TypeVar("C")
+GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
+LARGEST = 256  # changes of one commit
+_AGAIN = 0.05  # seconds after a failure
+
+
+class Turn:
+    """A lock on a file, so that the processes that write to one SQLite database take turns.
+
+    SQLite's own busy handler polls with sleeps, and a busy neighbour wins again and again.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._file: int | None = None
+        if fcntl is not None and path is not None:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+    async def __aenter__(self) -> None:
+        if self._file is None or fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            await asyncio.to_thread(fcntl.flock, self._file, fcntl.LOCK_EX)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._file is not None and fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class _Waiting(Generic[C]):
+    __slots__ = ("begun", "change", "future")
+
+    def __init__(self, change: C, future: asyncio.Future[bool]) -> None:
+        self.change = change
+        self.future = future
+        self.begun = False
+
+
+class LogWriter(Generic[C]):
+    """Commits changes in the order in which they come.
+
+    apply: makes some changes on a connection and returns for each whether it took effect.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        turn: Turn,
+        apply: Callable[[AsyncConnection, Sequence[C]], Awaitable[list[bool]]],
+    ) -> None:
+        self._engine, self._turn, self._apply = engine, turn, apply
+        self._queue: deque[_Waiting[C]] = deque()
+        self._work: asyncio.Task[None] | None = None
+        self._trouble = ""
+
+    async def write(self, change: C, limit: float) -> bool:
+        """Return, once it is on disk, whether a change took effect.
+
+        Raises StoreUnavailable if it could not be written within `limit` seconds; it is `undecided` if the answer
+        to a commit was lost. A database that cannot be written is tried again until then.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(change, loop.create_future())
+        self._queue.append(waiting)
+        if self._work is None:
+            self._work = loop.create_task(self._run(), name="toril-mail-log")
+        timer = loop.call_later(limit, self._expire, waiting, limit)
+        try:
+            return await waiting.future
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Wait until all that was to be written is written, or given up."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
+
+    async def _run(self) -> None:
+        company = False
+        try:
+            while self._queue:
+                # Alone, a change goes at once; where there was company, it pays to wait for more.
+                await asyncio.sleep(GATHER if company and len(self._queue) < LARGEST else 0)
+                company = await self._commit() > 1
+        finally:
+            self._work = None
+
+    async def _commit(self) -> int:
+        batch: list[_Waiting[C]] = []
+        try:
+            async with self._turn, self._engine.begin() as connection:
+                self._take(batch)
+                answers = await self._apply(connection, [waiting.change for waiting in batch])
+        except (SQLAlchemyError, OSError) as error:
+            self._trouble = cause(error)
+            self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
+            await asyncio.sleep(_AGAIN)
+            return 0
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not leave callers waiting)
+            for waiting in batch:
+                _settle(waiting, error)
+            return 0
+        for waiting, answer in zip(batch, answers, strict=True):
+            _settle(waiting, answer)
+        return len(batch)
+
+    def _take(self, batch: list[_Waiting[C]]) -> None:
+        while self._queue and len(batch) < LARGEST:
+            waiting = self._queue.popleft()
+            if not waiting.future.done():
+                waiting.begun = True
+                batch.append(waiting)
+
+    def _expire(self, waiting: _Waiting[C], limit: float) -> None:
+        reason = f": {self._trouble}" if self._trouble else ""
+        message = f"the delivery log could not be written within {limit:g} s{reason}"
+        _settle(waiting, StoreUnavailable(message, undecided=waiting.begun))
+
+
+def _settle(waiting: _Waiting[C], answer: bool | Exception) -> None:
+    if waiting.future.done():
+        return
+    if isinstance(answer, Exception):
+        waiting.future.set_exception(answer)
+    else:
+        waiting.future.set_result(answer)

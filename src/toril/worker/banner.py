@@ -1,0 +1,75 @@
+"""What a worker says of itself at its start: nothing that a job may meet is a hidden default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from toril.options import Keep, Policy
+from toril.retry import run_times
+from toril.schedule import Cron, Every
+from toril.settings import mask_url
+
+if TYPE_CHECKING:
+    from toril.app import Toril
+
+__all__ = ["banner", "describe"]
+
+
+def banner(app: Toril, queues: Mapping[str, int]) -> Iterator[str]:
+    """Yield lines that tell the store, the queues with their slots, and each task's effective policy."""
+    served = ", ".join(f"{name} ({slots})" for name, slots in queues.items())
+    yield f"store {mask_url(app.url)}   serves {served}   lease {app.settings.lease:g} s"
+    for task in sorted(app.tasks.values(), key=lambda task: task.name):
+        if task.queue.name in queues:
+            kind = "process" if task.process else "async" if task.is_async else "thread"
+            yield f"  {task.name} [{task.queue.name}, {kind}]  {describe(task.policy)}"
+    for queue, processor in app.processors.items():
+        if queue in queues:
+            yield f"  any other name [{queue}] → {processor.name}  {describe(processor.policy)}"
+    for task, rule, missed in app.declared_schedules():
+        yield f"  {task.name} runs {_times(rule)}; missed times: {missed}"
+
+
+def describe(policy: Policy) -> str:
+    """Return a policy in one line, with the times at which it retries."""
+    parts = [f"attempts={policy.attempts}"]
+    if policy.attempts > 1:
+        parts[0] += f", {_retries(policy)}"
+    parts.append(f"timeout {policy.timeout:g} s" if policy.timeout else "no timeout")
+    if policy.priority:
+        parts.append(f"priority {policy.priority}")
+    parts.append(f"keeps completed {_keep(policy.keep_completed)}, failed {_keep(policy.keep_failed)}")
+    parts.append(f"max_stalls={policy.max_stalls}")
+    return "; ".join(parts)
+
+
+def _retries(policy: Policy) -> str:
+    if callable(policy.backoff):
+        return f"own backoff {getattr(policy.backoff, '__name__', policy.backoff)}"
+    times = run_times(min(policy.attempts, 6), policy.backoff)
+    runs = ", ".join("0" if seconds == 0 else f"+{_span(seconds)}" for seconds in times)
+    rest = ", …" if policy.attempts > len(times) else ""
+    return f"{policy.backoff or 'no backoff'}: runs at {runs}{rest}"
+
+
+def _times(rule: Cron | Every) -> str:
+    if isinstance(rule, Cron):
+        return f"at {rule.expression} ({rule.tz})"
+    return f"every {_span(rule.milliseconds / 1000)}"
+
+
+def _keep(keep: Keep) -> str:
+    if keep.count == 0:
+        return "none"
+    bounds = [f"{keep.count:,}"] if keep.count is not None else []
+    if keep.age is not None:
+        bounds.append(_span(keep.age))
+    return " / ".join(bounds) or "all"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

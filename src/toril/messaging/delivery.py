@@ -23,7 +23,8 @@ __all__ = ["Attempt", "DeliveryLog"]
 CALLER = 0.9  # seconds that somebody who sends a mail waits for the log
 BEGIN = 10.0  # seconds that a sender waits before it gives up an attempt that has not begun
 OUTCOME = 120.0  # seconds for which an outcome is tried to be written; after them the row says `unknown`
-_FIRST_LOOK, _LONGEST_LOOK = 5_000, 600_000  # milliseconds between looks of the relay at one row
+NET = 5.0  # seconds after a row's own time at which the relay looks whether its job was lost
+_LONGEST_LOOK = 600.0  # seconds between two looks of the relay at one row
 
 _SENDING, _PENDING, _UNKNOWN = (Status.SENDING,), (Status.PENDING,), (Status.UNKNOWN,)
 _SENT = (("status", Status.SENT), ("sent_at", In(0)), ("look_at", None), ("give_up_at", None), ("error", None))
@@ -91,7 +92,7 @@ class DeliveryLog:
             (
                 ("status", Status.SENDING),
                 ("attempts", attempt.number),
-                ("look_at", In(limit)),
+                ("look_at", In(limit + NET)),
                 ("give_up_at", In(limit)),
             ),
         )
@@ -164,9 +165,12 @@ class DeliveryLog:
         await self._ready()
         assert self._engine is not None
         now = self._clock.now()
+        due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
         try:
+            async with await self._session() as session:
+                if not (await session.scalars(due.limit(1))).all():
+                    return ()
             async with self._turn, AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
                 mails = (await session.scalars(due.with_for_update(skip_locked=True))).all()
                 looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
                 if looks:
@@ -192,3 +196,41 @@ class DeliveryLog:
 
     async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
         return await apply(connection, changes, self._clock.now())
+
+
+def _mark(attempt: Attempt, edge: Edge, *events: tuple[str, str]) -> Mark:
+    return Mark(attempt.mail_id, attempt.fence, edge, events, attempt.number)
+
+
+def _again(attempt: Attempt, error: str, wait: float) -> tuple[tuple[str, Any], ...]:
+    return (
+        ("status", Status.PENDING),
+        ("attempts", attempt.number),
+        ("error", error),
+        ("send_at", In(wait)),
+        ("look_at", In(wait + NET)),
+        ("give_up_at", None),
+    )
+
+
+def _ended(attempt: Attempt, status: Status, error: str) -> tuple[tuple[str, Any], ...]:
+    return (
+        ("status", status),
+        ("attempts", attempt.number),
+        ("error", error),
+        ("look_at", None),
+        ("give_up_at", None),
+    )
+
+
+def _next_look(mail: EmailLog, now: int) -> int:
+    """Return when to look again: as long after now as its time is past, so that the pauses double."""
+    waited = (now - (mail.give_up_at or mail.send_at)) / 1000
+    return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
+
+
+def _lock_path(url: URL) -> Path | None:
+    file = url.database
+    if url.get_backend_name() != "sqlite" or file in {None, "", ":memory:"}:
+        return None
+    return Path(f"{file}-lock")

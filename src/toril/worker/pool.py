@@ -38,6 +38,10 @@ class TimedOut(Exception):
 class ProcessDied(Exception):
     """The process that ran a job ended before the job did."""
 
+    def __init__(self, exitcode: int) -> None:
+        cause = f"exit code {exitcode}" if exitcode >= 0 else f"signal {signal.Signals(-exitcode).name}"
+        super().__init__(f"the process of this job ended with {cause}")
+
 
 class Pools:
     """A thread pool and a process pool, each started when the first job needs it."""
@@ -79,8 +83,10 @@ class Pools:
             if self._processes is pool:
                 self._processes = None
             raise Snooze(1) from None
-        except RuntimeError as error:
-            raise _explained(error) from None
+        except OSError as error:
+            if (code := getattr(error, "exitcode", None)) is None:  # the task's own
+                raise
+            raise ProcessDied(code) from None
 
     def close(self) -> None:
         """Let go of the threads and end the processes."""
@@ -113,15 +119,6 @@ def _prepare_child() -> None:
         os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _explained(error: RuntimeError) -> Exception:
-    """Say of a process that died what ended it."""
-    code: int | None = getattr(error, "exitcode", None)  # pebble's ProcessExpired
-    if code is None:
-        return error
-    cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return ProcessDied(f"the process of this job died: {cause}")
 
 
 def _run_in_child(module: str, name: str, data: str) -> str:

@@ -1,0 +1,75 @@
+"""Where the delivery log lives: on each event loop that stays.
+
+An async engine belongs to the loop that opened it. Loops of workers stay, and so does the process's loop thread;
+any other may be one that Django or a test makes for a single call, and lets its calls go through the loop thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy import URL
+
+from toril.app import Toril
+from toril.messaging.delivery import DeliveryLog
+
+__all__ = ["Home"]
+
+T = TypeVar("T")
+
+
+class Home:
+    """The delivery logs of one mailer, one a loop."""
+
+    def __init__(self, app: Toril, url: URL) -> None:
+        self._app, self._url = app, url
+        # Strong references: what a forked child inherits must not be collected, and thereby closed, in it.
+        self._logs: dict[asyncio.AbstractEventLoop, DeliveryLog] = {}
+        self._workers: dict[asyncio.AbstractEventLoop, int] = {}
+        self._threads: set[asyncio.AbstractEventLoop] = set()
+
+    @property
+    def log(self) -> DeliveryLog:
+        """The log of the running loop, which must be a worker's (`stay`)."""
+        return self._logs[asyncio.get_running_loop()]
+
+    @contextlib.asynccontextmanager
+    async def stay(self) -> AsyncIterator[DeliveryLog]:
+        """Give the running loop a log of its own for as long as a worker runs on it."""
+        loop = asyncio.get_running_loop()
+        self._workers[loop] = self._workers.get(loop, 0) + 1
+        log = self._logs.setdefault(loop, DeliveryLog(self._url, self._app.clock))
+        try:
+            yield log
+        finally:
+            self._workers[loop] -= 1
+            if not self._workers[loop] and loop not in self._threads:
+                del self._workers[loop], self._logs[loop]
+                await log.close()
+
+    async def ask(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
+        """Call `verb` with a log, on the loop where that log lives, and return what it returns."""
+        log = self._logs.get(asyncio.get_running_loop())
+        if log is not None:
+            return await verb(log)
+        return await asyncio.to_thread(self._app.run, self._on_thread(verb))
+
+    async def close(self) -> None:
+        """Close the log of the loop thread, if there is one; workers close theirs."""
+        if self._threads:
+            await asyncio.to_thread(self._app.run, self._close())
+
+    async def _on_thread(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        self._threads.add(loop)
+        return await verb(self._logs.setdefault(loop, DeliveryLog(self._url, self._app.clock)))
+
+    async def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._threads.discard(loop)
+        log = self._logs.pop(loop, None)
+        if log is not None:
+            await log.close()

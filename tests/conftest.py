@@ -1,0 +1,51 @@
+"""What most tests need: an application on a fresh file, and one on a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from toril import ManualClock, Toril
+from toril.clock import Clock
+from toril.settings import Settings
+
+MakeApp = Callable[..., Toril]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings that nothing of the machine's environment reaches."""
+    return Settings(env={}, dotenv=None)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The URL of a fresh SQLite file."""
+    return f"sqlite:///{tmp_path / 'jobs.db'}"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def make_app(url: str, settings: Settings) -> AsyncIterator[MakeApp]:
+    """Make applications on the fresh file; they are closed at the end."""
+    apps: list[Toril] = []
+
+    def make(clock: Clock | None = None, **changes: object) -> Toril:
+        own = Settings(env={}, dotenv=None, **changes) if changes else settings
+        apps.append(Toril(url, settings=own, clock=clock))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        await app.close()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> Toril:
+    return make_app()

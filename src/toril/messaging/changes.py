@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, Table, Update, func, insert, tuple_, update
+from sqlalchemy import Insert, Table, Update, func, insert, literal, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from toril.messaging.models import Base, EmailLog, Status
+from toril.messaging.models import Base, EmailLog, Moment, Status
 
 __all__ = ["Add", "Change", "Edge", "In", "Mark", "apply"]
 
@@ -100,7 +100,7 @@ def _groups(changes: Sequence[Change]) -> dict[Group, list[tuple[int, Mark]]]:
 def _statement(edge: Edge, group: Sequence[Mark], now: int, *, free: bool) -> Any:
     values = {name: _resolve(value, now) for name, value in edge.values}
     if edge.tried:
-        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, now, type_=_logs.c.first_try_at.type)
+        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, literal(now, Moment()))
     statement: Update = update(_logs).where(_logs.c.status.in_(edge.leaves)).values(values)
     if free:
         statement = statement.where(_logs.c.id.in_([mark.id for mark in group]))

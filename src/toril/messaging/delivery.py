@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -118,17 +120,24 @@ class DeliveryLog:
 
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""
-        edge = Edge(attempt.leaves, _ended(attempt, Status.FAILED, error))
+        edge = Edge(attempt.leaves, _ended(attempt.number, Status.FAILED, error))
         return await self._write(_mark(attempt, edge, ("failed", error)), OUTCOME)
 
     async def unknown(self, attempt: Attempt, error: str, resend_in: float | None) -> bool:
         """No answer came after the mail was handed over. `resend_in` seconds it goes again; None: it is held."""
         if resend_in is None:
-            edge = Edge(_SENDING, _ended(attempt, Status.UNKNOWN, error))
+            edge = Edge(_SENDING, _ended(attempt.number, Status.UNKNOWN, error))
             return await self._write(_mark(attempt, edge, ("unknown", error), ("held", "")), OUTCOME)
         edge = Edge(_SENDING, _again(attempt, error, resend_in))
         resend = ("resend", f"in {resend_in:g} s, with the same Message-ID")
         return await self._write(_mark(attempt, edge, ("unknown", error), resend), OUTCOME)
+
+    async def abandoned(self, mail: EmailLog, error: str) -> bool:
+        """The job of a mail failed for good without ending its row: end it as it was read."""
+        being_sent = mail.status == Status.SENDING
+        status = Status.UNKNOWN if being_sent else Status.FAILED
+        edge = Edge((Status(mail.status),), _ended(mail.attempts, status, error), tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, ((status.value, error),), mail.attempts), OUTCOME)
 
     async def cancel(self, mail_id: str) -> bool:
         """Take a mail back; False if it is being sent or has ended already."""
@@ -158,7 +167,7 @@ class DeliveryLog:
         """Return how many messages are in each status."""
         async with await self._session() as session:
             rows = await session.execute(select(EmailLog.status, func.count()).group_by(EmailLog.status))
-            return {status: count for status, count in rows}
+            return {row[0]: row[1] for row in rows}
 
     async def claim_due(self, limit: int) -> Sequence[EmailLog]:
         """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
@@ -213,10 +222,10 @@ def _again(attempt: Attempt, error: str, wait: float) -> tuple[tuple[str, Any], 
     )
 
 
-def _ended(attempt: Attempt, status: Status, error: str) -> tuple[tuple[str, Any], ...]:
+def _ended(attempts: int, status: Status, error: str) -> tuple[tuple[str, Any], ...]:
     return (
         ("status", status),
-        ("attempts", attempt.number),
+        ("attempts", attempts),
         ("error", error),
         ("look_at", None),
         ("give_up_at", None),

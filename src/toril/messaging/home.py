@@ -1,4 +1,4 @@
-"""Where the delivery log lives: on each event loop that stays.
+"""Where the delivery log lives: on each event loop that stays. The transport lives on that of a worker.
 
 An async engine belongs to the loop that opened it. Loops of workers stay, and so does the process's loop thread;
 any other may be one that Django or a test makes for a single call, and lets its calls go through the loop thread.
@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from sqlalchemy import URL
 
-from toril.app import Toril
+from toril import Toril
 from toril.messaging.delivery import DeliveryLog
+from toril.messaging.transport import Transport
 
 __all__ = ["Home"]
 
@@ -22,10 +23,10 @@ T = TypeVar("T")
 
 
 class Home:
-    """The delivery logs of one mailer, one a loop."""
+    """The delivery logs of one mailer, one a loop, and its transport."""
 
-    def __init__(self, app: Toril, url: URL) -> None:
-        self._app, self._url = app, url
+    def __init__(self, app: Toril, url: URL, transport: Transport) -> None:
+        self._app, self._url, self._transport = app, url, transport
         # Strong references: what a forked child inherits must not be collected, and thereby closed, in it.
         self._logs: dict[asyncio.AbstractEventLoop, DeliveryLog] = {}
         self._workers: dict[asyncio.AbstractEventLoop, int] = {}
@@ -33,22 +34,24 @@ class Home:
 
     @property
     def log(self) -> DeliveryLog:
-        """The log of the running loop, which must be a worker's (`stay`)."""
-        return self._logs[asyncio.get_running_loop()]
+        """The log of the running loop, which must be a worker's."""
+        return self._logs.setdefault(asyncio.get_running_loop(), DeliveryLog(self._url, self._app.clock))
 
     @contextlib.asynccontextmanager
     async def stay(self) -> AsyncIterator[DeliveryLog]:
         """Give the running loop a log of its own for as long as a worker runs on it."""
         loop = asyncio.get_running_loop()
         self._workers[loop] = self._workers.get(loop, 0) + 1
-        log = self._logs.setdefault(loop, DeliveryLog(self._url, self._app.clock))
+        log = self.log
         try:
             yield log
         finally:
             self._workers[loop] -= 1
-            if not self._workers[loop] and loop not in self._threads:
-                del self._workers[loop], self._logs[loop]
-                await log.close()
+            if not self._workers[loop]:
+                await self._transport.close()
+                if loop not in self._threads:
+                    del self._logs[loop]
+                    await log.close()
 
     async def ask(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
         """Call `verb` with a log, on the loop where that log lives, and return what it returns."""
@@ -63,9 +66,8 @@ class Home:
             await asyncio.to_thread(self._app.run, self._close())
 
     async def _on_thread(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
-        loop = asyncio.get_running_loop()
-        self._threads.add(loop)
-        return await verb(self._logs.setdefault(loop, DeliveryLog(self._url, self._app.clock)))
+        self._threads.add(asyncio.get_running_loop())
+        return await verb(self.log)
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()

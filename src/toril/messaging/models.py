@@ -56,11 +56,11 @@ class Moment(TypeDecorator[int]):
         return (moment - _EPOCH) // _MILLISECOND
 
 
-class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
+class Base(MappedAsDataclass, DeclarativeBase):
     """What Toril's mail tables have in common."""
 
 
-class EmailLog(Base):
+class EmailLog(Base, kw_only=True):
     """One message for one recipient. Its columns are in the order in which a person asks for them."""
 
     __tablename__ = "email_logs"
@@ -97,7 +97,7 @@ class EmailLog(Base):
     )
 
 
-class EmailEvent(Base):
+class EmailEvent(Base, kw_only=True):
     """One line of a message's timeline."""
 
     __tablename__ = "email_events"

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
-from typing import Any
 
 from toril import Exponential, Fixed, JobContext, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
+from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.models import EmailLog, Status
-from toril.messaging.transport import Envelope, NotSent, Transport, Undecided
+from toril.messaging.transport import NotSent, Transport, Undecided
+from toril.retry import delay_after
 
-__all__ = ["Compose", "Sender"]
+__all__ = ["Sender"]
 
 log = logging.getLogger("toril.mail")
-
-Compose = Callable[[EmailLog], tuple[Envelope, bool]]
-"""Returns the mail of a row, and whether it goes again when nobody knows if it arrived."""
 
 _NO_LOG = 5.0  # seconds before the next look when the delivery log does not answer
 _NO_ROW, _NO_ROW_LIMIT = 5.0, 60_000  # seconds between looks for a row; milliseconds after which it is missing
 
 
-class Lost(Exception):  # noqa: N818  (an outcome)
+class _Lost(Exception):
     """Somebody else sends the mail, or it was cancelled: this attempt has no say any more."""
 
 
@@ -35,19 +32,19 @@ class Sender:
     """
 
     def __init__(
-        self, transport: Transport, compose: Compose, clock: Clock, attempts: int, backoff: Fixed | Exponential
+        self, transport: Transport, composer: Composer, clock: Clock, attempts: int, backoff: Fixed | Exponential
     ) -> None:
-        self._transport, self._compose, self._clock = transport, compose, clock
+        self._transport, self._composer, self._clock = transport, composer, clock
         self._attempts, self._backoff = attempts, backoff
 
-    async def run(self, job: JobContext, mails: DeliveryLog) -> None:
-        """Do what the row of a job asks for now.
+    async def run(self, job: JobContext, mail_id: str, mails: DeliveryLog) -> None:
+        """Do what the row of a mail asks for now.
 
         Raises Snooze until the row's next time, and Unrecoverable when the mail has failed for good: with class
         and code only, because job data, logs and reasons hold nothing personal.
         """
         try:
-            mail = await mails.find(job.id)
+            mail = await mails.find(mail_id)
             if mail is None:
                 self._missing(job)
             elif mail.status == Status.SENDING:
@@ -56,7 +53,7 @@ class Sender:
                 self._not_before(mail.send_at)
                 await self._send(mail, mails)
         except StoreUnavailable as error:
-            log.warning("mail %s: %s; looking again in %g s", job.id, error, _NO_LOG)
+            log.warning("mail %s: %s; looking again in %g s", mail_id, error, _NO_LOG)
             raise Snooze(_NO_LOG) from None
 
     def _missing(self, job: JobContext) -> None:
@@ -73,48 +70,50 @@ class Sender:
     async def _wait_for(self, mail: EmailLog, mails: DeliveryLog) -> None:
         """Another run began to send this mail: let it, and once its time is up nobody knows what it did."""
         self._not_before(mail.give_up_at or 0)
-        _, again = self._compose(mail)
         attempt = Attempt(mail.id, mail.attempts, begun=True)
-        await self._undecided(attempt, "its sender was lost after it began", mails, again=again)
+        await self._undecided(mail, attempt, "its sender was lost after it had begun", mails)
 
     async def _send(self, mail: EmailLog, mails: DeliveryLog) -> None:
         attempt = Attempt(mail.id, mail.attempts + 1)
 
         async def begin() -> None:
             if not await mails.begin(attempt, self._transport.limit):
-                raise Lost
+                raise _Lost
 
-        again = False
         try:
-            envelope, again = self._compose(mail)
-            reply = await self._transport.send(envelope, begin)
-        except Lost:
-            raise Snooze(0) from None  # the row says what is to be done now
+            reply = await self._transport.send(self._composer.compose(mail), begin)
+        except (_Lost, StoreUnavailable) as error:
+            raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except Undecided as outcome:
-            await self._undecided(attempt, outcome.text, mails, again=again)
+            await self._undecided(mail, attempt, outcome.text, mails)
         except NotSent as outcome:
             await self._not_sent(attempt, outcome, mails)
-        except (StoreUnavailable, Snooze):
-            raise
-        except Exception as error:  # noqa: BLE001  (a fault of a template or transport; its text may hold secrets)
+        except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
             await self._not_sent(attempt, NotSent(type(error).__name__, _where(error)), mails)
         else:
             await mails.sent(attempt, reply)
 
     async def _not_sent(self, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
         if outcome.permanent or attempt.number >= self._attempts:
-            await mails.failed(attempt, outcome.text)
+            if not await mails.failed(attempt, outcome.text):
+                raise Snooze(0) from None
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
         wait = outcome.retry_after or delay_after(self._backoff, attempt.number)
         log.info("mail %s: %s in attempt %d, again in %g s", attempt.mail_id, outcome.code, attempt.number, wait)
-        await mails.deferred(attempt, outcome.text, wait)
-        raise Snooze(wait) from None
+        took = await mails.deferred(attempt, outcome.text, wait)
+        raise Snooze(wait if took else 0) from None
 
-    async def _undecided(self, attempt: Attempt, error: str, mails: DeliveryLog, *, again: bool) -> None:
-        again = again and attempt.number < self._attempts
-        wait = self._backoff.after(attempt.number) if again else None
-        log.warning("mail %s: unknown whether attempt %d arrived", attempt.mail_id, attempt.number)
+    async def _undecided(self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog) -> None:
+        again = self._composer.resends(mail) and attempt.number < self._attempts
+        wait = delay_after(self._backoff, attempt.number) if again else None
+        log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
         took = await mails.unknown(attempt, error, wait)
-        if took and wait is not None:
-            raise Snooze(wait) from None
+        if wait is not None:
+            raise Snooze(wait if took else 0) from None
+
+
+def _where(error: Exception) -> str:
+    """Return what went wrong and where, without the values that an error's text may quote."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {frame.name}, line {frame.lineno} of {frame.filename}"

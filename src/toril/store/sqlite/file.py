@@ -51,6 +51,7 @@ class DatabaseFile:
         if self.memory:
             self.name = f"file:toril-{uuid.uuid4().hex}?mode=memory&cache=shared"
             self.path = Path(":memory:")
+            self._keeper: sqlite3.Connection | None = None
             return
         if not place.startswith("/") or place.endswith("/"):
             raise InvalidStoreURL(
@@ -69,16 +70,26 @@ class DatabaseFile:
         if not self.memory:
             self._check_folder()
         try:
-            with_schema(self.connect()).close()
+            connection = with_schema(self.connect())
         except sqlite3.DatabaseError as error:
             raise StoreRefused(f"{self.path}: {error}") from error
+        if self.memory:  # it lives as long as a connection to it does
+            self._keeper = connection
+        else:
+            connection.close()
 
-    def connect(self) -> sqlite3.Connection:
-        """Return a new connection; it may be used from one thread at a time."""
+    def release(self) -> None:
+        """Let go of what `prepare` kept: a database in memory is gone then."""
+        if self.memory and self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    def connect(self, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+        """Return a new connection, for one thread at a time; `timeout`: seconds to wait for a stranger's lock."""
         connection = sqlite3.connect(
             self.name,
             uri=True,
-            timeout=BUSY_TIMEOUT,
+            timeout=timeout,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,

@@ -73,21 +73,24 @@ class SqliteStore:
         for part in parts or ():
             if part is not None:
                 await asyncio.get_running_loop().run_in_executor(None, part.close)
+        self._file.release()
 
     def _open(self) -> tuple[Writer, Reader | None, Checkpointer | None]:
         with self._opening:
             if self._parts is None:
                 self._file.prepare()
                 reader = checkpointer = None
-                writer = Writer(self._file, self._clock, self._ring)
+                writer = Writer(self._file, self._clock, gathered=adding.add, ring=self._ring)
                 if not self._file.memory:
                     reader, checkpointer = Reader(self._file, self._clock), Checkpointer(self._file)
                 self._parts = (writer, reader, checkpointer)
             return self._parts
 
-    async def _write(self, verb: Callable[..., T], *arguments: object, limit: float | None = LIMIT) -> T:
+    async def _write(
+        self, verb: Callable[..., T], *arguments: object, limit: float | None = LIMIT, weight: int = 1
+    ) -> T:
         writer = (self._parts or self._open())[0]
-        return await writer.call(verb, *arguments, limit=limit)
+        return await writer.call(verb, *arguments, limit=limit, weight=weight)
 
     async def _look(self, verb: Callable[..., T], *arguments: object) -> T:
         writer, reader, _ = self._parts or self._open()
@@ -99,14 +102,15 @@ class SqliteStore:
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add."""
-        return await self._write(adding.add, jobs)
+        return await self._write(adding.add, jobs, weight=len(jobs))
 
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
         """See Store.step. A reply cannot get lost within a process."""
         self._ears().clear(queue)
-        return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None)
+        weight = len(outcomes) + want // 4  # what it will take is not known: most often little
+        return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None, weight=weight)
 
     async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
         """See Store.extend."""

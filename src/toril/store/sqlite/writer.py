@@ -1,42 +1,46 @@
-"""The one thread of a process that writes to the file: commands gather while a commit runs and share the next."""
+"""Writing to the file: commands of one tick of an event loop share a transaction, commands of all share the next.
+
+A light group is written where it was asked for: that costs the loop less than handing it to a thread and hearing back.
+A heavy one, and every one while somebody else writes or the disk is slow, goes to the process's writer thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import InvalidStateError
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, groupby, islice
 from queue import SimpleQueue
-from types import ModuleType
 from typing import Any, TypeVar
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.store.sqlite.file import DatabaseFile
 from toril.store.sqlite.transaction import Transaction
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own lock has to do
-    fcntl = None
+from toril.store.sqlite.turn import Turn
 
 __all__ = ["Writer"]
 
 T = TypeVar("T")
-GATHER = 256  # commands that one transaction carries at most
+GATHER = 256  # commands that one transaction of the thread carries at most
+LIGHT = 100  # weight of a group that is written on its own loop: about a millisecond
+SLOW, AVOID = 0.02, 1.0  # seconds: after a commit that took so long, loops are spared for so long
+BUSY = 5.0  # seconds that a stranger may hold the file
+RETRY = 0.01
 
 
 class Command:
-    """A verb to run inside the next transaction, and the future that awaits what it returns."""
+    """A verb to run inside a transaction, and the future that awaits what it returns."""
 
-    __slots__ = ("arguments", "begun", "future", "loop", "verb")
+    __slots__ = ("arguments", "begun", "future", "limit", "loop", "verb", "weight")
 
-    def __init__(self, verb: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, verb: Callable[..., Any], arguments: tuple[Any, ...], limit: float | None, weight: int) -> None:
         self.verb = verb
         self.arguments = arguments
+        self.limit = limit
+        self.weight = weight
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
         self.begun = False
@@ -46,33 +50,47 @@ Answer = tuple[Command, Any, Exception | None]
 
 
 class Writer:
-    """Runs commands in order, as many as wait in one transaction."""
+    """Runs commands, in the order of each loop.
 
-    def __init__(self, file: DatabaseFile, clock: Clock, ring: Callable[[Transaction], None]) -> None:
-        self._file = file
+    gathered: the one verb whose argument is a list and whose result is a list as long: several such commands in a row
+    are run as one.
+    """
+
+    def __init__(
+        self,
+        file: DatabaseFile,
+        clock: Clock,
+        *,
+        gathered: Callable[[Transaction, Sequence[Any]], list[Any]],
+        ring: Callable[[Transaction], None],
+    ) -> None:
         self._clock = clock
+        self._gathered = gathered
         self._ring = ring
-        self._inbox: SimpleQueue[Command | None] = SimpleQueue()
-        self._connection = file.connect()
-        self._turn = _Turn(file)
+        self._connection = file.connect(timeout=0)
+        self._turn = Turn(file)
+        self._busy = threading.Lock()  # who holds it uses the connection
+        self._asked: dict[asyncio.AbstractEventLoop, list[Command]] = {}
+        self._spared_until = float("inf") if file.synchronous == "FULL" else 0.0  # a commit that syncs is slow
+        self._inbox: SimpleQueue[list[Command] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="toril-writer", daemon=True)
         self._thread.start()
 
-    async def call(self, verb: Callable[..., T], *arguments: object, limit: float | None) -> T:
+    async def call(self, verb: Callable[..., T], *arguments: object, limit: float | None, weight: int = 1) -> T:
         """Run `verb(transaction, *arguments)` and return what it returned, once that is committed.
 
-        With a `limit` (seconds) it raises StoreUnavailable when the command could not begin in time; then it never
-        will.
+        limit: seconds after which a command that could not begin raises StoreUnavailable; it never will begin then.
+        weight: the rows that it may touch.
         """
-        command = Command(verb, arguments)
-        self._inbox.put(command)
-        if limit is None:
-            return await command.future  # type: ignore[no-any-return]
-        timer = command.loop.call_later(limit, _expire, command, limit)
-        try:
-            return await command.future  # type: ignore[no-any-return]
-        finally:
-            timer.cancel()
+        command = Command(verb, arguments, limit, weight)
+        asked = self._asked.get(command.loop)
+        if asked is None:
+            self._asked[command.loop] = [command]
+            command.loop.call_soon(self._flush, command.loop)
+        else:
+            asked.append(command)
+        result: T = await command.future
+        return result
 
     def close(self) -> None:
         """Run what is waiting, then end the thread and close its connection."""
@@ -81,75 +99,105 @@ class Writer:
         self._connection.close()
         self._turn.close()
 
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what one tick of a loop has asked for, or give it to the thread."""
+        commands = self._asked.pop(loop)
+        if not self._write_here(commands):
+            for command in commands:
+                _limit(command)
+            self._inbox.put(commands)
+
+    def _write_here(self, commands: list[Command]) -> bool:
+        """Write a light group on the loop that asked, if that needs no waiting; return whether it is done."""
+        begin = time.monotonic()
+        if sum(command.weight for command in commands) > LIGHT or begin < self._spared_until:
+            return False
+        if not self._inbox.empty() or not self._busy.acquire(blocking=False):
+            return False
+        try:
+            if not self._turn.take(wait=False):
+                return False
+            try:
+                if not self._begin(wait=0):
+                    return False
+                answers = self._transact(commands)
+            finally:
+                self._turn.give()
+        finally:
+            self._busy.release()
+        if time.monotonic() - begin > SLOW:
+            self._spared_until = time.monotonic() + AVOID
+        _settle(answers)
+        return True
+
     def _work(self) -> None:
         stop = False
-        while not stop and (first := self._inbox.get()) is not None:
-            commands = [first]
-            try:
-                with self._turn:
-                    self._connection.execute("BEGIN IMMEDIATE")
+        while not stop and (commands := self._inbox.get()) is not None:
+            with self._busy:
+                self._turn.take(wait=True)
+                try:
+                    begun = self._begin(wait=BUSY)
                     stop = self._gather(commands)
-                    answers = self._transact([command for command in commands if _begin(command)])
-            except sqlite3.Error as error:  # a stranger holds the file, or the disk is full
-                answers = [(command, None, _translate(error)) for command in commands]
+                    answers = self._transact(commands) if begun else _locked(commands)
+                finally:
+                    self._turn.give()
             _deliver(answers)  # last: from here on another thread wants the interpreter
 
+    def _gather(self, commands: list[Command]) -> bool:
+        """Add what waits behind the first commands; return True when told to stop."""
+        while len(commands) < GATHER and not self._inbox.empty():
+            more = self._inbox.get()
+            if more is None:
+                return True
+            commands += more
+        return False
+
+    def _begin(self, wait: float) -> bool:
+        """Begin a transaction; False if a stranger holds the file for longer than `wait` seconds."""
+        give_up = time.monotonic() + wait
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                if time.monotonic() >= give_up:
+                    return False
+                time.sleep(RETRY)
+            else:
+                return True
+
     def _transact(self, commands: list[Command]) -> list[Answer]:
-        """Run `commands` in the transaction that is open; if one fails, each in a transaction of its own."""
+        """Run commands in the transaction that is open; if one fails, each in a transaction of its own."""
+        live = [command for command in commands if _begin(command)]
         transaction = Transaction(self._connection, self._clock)
         try:
-            answers: list[Answer] = [
-                (command, command.verb(transaction, *command.arguments), None) for command in commands
-            ]
+            answers = self._run(transaction, live)
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  (whatever it is belongs to its caller)
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            if len(commands) == 1:
-                return [(commands[0], None, _translate(error))]
-            return [answer for command in commands for answer in self._alone(command)]
+            if len(live) == 1:
+                return [(live[0], None, _translate(error))]
+            return list(chain.from_iterable(map(self._alone, live)))
         self._ring(transaction)
         return answers
 
     def _alone(self, command: Command) -> list[Answer]:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            return [(command, None, _translate(error))]
-        return self._transact([command])
+        return self._transact([command]) if self._begin(wait=BUSY) else _locked([command])
 
-    def _gather(self, commands: list[Command]) -> bool:
-        """Add what waits behind the first command; return True when told to stop."""
-        while len(commands) < GATHER and not self._inbox.empty():
-            command = self._inbox.get()
-            if command is None:
-                return True
-            commands.append(command)
-        return False
+    def _run(self, transaction: Transaction, commands: list[Command]) -> list[Answer]:
+        answers: list[Answer] = []
+        for verb, group in groupby(commands, _verb_of):
+            batch = list(group)
+            if verb is self._gathered and len(batch) > 1:
+                items = iter(verb(transaction, list(chain.from_iterable(each.arguments[0] for each in batch))))
+                answers += [(each, list(islice(items, len(each.arguments[0]))), None) for each in batch]
+            else:
+                answers += [(each, verb(transaction, *each.arguments), None) for each in batch]
+        return answers
 
 
-class _Turn:
-    """A lock on a file beside the database, so that writers of several processes take turns.
-
-    SQLite's own busy handler polls with sleeps, and a busy neighbour wins again and again.
-    """
-
-    def __init__(self, file: DatabaseFile) -> None:
-        self._file: int | None = None
-        if fcntl is not None and not file.memory:
-            self._file = os.open(file.beside("-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    def __enter__(self) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # type: ignore[union-attr]
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)  # type: ignore[union-attr]
-
-    def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
+def _verb_of(command: Command) -> Callable[..., Any]:
+    return command.verb
 
 
 def _begin(command: Command) -> bool:
@@ -160,14 +208,26 @@ def _begin(command: Command) -> bool:
     return True
 
 
-def _expire(command: Command, limit: float) -> None:
+def _limit(command: Command) -> None:
+    """See that the command's caller does not wait longer than it wants to."""
+    if command.limit is not None:
+        timer = command.loop.call_later(command.limit, _expire, command)
+        command.future.add_done_callback(lambda _: timer.cancel())
+
+
+def _expire(command: Command) -> None:
     """Give up a command that has not begun; one that has is a commit away from its answer."""
     if not command.begun and not command.future.done():
-        command.future.set_exception(StoreUnavailable(f"the store did not answer within {limit:g} s"))
+        command.future.set_exception(StoreUnavailable(f"the store did not answer within {command.limit:g} s"))
+
+
+def _locked(commands: list[Command]) -> list[Answer]:
+    error = StoreUnavailable(f"another program has held the file's write lock for {BUSY:g} s")
+    return [(command, None, error) for command in commands]
 
 
 def _deliver(answers: Iterable[Answer]) -> None:
-    """Hand answers to their loops, with one wake-up for each loop."""
+    """Hand answers to their loops from the thread, with one wake-up for each loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
     for answer in answers:
         by_loop.setdefault(answer[0].loop, []).append(answer)
@@ -178,17 +238,14 @@ def _deliver(answers: Iterable[Answer]) -> None:
             continue
 
 
-def _settle(answers: list[Answer]) -> None:
+def _settle(answers: Iterable[Answer]) -> None:
     for command, result, error in answers:
-        if command.future.done():
+        if command.future.done():  # its caller was cancelled
             continue
-        try:
-            if error is None:
-                command.future.set_result(result)
-            else:
-                command.future.set_exception(error)
-        except InvalidStateError:
-            continue
+        if error is None:
+            command.future.set_result(result)
+        else:
+            command.future.set_exception(error)
 
 
 def _translate(error: Exception) -> Exception:

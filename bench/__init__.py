@@ -1,0 +1,1 @@
+"""How fast Toril is, as ratios to a bare event loop measured in the same run."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import difflib
+import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from toril.worker import Worker
 
 __all__ = ["Toril"]
+
+log = logging.getLogger("toril")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -256,6 +259,7 @@ class Toril:
 
         worker: Worker = Worker(self, queues)
         running = asyncio.create_task(worker.run(), name="toril-worker")
+        running.add_done_callback(_report_end)
         try:
             yield
         finally:
@@ -302,6 +306,12 @@ def _schedule_record(task: Task[[], Any], rule: Cron | Every, missed: Missed) ->
     policy = dataclasses.replace(task.policy, missed=None if missed == "once" else missed)
     cron, tz, every = (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
     return ScheduleRecord(task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json())
+
+
+def _report_end(running: asyncio.Task[None]) -> None:
+    """Say at once when a worker inside a web process has ended by itself."""
+    if not running.cancelled() and (error := running.exception()):
+        log.critical("the worker in this process has ended, its queues are not served: %s", error, exc_info=error)
 
 
 _apps: weakref.WeakSet[Toril] = weakref.WeakSet()

@@ -172,4 +172,7 @@ class Snooze(Exception):
         self.seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
         if not self.seconds >= 0:
             raise ValueError(f"Snooze: delay must be 0 or more seconds, got {delay!r}")
-        super().__init__(f"snoozed for {self.seconds:g} s")
+        super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
+
+    def __str__(self) -> str:
+        return f"snoozed for {self.seconds:g} s"

@@ -56,7 +56,11 @@ class Executor:
             return self._put_back(record, run, policy, error)
         try:
             result = await self._perform(task, arguments, record, policy, hear)
-        except Exception as error:  # noqa: BLE001  (whatever a task raises is its outcome)
+        except asyncio.CancelledError as error:
+            if (current := asyncio.current_task()) and current.cancelling():
+                raise
+            return self._judge(record, run, policy, task, error)  # of something that the task awaited
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a task raises is its outcome)
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
 
@@ -90,7 +94,7 @@ class Executor:
             result = await _within(timeout, task.function(*first, **arguments))
         return "null" if result is None else encode(result, "result")
 
-    def _judge(self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: Exception) -> Outcome:
+    def _judge(self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException) -> Outcome:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
@@ -144,14 +148,14 @@ async def _within(seconds: float, coroutine: Any) -> Any:
         raise
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, Unrecoverable):
         return str(error) or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
     return f"{name}: {error}" if str(error) else name
 
 
-def _stack(record: JobRecord, error: Exception) -> str:
+def _stack(record: JobRecord, error: BaseException) -> str:
     """Return the job's stack traces with this one, the newest last."""
     earlier: list[str] = decode(record.stack) if record.stack else []
     trace = error.__traceback__

@@ -34,7 +34,7 @@ class Lane:
         self._execute = execute
         self._burst = burst
         self._finished: deque[Outcome] = deque()
-        self._notes: list[Note] = []
+        self._notes: deque[Note] = deque()  # filled from the threads of sync tasks as well
         self._note_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._look = True  # there is a reason to look for jobs
@@ -83,7 +83,7 @@ class Lane:
 
     async def _step(self, worker: str, want: int) -> Step:
         outcomes = [self._finished.popleft() for _ in range(min(len(self._finished), BATCH))]
-        notes, self._notes = self._notes, []
+        notes = merged(self._notes.popleft() for _ in range(len(self._notes)))
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
@@ -167,3 +167,12 @@ class Lane:
         return bool(self._notes) and (
             self._closing or self._note_timer is None or self._note_timer.when() <= self._loop.time()
         )
+
+
+def merged(notes: Iterable[Note]) -> list[Note]:
+    """Return one note a run: its latest progress and all its lines."""
+    by_run: dict[Run, tuple[str | None, list[str]]] = {}
+    for run, progress, lines in notes:
+        earlier = by_run.get(run, (None, []))
+        by_run[run] = (progress or earlier[0], [*earlier[1], *lines])
+    return [Note(run, progress, lines) for run, (progress, lines) in by_run.items()]

@@ -87,7 +87,7 @@ class Worker:
                 await self._lanes_until_done(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
-            self._pools.close()
+            await asyncio.to_thread(self._pools.close)
             await self.app.store.leave(token)
 
     @property

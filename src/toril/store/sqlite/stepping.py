@@ -21,6 +21,8 @@ from toril.store.sqlite.transaction import (
 
 __all__ = ["rescue", "step", "trim"]
 
+PATIENCE = 1.0  # seconds
+
 
 def step(
     tx: Transaction, name: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
@@ -191,8 +193,13 @@ def _take(tx: Transaction, queue: int, name: str, worker: str, state: int, want:
     return taken
 
 
-def rescue(tx: Transaction, name: str, boot: str) -> list[str]:
-    """Give jobs whose worker is lost back to the queue, or fail those that lost too many."""
+def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:
+    """Give jobs whose worker is lost back to the queue, or fail those that lost too many.
+
+    asked: when the rescuer asked (monotonic). If that is long ago the file was held, and nobody could renew.
+    """
+    if tx.monotonic - asked > PATIENCE:
+        return []
     queue = tx.queue(name)
     ids: list[str] = []
     stalled = tx.rows("stalled_jobs", queue=queue, boot=boot, monotonic=tx.monotonic)

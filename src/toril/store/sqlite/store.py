@@ -119,7 +119,7 @@ class SqliteStore:
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
-        return await self._write(stepping.rescue, queue, self._boot, limit=None)
+        return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), limit=None)
 
     async def wait(self, queue: str, until: int | None) -> None:
         """See Store.wait."""

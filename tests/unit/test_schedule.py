@@ -24,9 +24,7 @@ unhurried = settings(deadline=None)  # a busy machine is no fault
 
 def ms(local: str, tz: str = "UTC") -> int:
     """Return epoch milliseconds of an ISO time in `tz`; a trailing `'` means the second pass of that time."""
-    moment = datetime.fromisoformat(local.rstrip("'")).replace(
-        tzinfo=ZoneInfo(tz), fold=int(local[-1] == "'")
-    )
+    moment = datetime.fromisoformat(local.rstrip("'")).replace(tzinfo=ZoneInfo(tz), fold=int(local[-1] == "'"))
     return round(moment.timestamp() * 1000)
 
 
@@ -59,6 +57,7 @@ def runs(cron: Cron, after: str, count: int) -> list[str]:
         ("0 0 L * *", ["01-31 00:00:00", "02-28 00:00:00", "03-31 00:00:00"]),
         ("0 0 L,15 * *", ["01-15 00:00:00", "01-31 00:00:00", "02-15 00:00:00"]),
         ("0 0 * * 5L", ["01-31 00:00:00", "02-28 00:00:00", "03-28 00:00:00"]),
+        ("0 0 * 7,2 5L", ["02-28 00:00:00", "07-25 00:00:00"]),
         ("0 0 * * SUNL,3", ["01-08 00:00:00", "01-15 00:00:00", "01-22 00:00:00", "01-26 00:00:00"]),
         ("0 0 * * 5#2", ["01-10 00:00:00", "02-14 00:00:00"]),
         ("0 0 * * MON#5", ["03-31 00:00:00", "06-30 00:00:00"]),
@@ -141,6 +140,7 @@ def test_no_run_is_found_where_the_calendar_ends():
         ("20 0-23 * * *", "Europe/Berlin", "2025-10-26T02:00", ["10-26 02:20:00", "10-26 02:20:00'"]),
         ("45 * * * *", "Australia/Lord_Howe", "2025-04-06T01:00", ["04-06 01:45:00", "04-06 01:45:00'"]),
         ("15 * * * *", "Australia/Lord_Howe", "2025-10-05T01:00", ["10-05 01:15:00", "10-05 03:15:00"]),
+        ("10 * 5 4 *", "America/Santiago", "2025-04-05T23:10", ["04-05 23:10:00'", "04-05 00:10:00"]),
         ("10 * * * 6", "America/Santiago", "2025-04-05T23:00", ["04-05 23:10:00", "04-05 23:10:00'"]),
     ],
 )

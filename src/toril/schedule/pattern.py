@@ -57,7 +57,7 @@ class Pattern:
     @property
     def every_hour(self) -> bool:
         """Whether the line leaves the hour open."""
-        return len(self.hours) == 24  # noqa: PLR2004
+        return self.hours == tuple(range(24))
 
     def first_from(self, wall: int) -> int | None:
         """Return the first wall time that matches, from `wall` on, or None from the year 9999 on."""

@@ -10,9 +10,7 @@ from toril.messaging.mailbox import Mailbox
 
 @pytest.fixture
 async def mailbox(tmp_path):
-    async with Mailbox(
-        refuse={"no@example.com"}, defer={"later@example.com"}, folder=tmp_path / "box"
-    ) as mailbox:
+    async with Mailbox(refuse={"no@example.com"}, defer={"later@example.com"}, folder=tmp_path / "box") as mailbox:
         yield mailbox
 
 
@@ -27,9 +25,7 @@ async def talk(mailbox, conversation):
 
 async def test_keeps_what_it_is_sent(mailbox, tmp_path):
     body = b"Subject: hi\r\n\r\n.dot\r\n..\r\n" + b"line\r\n" * 20_000
-    await talk(
-        mailbox, lambda client: client.sendmail("a@example.com", ["b@example.com", "c@example.com"], body)
-    )
+    await talk(mailbox, lambda client: client.sendmail("a@example.com", ["b@example.com", "c@example.com"], body))
     (mail,) = mailbox.mails
     assert (mail.sender, mail.recipients, mail.content) == (
         "a@example.com",
@@ -49,9 +45,7 @@ async def test_refuses_for_good_and_defers_once(mailbox):
         return code
 
     for address, codes in {"no@example.com": [550, 550], "later@example.com": [451, 250]}.items():
-        assert [
-            await talk(mailbox, lambda client, to=address: answers(client, to)) for _ in range(2)
-        ] == codes
+        assert [await talk(mailbox, lambda client, to=address: answers(client, to)) for _ in range(2)] == codes
 
 
 @pytest.mark.parametrize(

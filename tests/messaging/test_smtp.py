@@ -13,9 +13,7 @@ from toril.messaging.mailbox import Mailbox
 from toril.messaging.transport import SMTP, Envelope, NotSent, Undecided
 
 TLS = Path(__file__).parent / "tls"
-MAIL = Envelope(
-    "shop@example.com", "ana@example.com", b"Subject: hello\r\n\r\nHello\r\n.a line with a dot\r\n"
-)
+MAIL = Envelope("shop@example.com", "ana@example.com", b"Subject: hello\r\n\r\nHello\r\n.a line with a dot\r\n")
 
 
 class Begun:
@@ -78,7 +76,7 @@ async def test_a_mail_arrives_as_it_was_written(begin):
         ("DOT", "554 5.6.0 spam", "554 5.6.0", True, 1),
     ],
 )
-async def test_before_the_dot_or_with_a_reply_it_is_not_sent(begin, step, answer, code, permanent, begun):  # noqa: PLR0917
+async def test_before_the_dot_or_with_a_reply_it_is_not_sent(begin, step, answer, code, permanent, begun):
     async with Hostile(at(step, answer)) as server:
         with pytest.raises(NotSent) as outcome:
             await attempt(server, begin, limit=0.3, connect_limit=0.3)
@@ -240,9 +238,7 @@ async def test_starttls_and_login(begin, foreign_server):
 
 async def test_a_wrong_password_is_not_the_mails_fault(begin, foreign_server):
     with pytest.raises(NotSent) as outcome:
-        await attempt(
-            foreign_server, begin, security="starttls", username="ana", password="no", tls_context=TRUSTED
-        )
+        await attempt(foreign_server, begin, security="starttls", username="ana", password="no", tls_context=TRUSTED)
     assert (outcome.value.code, outcome.value.permanent) == ("535 5.7.8", False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ _DRIVERS = {
 }
 _BUSY = 0.7  # seconds that SQLite waits for another process's commit before the writer tries again
 _OPENING = 10.0  # seconds for other processes that open the same new database
+_DRIVER_LOG = logging.getLogger("aiosqlite")
 _READING = "toril_reading"
 
 
@@ -55,8 +57,10 @@ async def open_engine(url: URL) -> AsyncEngine:
     Raises StoreUnavailable, StoreRefused, and ConfigurationError if the driver is missing.
     """
     sqlite = url.get_backend_name() == "sqlite"
+    _DRIVER_LOG.setLevel(max(_DRIVER_LOG.level, logging.INFO))  # at DEBUG it writes parameters: secrets, addresses
     try:
-        engine = create_async_engine(url, **(_sqlite_options(url) if sqlite else {"pool_pre_ping": True}))
+        options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True}
+        engine = create_async_engine(url, hide_parameters=True, **options)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
     if sqlite:
@@ -98,7 +102,10 @@ async def _upgrade(engine: AsyncEngine) -> None:
 
 def _sqlite_options(url: URL) -> dict[str, Any]:
     # No driver-made transactions: `_take_turn` begins them.
-    options: dict[str, Any] = {"connect_args": {"timeout": _BUSY, "isolation_level": None}}
+    options: dict[str, Any] = {
+        "connect_args": {"timeout": _BUSY, "isolation_level": None},
+        "pool_reset_on_return": None,  # nothing is ever left open
+    }
     if url.database in {None, "", ":memory:"}:  # one connection, or each would have a database of its own
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     return options

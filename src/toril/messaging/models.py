@@ -61,17 +61,20 @@ class Base(MappedAsDataclass, DeclarativeBase):
 
 
 class EmailLog(Base, kw_only=True):
-    """One message for one recipient. Its columns are in the order in which a person asks for them."""
+    """One message for one recipient. Its columns are in the order in which a person asks for them.
+
+    What is personal or may be secret is not in its `repr`, which ends up in logs.
+    """
 
     __tablename__ = "email_logs"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     type: Mapped[str] = mapped_column(Text)
-    recipient: Mapped[str] = mapped_column(Text, index=True)
-    subject: Mapped[str] = mapped_column(Text)
+    recipient: Mapped[str] = mapped_column(Text, index=True, repr=False)
+    subject: Mapped[str] = mapped_column(Text, repr=False)
     status: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0)
-    error: Mapped[str | None] = mapped_column(Text, default=None)
+    error: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
     created_at: Mapped[int] = mapped_column(Moment, index=True)
     sent_at: Mapped[int | None] = mapped_column(Moment, default=None)
     first_try_at: Mapped[int | None] = mapped_column(Moment, default=None)
@@ -81,7 +84,7 @@ class EmailLog(Base, kw_only=True):
     """When the relay looks at it; None only once `status` is final."""
     give_up_at: Mapped[int | None] = mapped_column(Moment, default=None)
     """While it is being sent: when a sender that said nothing more is taken for dead."""
-    recipient_name: Mapped[str] = mapped_column(Text, default="")
+    recipient_name: Mapped[str] = mapped_column(Text, default="", repr=False)
     priority: Mapped[int] = mapped_column(default=0)
     message_id: Mapped[str] = mapped_column(Text)
     context: Mapped[str] = mapped_column(Text, repr=False)
@@ -107,4 +110,4 @@ class EmailEvent(Base, kw_only=True):
     at: Mapped[int] = mapped_column(Moment)
     event: Mapped[str] = mapped_column(Text)
     attempt: Mapped[int]
-    detail: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(Text, default="", repr=False)

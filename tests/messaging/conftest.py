@@ -1,0 +1,57 @@
+"""A shop that sends mail on a clock that the test moves."""
+
+import pytest
+
+from toril import Fixed, Worker
+from toril.messaging import Mailer
+from toril.messaging.mailbox import Mailbox
+
+WELCOME = {"name": "Ana", "link": "https://shop.example/start"}
+
+
+class Shop:
+    """An application, its mailer, and a worker's shift at a time."""
+
+    def __init__(self, app, clock, mailer):
+        self.app, self.clock, self.mailer = app, clock, mailer
+        self.queue = app.queue("emails")
+
+    async def welcome(self, to="ana@example.com", **options):
+        return await self.mailer.send("welcome", to=to, context=WELCOME, **options)
+
+    async def work(self):
+        """Let a worker run what can run now."""
+        await Worker(self.app, queues={"emails": 10}, burst=True).run()
+
+    async def relay(self):
+        """Let the relay look once."""
+        async with self.mailer._home.stay() as log:
+            return await self.mailer._relay.round(log)
+
+    async def story(self, handle):
+        return [event.event for event in await handle.timeline()]
+
+    async def job(self, handle):
+        return await self.queue.get(handle.job_id)
+
+
+@pytest.fixture
+async def mailbox():
+    async with Mailbox(refuse={"nobody@example.com"}, defer={"later@example.com"}) as mailbox:
+        yield mailbox
+
+
+@pytest.fixture
+def open_shop(make_app, clock, tmp_path):
+    def make(transport, **options):
+        app = make_app(clock)
+        options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
+        options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
+        return Shop(app, clock, Mailer(app, transport, **options))
+
+    return make
+
+
+@pytest.fixture
+def shop(open_shop, mailbox):
+    return open_shop(mailbox.url)

@@ -1,6 +1,7 @@
 """Ten thousand questions to our cron and to npm's cron-parser, which decides when a Node worker runs.
 
-BullMQ 6.7 carries cron-parser 5.10.3. The judge is 5.10.5, which no longer drops a day whose midnight is skipped.
+BullMQ 6.7 carries cron-parser 5.10.3. The judge is 5.10.5, where two faults are mended: 5.10.3 drops the runs of a
+midnight that is skipped (Cairo, Santiago), and it reads garbled lines such as `1*`.
 """
 
 from __future__ import annotations

@@ -10,20 +10,22 @@ import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from toril import sync
 from toril.clock import Clock, SystemClock
 from toril.context import JobContext
-from toril.errors import ConfigurationError, InvalidSchedule, UnknownTask
+from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
+from toril.errors import ConfigurationError, InvalidArguments, InvalidSchedule, UnknownTask
 from toril.events import Listener
-from toril.options import TaskOptions
+from toril.options import LONGEST, TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
 from toril.store import make_store
 from toril.store.base import ScheduleRecord
-from toril.task import Call, Task, TaskDecorator, require_loop
+from toril.task import Call, Task, require_loop
 
 if TYPE_CHECKING:
     from toril.settings import Settings
@@ -61,7 +63,7 @@ class Toril:
         self.tasks: dict[str, Task[..., Any]] = {}
         self.processors: dict[str, Task[..., Any]] = {}
         self._queues: dict[str, Queue] = {}
-        self._schedules: dict[str, tuple[Task[[], Any], Cron | Every, Missed]] = {}
+        self._schedules: dict[str, tuple[Task[..., Any], Cron | Every, Missed]] = {}
         self._services: list[tuple[str, Service]] = []
         self._closers: list[Service] = []
         self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
@@ -70,9 +72,13 @@ class Toril:
     # -- declaring
 
     @overload
+    def task(self, function: TakesAnything[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
     def task(self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
     @overload
     def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def task(self, function: TakesAnything[P, R], /) -> Task[P, R]: ...
     @overload
     def task(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
     @overload
@@ -133,35 +139,41 @@ class Toril:
 
         return register
 
-    def cron(
-        self, expression: str, *, tz: str | None = None, missed: Missed = "once"
-    ) -> Callable[[Callable[[], Any] | Task[[], Any]], Task[[], Any]]:
+    def cron(self, expression: str, *, tz: str | None = None, missed: Missed = "once") -> ScheduleDecorator:
         """Run a task (or a function, which becomes one) without arguments at the times that a cron line names.
 
         tz: IANA zone; default: the application's. missed: what becomes of times at which no worker ran: `once` runs
-        the last one late, `skip` none, `all` each. Raises InvalidSchedule.
+        the last one late, `skip` none, `all` each. Raises InvalidSchedule, and ConfigurationError for a task that has
+        a schedule already.
         """
         return self._scheduled(Cron(expression, tz or self.settings.timezone), missed)
 
-    def every(
-        self, seconds: float, *, missed: Missed = "once"
-    ) -> Callable[[Callable[[], Any] | Task[[], Any]], Task[[], Any]]:
-        """Run a task (or a function, which becomes one) without arguments every so many seconds, first at once."""
-        if not seconds >= 0.001:  # noqa: PLR2004  (a millisecond)
-            raise InvalidSchedule(f"every: expected seconds, 0.001 or more, got {seconds}")
+    def every(self, interval: float | timedelta, *, missed: Missed = "once") -> ScheduleDecorator:
+        """Run a task (or a function, which becomes one) without arguments at a fixed distance, first at once.
+
+        interval: seconds or a timedelta, a millisecond at least. missed, and what it raises: as for `cron`.
+        """
+        seconds = interval.total_seconds() if isinstance(interval, timedelta) else interval
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds <= LONGEST:  # noqa: PLR2004
+            raise InvalidSchedule(f"every: expected seconds (0.001 or more) or a timedelta, got {interval!r}")
         return self._scheduled(Every(round(seconds * 1000)), missed)
 
-    def _scheduled(self, rule: Cron | Every, missed: Missed) -> Callable[..., Task[[], Any]]:
+    def _scheduled(self, rule: Cron | Every, missed: Missed) -> ScheduleDecorator:
         if missed not in {"once", "skip", "all"}:
             raise InvalidSchedule(f"missed: expected once, skip or all, got {missed!r}")
 
-        def register(function: Callable[[], Any] | Task[[], Any]) -> Task[[], Any]:
-            task: Task[[], Any] = function if isinstance(function, Task) else self.task(function)
-            task.call()  # a schedule has no arguments to give
+        def schedule(function: Callable[..., Any]) -> Task[..., Any]:
+            task: Task[..., Any] = function if isinstance(function, Task) else self.task(function)
+            if task.name in self._schedules:
+                raise ConfigurationError(f"task {task.name}: has a schedule already; give each schedule a task")
+            try:
+                task.call()
+            except InvalidArguments as error:
+                raise ConfigurationError(f"task {task.name}: a schedule has no arguments to give: {error}") from None
             self._schedules[task.name] = (task, rule, missed)
             return task
 
-        return register
+        return ScheduleDecorator(schedule)
 
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
         """Return the queue of that name, always the same object; with options, declare its jobs' defaults."""
@@ -287,7 +299,7 @@ class Toril:
         """Return the queues that the application's tasks and processors name, by name."""
         return sorted({task.queue.name for task in self.tasks.values()} | set(self.processors))
 
-    def declared_schedules(self) -> list[tuple[Task[[], Any], Cron | Every, Missed]]:
+    def declared_schedules(self) -> list[tuple[Task[..., Any], Cron | Every, Missed]]:
         """Return the declared schedules: task, rule, what becomes of missed times."""
         return list(self._schedules.values())
 
@@ -302,7 +314,7 @@ class Toril:
             await self.store.put_schedule(_schedule_record(task, rule, missed))
 
 
-def _schedule_record(task: Task[[], Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:
+def _schedule_record(task: Task[..., Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:
     policy = dataclasses.replace(task.policy, missed=None if missed == "once" else missed)
     cron, tz, every = (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
     return ScheduleRecord(task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json())

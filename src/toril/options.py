@@ -14,10 +14,11 @@ from toril.job import check_job_id
 from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
 
-__all__ = ["KEEP_COMPLETED", "KEEP_FAILED", "Keep", "Options", "Policy", "TaskOptions", "resolve"]
+__all__ = ["KEEP_COMPLETED", "KEEP_FAILED", "LONGEST", "Keep", "Options", "Policy", "TaskOptions", "resolve"]
 
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
 DAY = 86_400
+LONGEST = 100 * 365 * DAY  # seconds: what is further away is a mistake, and soon not a number a store can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +156,8 @@ def _whole(low: int, high: float = math.inf) -> Any:
 def _seconds(name: str, value: object) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise InvalidOption(f"{name}: expected seconds (0 or more) or a timedelta, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
+        raise InvalidOption(f"{name}: expected seconds (0 to {LONGEST:,}) or a timedelta, got {value!r}")
     return float(value)
 
 

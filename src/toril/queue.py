@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "JobPage", "Queue"]
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 BULK = 1_000  # jobs that one atomic add carries
 LOOK_AGAIN = 10.0  # seconds
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
@@ -155,7 +156,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
-class Job(Generic[R]):
+class Job(Generic[R_co]):
     """The handle of one job. What it knows is what it last read: `refresh` reads again."""
 
     __slots__ = ("_record", "id", "name", "queue")
@@ -203,7 +204,7 @@ class Job(Generic[R]):
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
-    async def result(self, timeout: float | timedelta | None = None) -> R:
+    async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.
 
         timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason,
@@ -235,8 +236,8 @@ class Job(Generic[R]):
             raise JobFailed(self.id, event.body["failedReason"])
         return self._read(event.body["returnvalue"])
 
-    def _read(self, text: str | None) -> R:
+    def _read(self, text: str | None) -> R_co:
         task = self.queue.app.tasks.get(self.name)
         adapter = _ANY if task is None else task.result
-        result: R = adapter.validate_json(text or "null")
+        result: R_co = adapter.validate_json(text or "null")
         return result

@@ -6,12 +6,11 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from pydantic import TypeAdapter
 
 from toril.arguments import Arguments, result_adapter
-from toril.context import JobContext
 from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
 from toril.job import NewJob
 from toril.options import Options, Policy, resolve
@@ -19,18 +18,18 @@ from toril.options import Options, Policy, resolve
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
 
-__all__ = ["Call", "Task", "TaskDecorator", "require_loop"]
+__all__ = ["Call", "Task", "require_loop"]
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Call(Generic[R]):
+class Call(Generic[R_co]):
     """A validated call that has not been enqueued: for `enqueue_many`, flows and schedules."""
 
     __slots__ = ("data", "policy", "task", "text")
 
-    def __init__(self, task: Task[..., R], data: str, policy: Policy, text: str) -> None:
+    def __init__(self, task: Task[..., R_co], data: str, policy: Policy, text: str) -> None:
         self.task = task
         self.data = data  # JSON
         self.policy = policy
@@ -50,7 +49,7 @@ def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: in
     return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id)
 
 
-class Task(Generic[P, R]):
+class Task(Generic[P, R_co]):
     """A registered function. Calling it runs it here and now; `enqueue` makes a job of the call."""
 
     def __init__(
@@ -83,7 +82,7 @@ class Task(Generic[P, R]):
                 "of its own"
             )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -99,23 +98,23 @@ class Task(Generic[P, R]):
         """What reads a result back as the type that the function returns."""
         return result_adapter(self.function)
 
-    def using(self, **options: Unpack[Options]) -> Task[P, R]:
+    def using(self, **options: Unpack[Options]) -> Task[P, R_co]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""
         if callable(options.get("backoff")):
             raise InvalidOption("backoff: a function belongs to @app.task, a job can only carry Fixed or Exponential")
-        copy: Task[P, R] = object.__new__(Task)
+        copy: Task[P, R_co] = object.__new__(Task)
         copy.__dict__.update(self.__dict__)
         copy._using = {**self._using, **options}
         copy._plan = None
         copy._planned()
         return copy
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
         """Return a validated call; raise InvalidArguments or InvalidData."""
         _, policy, text = self._planned()
         return Call(self, self.arguments.write(self.name, args, kwargs), policy, text)
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Job[R]]:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Job[R_co]]:
         """Add a job for this call and return it, once it is in the store.
 
         The arguments are checked at the call (InvalidArguments, InvalidData), before anything is awaited; without a
@@ -126,7 +125,7 @@ class Task(Generic[P, R]):
         require_loop(f"{self.name}.enqueue_sync(...)")
         return self.queue.enqueue(call)
 
-    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+    def enqueue_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R_co]:
         """Add a job for this call from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
         return self.queue.app.run(self.queue.enqueue(self.call(*args, **kwargs)))
 
@@ -136,24 +135,6 @@ class Task(Generic[P, R]):
             policy = resolve(defaults, self.options, self._using)
             self._plan = (defaults, policy, policy.to_json())
         return self._plan
-
-
-class TaskDecorator:
-    """What `app.task(...)` with options returns."""
-
-    def __init__(self, make: Callable[[Callable[..., Any]], Task[..., Any]]) -> None:
-        self._make = make
-
-    @overload
-    def __call__(self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
-    def __call__(self, function: Callable[..., Any], /) -> Task[..., Any]:
-        return self._make(function)
 
 
 def require_loop(instead: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from toril.cli.demo import demo
 from toril.cli.settings import settings
 from toril.cli.worker import worker
 from toril.errors import TorilError
@@ -14,6 +15,7 @@ from toril.errors import TorilError
 __all__ = ["app", "main"]
 
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(demo)
 app.command()(worker)
 app.command()(settings)
 

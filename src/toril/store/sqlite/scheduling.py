@@ -17,8 +17,7 @@ def advance(tx: Transaction, job: JobRecord) -> None:
     if not found or job.tick is None:
         return
     schedule = ScheduleRecord(*found[0])
-    base = job.tick if schedule.missed == "all" else max(job.tick, tx.now)
-    _make(tx, schedule, _rule(schedule, phase=job.tick).next_after(base))
+    _make(tx, schedule, _next(schedule, job.tick, tx.now))
 
 
 def put_schedule(tx: Transaction, schedule: ScheduleRecord) -> bool:
@@ -40,8 +39,8 @@ def put_schedule(tx: Transaction, schedule: ScheduleRecord) -> bool:
         tx.forget_logs([(row, logs)])
         tx.run("remove_job", row=row)
         tx.count(queue, {state: -1})
-    first = tx.now if schedule.every else _rule(schedule, phase=0).next_after(tx.now)
-    _make(tx, schedule, first)
+    rule = _rule(schedule)
+    _make(tx, schedule, rule.first(tx.now) if isinstance(rule, Every) else rule.next_after(tx.now))
     return True
 
 
@@ -50,11 +49,20 @@ def schedules(tx: Transaction) -> list[ScheduleRecord]:
     return [ScheduleRecord(*row) for row in tx.rows("all_schedules")]
 
 
-def _rule(schedule: ScheduleRecord, phase: int) -> Schedule:
-    if schedule.cron is not None:
-        return Cron(schedule.cron, schedule.tz or "UTC")
-    every = schedule.every or 1
-    return Every(every, phase % every)
+def _rule(schedule: ScheduleRecord) -> Schedule:
+    if schedule.every is not None:
+        return Every(schedule.every)
+    return Cron(schedule.cron or "", schedule.tz or "UTC")
+
+
+def _next(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
+    """Return the tick after `tick`: each one, or the first that is not past."""
+    rule = _rule(schedule)
+    if schedule.missed == "all":
+        return rule.anchored(tick).next_after(tick) if isinstance(rule, Every) else rule.next_after(tick)
+    if isinstance(rule, Every):
+        return rule.anchored(tick).following(tick, now)
+    return rule.next_after(max(tick, now))
 
 
 def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> None:

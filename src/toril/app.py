@@ -200,8 +200,12 @@ class Toril:
 
         Raises NoEventLoop at the call, StoreUnavailable, and PartlyAdded with the ids done when a later thousand fails.
         """
-        require_loop("app.run(...)")
+        require_loop("app.enqueue_many_sync(...)")
         return self._enqueue_many(list(calls))
+
+    def enqueue_many_sync(self, calls: Iterable[Call[R]]) -> list[Job[R]]:
+        """Add validated calls from blocking code, as `enqueue_many` does. Raises LoopRunning on a loop's thread."""
+        return self.run(self._enqueue_many(list(calls)))
 
     async def _enqueue_many(self, calls: list[Call[R]]) -> list[Job[R]]:
         now = self.clock.now()

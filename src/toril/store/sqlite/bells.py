@@ -62,11 +62,12 @@ class Bells:
                 self._loop.call_soon_threadsafe(_set, heard)
 
     def close(self) -> None:
-        """Stop hearing."""
-        if self._net is not None:
+        """Stop hearing; the loop may be closed already."""
+        if self._net is not None and not self._loop.is_closed():
             self._net.cancel()
         if self._socket is not None:
-            self._loop.remove_reader(self._socket)
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._socket)
             self._socket.close()
             Path(self.path or "").unlink(missing_ok=True)
 

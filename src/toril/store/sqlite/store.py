@@ -207,6 +207,9 @@ class SqliteStore:
         bells = self._bells.get(loop)
         if bells is None:
             self._open()
+            for old in list(self._bells):  # a caller may make a loop per call, as `async_to_sync` does
+                if old.is_closed() and (left := self._bells.pop(old, None)):
+                    left.close()
             bells = self._bells[loop] = Bells(self._file)
         return bells
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from toril.demo.screen import Bars
-from toril.demo.story import DEFERRED, MAILS, REFUSED, mails
+from toril.demo.story import DEFERRED, MAILS, REFUSED, Mail, mails
 from toril.demo.summary import Summary, summarise
 from toril.messaging.mailbox import Mailbox
 
 if TYPE_CHECKING:
+    from toril import Job
     from toril.messaging import Mailer
 
 __all__ = ["play"]
@@ -57,22 +58,33 @@ async def _perform(console: Console, mailbox: Mailbox) -> Summary:
         later = await remind.using(delay=DELAY).enqueue(order=1042)
         report = await monthly_report.enqueue(month="2026-10")
         to_send = list(mails())
-        for begin in range(0, MAILS, TOGETHER):
-            some = to_send[begin : begin + TOGETHER]
-            await asyncio.gather(*(mailer.send(mail.template, to=mail.to, context=mail.context) for mail in some))
-            bars.queued(begin + len(some))
-        async with asyncio.timeout(PATIENCE):
-            while (ended := await _ended(mailer)) < MAILS:
-                bars.ended(ended)
-                bars.report(await report.progress() or 0)
-                await asyncio.sleep(LOOK)
-            bars.ended(ended)
-            delayed, report_result = await later.result(), await report.result()
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as both:
+            both.create_task(_send(mailer, to_send, bars))
+            both.create_task(_watch(mailer, report, bars))
+        delayed, report_result = await later.result(PATIENCE), await report.result(PATIENCE)
         bars.report(1)
     runs = (await heartbeat.queue.app.queue("reports").jobs("completed", limit=1000)).jobs
     deliverable = {mail.to for mail in to_send} - {REFUSED}
     schedule_runs = sum(job.name == heartbeat.name for job in runs)
     return summarise(await mailer.newest(MAILS), mailbox.mails, deliverable, (delayed, report_result, schedule_runs))
+
+
+async def _send(mailer: Mailer, to_send: list[Mail], bars: Bars) -> None:
+    """Send the mails, some at a time."""
+    for begin in range(0, len(to_send), TOGETHER):
+        some = to_send[begin : begin + TOGETHER]
+        await asyncio.gather(*(mailer.send(mail.template, to=mail.to, context=mail.context) for mail in some))
+        bars.queued(begin + len(some))
+
+
+async def _watch(mailer: Mailer, report: Job[str], bars: Bars) -> None:
+    """Move the bars until every mail has come to an end."""
+    ended = 0
+    while ended < MAILS:
+        await asyncio.sleep(LOOK)
+        ended = await _ended(mailer)
+        bars.ended(ended)
+        bars.report(await report.progress() or 0)
 
 
 async def _ended(mailer: Mailer) -> int:

@@ -39,7 +39,7 @@ def mails() -> Iterator[Mail]:
 
 
 def _order(n: int, name: str) -> dict[str, Any]:
-    price = Decimal(5 + n % 40)
+    price = Decimal(f"{5 + n % 40}.90")
     lines = [
         {"name": "Rosemary seedling", "quantity": 2, "price": price},
         {"name": "Clay pot", "quantity": 1, "price": Decimal("7.50")},

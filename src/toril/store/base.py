@@ -58,7 +58,10 @@ class Failed(NamedTuple):
 
 
 class Delayed(NamedTuple):
-    """The job comes back at `due` (0: at once, at the back): a retry (`attempts` 1) or a snooze (0)."""
+    """The job comes back at `due` (0: at once, at the back): a retry (`attempts` 1) or a snooze (0).
+
+    `reason` replaces what an earlier run left.
+    """
 
     run: Run
     due: int

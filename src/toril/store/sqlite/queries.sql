@@ -60,11 +60,11 @@ WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 -- name: put_back
 -- An active job leaves its run for another place.
 UPDATE job SET state = :state, rank = :rank, attempts = attempts + :attempts, stalls = stalls + :stalls,
-  reason = coalesce(:reason, reason), stack = coalesce(:stack, stack)
+  reason = :reason, stack = coalesce(:stack, stack)
 WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: run_is_current
-SELECT priority FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: lost_runs
 SELECT json_extract(value, '$[0]') FROM json_each(:runs)

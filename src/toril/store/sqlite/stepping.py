@@ -122,7 +122,7 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
     row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
     if not row:
         return [run]
-    attempts, reason, stack = 0, None, None
+    attempts, reason, stack = 0, row[1], None
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
     if isinstance(outcome, Delayed) and outcome.due > tx.now:

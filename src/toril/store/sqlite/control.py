@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toril.errors import InvalidOption
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 from toril.store.base import Page, QueueInfo
@@ -39,7 +40,10 @@ def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: s
     """Return a page of one state, keyed by (rank, id)."""
     rank, row = (_END, _END) if newest else (-_END, -_END)
     if after is not None:
-        rank, row = map(int, after.split("."))
+        try:
+            rank, row = map(int, after.split("."))
+        except ValueError:
+            raise InvalidOption(f"after: expected the mark of an earlier page, got {after!r}") from None
     parameters = {"queue": queue, "state": _STATES.index(state), "rank": rank, "row": row, "limit": limit + 1}
     rows = tx.execute(_BACKWARD if newest else _FORWARD, parameters).fetchall()
     more = len(rows) > limit

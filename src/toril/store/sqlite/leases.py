@@ -28,8 +28,8 @@ def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Se
     """Let the lease count from now, also one that had run out; return the runs that were lost meanwhile."""
     if not tx.run("beat", worker=int(number), beat=tx.monotonic).rowcount:
         tx.run("enrol_again", worker=int(number), **_columns(tx, worker, boot))
-    lost = {row[0] for row in tx.rows("lost_runs", runs=dump([[run.token, run.number] for run in runs]))}
-    return [run for run in runs if run.token in lost]
+    lost = set(tx.rows("lost_runs", runs=dump([[run.token, run.number] for run in runs])))
+    return [run for run in runs if (run.token, run.number) in lost]
 
 
 def leave(tx: Transaction, number: str) -> None:

@@ -44,13 +44,13 @@ UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
 FROM json_each(:outcomes) AS o
 WHERE job.id = json_extract(o.value, '$[0]') AND +queue = :queue AND +state = 4
   AND starts = json_extract(o.value, '$[1]')
-RETURNING job.id;
+RETURNING job.id, starts;
 
 -- name: complete_and_remove
 DELETE FROM job
 WHERE +queue = :queue AND +state = 4 AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(:outcomes))
   AND (id, starts) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
-RETURNING id, logs;
+RETURNING id, starts, logs;
 
 -- name: fail
 UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
@@ -67,7 +67,7 @@ WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: lost_runs
-SELECT json_extract(value, '$[0]') FROM json_each(:runs)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:runs)
 WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = json_extract(value, '$[0]') AND state = 4
   AND starts = json_extract(value, '$[1]'));
 

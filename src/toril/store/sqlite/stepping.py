@@ -77,14 +77,15 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        tx.forget_logs(done)
+        tx.forget_logs([(row, logs) for row, _, logs in done])
     else:
         done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
     refused: list[Run] = []
     if len(done) < len(group):
-        accepted = {row[0] for row in done}
-        refused = [outcome.run for outcome in group if outcome.run.token not in accepted]
-        body = dump([[run.token, run.number, result, run.id] for run, result, _ in group if run.token in accepted])
+        current = {(row[0], row[1]) for row in done}
+        refused = [run for run, _, _ in group if (run.token, run.number) not in current]
+        accepted = [outcome for outcome in group if outcome.run not in refused]
+        body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
     if done:
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)

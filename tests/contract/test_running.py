@@ -1,0 +1,169 @@
+"""Where tasks run, what they are told, and what a timeout does to them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import cpu
+import pytest
+
+from toril import JobContext, JobFailed, Toril, Worker
+
+
+async def test_async_tasks_share_the_loop_and_sync_ones_have_threads(app: Toril, work) -> None:
+    @app.task
+    async def here() -> str:
+        return threading.current_thread().name
+
+    @app.task
+    def elsewhere() -> str:
+        return threading.current_thread().name
+
+    @app.task
+    def with_context(job: JobContext, factor: int) -> str:
+        return f"{job.id} {job.name} {job.queue} {job.attempt} {job.data} {factor}"
+
+    jobs = [await here.enqueue(), await elsewhere.enqueue(), await with_context.enqueue(2)]
+    await work()
+    first, second, third = [await job.result(timeout=5) for job in jobs]
+    assert first == threading.current_thread().name
+    assert second.startswith("toril-task")
+    assert third == f"{jobs[2].id} with_context default 1 {{'factor': 2}} 2"
+
+
+async def test_sync_tasks_of_a_worker_run_side_by_side(app: Toril, work) -> None:
+    meet = threading.Barrier(3)
+
+    @app.task
+    def wait_for_the_others() -> None:
+        meet.wait(timeout=5)
+
+    jobs = [await wait_for_the_others.enqueue() for _ in range(3)]
+    await work(slots=3)
+    assert {await job.state() for job in jobs} == {"completed"}
+
+
+async def test_a_worker_holds_no_more_than_its_slots(app: Toril, work) -> None:
+    running, most = 0, 0
+
+    @app.task
+    async def count() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running, (await count.queue.counts())["active"])
+        await asyncio.sleep(0.005)
+        running -= 1
+
+    await app.enqueue_many(count.call() for _ in range(30))
+    await work(slots=4)
+    assert most == 4
+
+
+async def test_a_process_task_runs_in_a_process_of_its_own(app: Toril, work) -> None:
+    add = app.task(process=True)(cpu.add.function)
+    job = await add.enqueue(2, 3)
+    await work()
+    result = await job.result(timeout=5)
+    assert result["sum"] == 5
+    assert result["pid"] != os.getpid()
+
+
+async def test_a_process_that_dies_fails_its_job_and_says_how(app: Toril, work) -> None:
+    job = await app.task(process=True)(cpu.die.function).enqueue()
+    await work()
+    record = await job.refresh()
+    assert (record.state, record.attempts) == ("failed", 1)
+    assert "exit code 7" in str(record.reason)
+
+
+async def test_arguments_and_results_have_their_types_again(app: Toril, work) -> None:
+    seen: list[object] = []
+
+    @app.task
+    async def tomorrow(day: date, names: set[str]) -> date:
+        seen.extend((day, names))
+        return day.replace(day=day.day + 1)
+
+    job = await tomorrow.enqueue(date(2026, 5, 4), names={"a"})
+    await work()
+    assert seen == [date(2026, 5, 4), {"a"}]
+    assert await job.result(timeout=5) == date(2026, 5, 5)
+
+
+# -- timeouts
+
+
+async def test_an_async_task_is_cancelled_at_its_timeout(app: Toril, work) -> None:
+    ended: list[str] = []
+
+    @app.task(timeout=0.05)
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled")
+
+    job = await hang.enqueue()
+    await work()
+    assert ended == ["cancelled"]
+    with pytest.raises(JobFailed, match=r"longer than 0\.05 s"):
+        await job.result(timeout=5)
+
+
+async def test_a_timeout_of_the_tasks_own_is_its_own(app: Toril, work) -> None:
+    @app.task(timeout=30)
+    async def call_a_bank() -> None:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+
+    job = await call_a_bank.enqueue()
+    await work()
+    assert (await job.refresh()).reason == "TimeoutError"
+
+
+async def test_a_timeout_uses_an_attempt(app: Toril, work) -> None:
+    @app.task(timeout=0.05, attempts=2)
+    async def slow_at_first(job: JobContext) -> int:
+        await asyncio.sleep(60 if job.attempt == 1 else 0)
+        return job.attempt
+
+    job = await slow_at_first.enqueue()
+    await work()
+    assert await job.result(timeout=5) == 2
+
+
+async def test_a_thread_that_is_over_time_keeps_its_slot_until_it_ends(app: Toril) -> None:
+    release, begun = threading.Event(), threading.Event()
+    starts: list[int] = []
+
+    @app.task(timeout=0.05, attempts=2)
+    def stubborn(job: JobContext) -> None:
+        starts.append(job.record.starts)
+        begun.set()
+        if job.attempt == 1:
+            release.wait(timeout=10)
+
+    job = await stubborn.enqueue()
+    running = asyncio.create_task(Worker(app, {"default": 1}, burst=True).run())
+    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.sleep(0.2)  # four timeouts: a retry would have begun
+    assert (starts, await job.state()) == ([1], "active")
+    release.set()
+    await running
+    assert (starts, await job.state()) == ([1, 2], "completed")
+
+
+async def test_a_process_is_killed_at_its_timeout(app: Toril, work, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    job = await app.task(process=True, timeout=2)(cpu.hang.function).enqueue(str(note))
+    begin = time.monotonic()
+    await work()
+    assert time.monotonic() - begin < 20
+    assert "longer than 2 s" in str((await job.refresh()).reason)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text(encoding="ascii")), 0)

@@ -46,6 +46,7 @@ class Lane:
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
         self._loop = asyncio.get_running_loop()
+        self._look = True
         while not self._done():
             want = 0 if self._closing else min(self.slots - len(self.running), BATCH)
             if self._finished or self._notes_due() or (want and self._look):

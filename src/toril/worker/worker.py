@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError
+from toril.job import JobState
 from toril.maintenance.rescuer import Rescuer
 from toril.store.base import Run, WorkerInfo
 from toril.worker.executor import Executor
@@ -62,6 +63,7 @@ class Worker:
             raise ConfigurationError("queues: expected at least one; the application has no task")
         self.name = uuid.uuid4().hex
         self._grace = app.settings.grace if grace is None else grace
+        self._burst = burst
         self._signals = signals
         self._pools = Pools(sum(self.queues.values()))
         executor = Executor(app, self._pools)
@@ -96,7 +98,7 @@ class Worker:
         return self._pools.busy_threads
 
     async def _lanes_until_done(self, token: str) -> None:
-        lanes: asyncio.Future[list[None]] = asyncio.gather(*(lane.run(token) for lane in self._lanes))
+        lanes = asyncio.ensure_future(self._run_lanes(token))
         lanes.add_done_callback(lambda _: self._stopping.set())
         await self._stopping.wait()
         done, _ = await asyncio.wait([lanes], timeout=self._grace)
@@ -110,6 +112,17 @@ class Worker:
             log.error("stopping: the store did not answer; what was held is taken over when the lease runs out")
         with contextlib.suppress(asyncio.CancelledError):
             await lanes
+
+    async def _run_lanes(self, token: str) -> None:
+        await asyncio.gather(*(lane.run(token) for lane in self._lanes))
+        while self._burst and not self._stopping.is_set() and await self._more():
+            await asyncio.gather(*(lane.run(token) for lane in self._lanes))
+
+    async def _more(self) -> bool:
+        """Return whether the jobs of one queue have left work in another whose lane had ended."""
+        infos = [await self.app.store.info(name) for name in self.queues]
+        ready = (JobState.WAITING, JobState.PRIORITIZED)
+        return any(info.counts[state] for info in infos for state in ready if info.paused is None)
 
     @contextlib.asynccontextmanager
     async def _beside(self) -> AsyncIterator[None]:

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Literal
 
-from toril.errors import InvalidStoreURL, StoreRefused
+from toril.errors import InvalidStoreURL, StoreRefused, StoreUnavailable
 from toril.store.sqlite.queries import SCHEMA
 
 __all__ = ["OLDEST", "SCHEMA_VERSION", "DatabaseFile", "Synchronous"]
@@ -65,13 +65,15 @@ class DatabaseFile:
         return self.path.with_name(self.path.name + suffix)
 
     def prepare(self) -> None:
-        """Check the file's place and make the schema; raise StoreRefused with what is wrong."""
+        """Check the file's place and make the schema; raise StoreRefused (or StoreUnavailable) with what is wrong."""
         refuse_old_sqlite(sqlite3.sqlite_version_info)
         if not self.memory:
             self._check_folder()
         try:
             connection = with_schema(self.connect())
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise StoreUnavailable(f"{self.path} is new and another program holds its lock") from error
             raise StoreRefused(f"{self.path}: {error}") from error
         if self.memory:  # it lives as long as a connection to it does
             self._keeper = connection
@@ -138,17 +140,20 @@ def refuse_network(path: Path, mountinfo: str) -> None:
 
 def with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Make the tables if the file is new; raise StoreRefused if they are another version's."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        if not found:
+    if not _has_tables(connection):  # only a new file is worth the wait for whoever writes to it now
+        connection.execute("BEGIN IMMEDIATE")
+        if not _has_tables(connection):
             for statement in SCHEMA.split(";\n"):
                 connection.execute(statement)
+        connection.execute("COMMIT")
+    try:
         version = connection.execute("SELECT version FROM store").fetchone()[0]
     except sqlite3.OperationalError as error:
-        connection.execute("ROLLBACK")
         raise StoreRefused(f"expected a Toril database or a new file, found another's tables ({error})") from None
-    connection.execute("COMMIT")
     if version != SCHEMA_VERSION:
         raise StoreRefused(f"expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril")
     return connection
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' LIMIT 1").fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -21,6 +22,8 @@ class Rescuer:
 
     async def sweep(self) -> None:
         """Rescue once. Call it only while this worker's own contact with the store is unbroken."""
-        for queue in self._queues:
-            for job_id in await self._store.rescue(queue):
+        # all asked at one moment: behind a sweep that was held up, contact is not proven any more
+        rescued = await asyncio.gather(*(self._store.rescue(queue) for queue in self._queues))
+        for queue, job_ids in zip(self._queues, rescued, strict=True):
+            for job_id in job_ids:
                 log.warning("job %s of queue %s lost its worker and was rescued", job_id, queue)

@@ -15,8 +15,8 @@ __all__ = ["Heartbeat"]
 
 log = logging.getLogger("toril.worker")
 
-BEAT = 1.0  # seconds between renewals
-SLACK = 2.0  # seconds that a renewal may be late before contact counts as broken
+BEAT = 1.0  # seconds between renewals; a tenth of a lease that is shorter than 10 s
+SLACK = 2  # beats that a renewal may be late before contact counts as broken
 UNBROKEN = 5.0  # seconds of unbroken contact before this worker may judge others
 
 
@@ -29,11 +29,13 @@ class Heartbeat:
     def __init__(
         self,
         store: Store,
+        lease: float,
         runs: Callable[[], Sequence[Run]],
         lost: Callable[[Sequence[Run]], None],
         sweep: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._beat = min(BEAT, lease / 10)
         self._runs = runs
         self._lost = lost
         self._sweep = sweep
@@ -65,11 +67,11 @@ class Heartbeat:
                     await self._sweep()
             except StoreUnavailable as error:
                 log.warning("the lease could not be renewed: %s", error)
-            await asyncio.to_thread(self._stop.wait, BEAT)
+            await asyncio.to_thread(self._stop.wait, self._beat)
 
     def _contact_proven(self) -> bool:
         now = time.monotonic()
-        if now - self._last > BEAT + SLACK:
+        if now - self._last > (1 + SLACK) * self._beat:
             self._unbroken_since = now
         self._last = now
         return now - self._unbroken_since >= UNBROKEN

@@ -82,7 +82,7 @@ class Worker:
         await self.app.put_schedules()
         token = await self.app.store.enrol(self._info())
         rescuer = Rescuer(self.app.store, list(self.queues))
-        heartbeat = Heartbeat(self.app.store, self._runs, self._lose, rescuer.sweep)
+        heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._lose, rescuer.sweep)
         heartbeat.start(token)
         try:
             async with self._beside():

@@ -1,0 +1,90 @@
+"""Real processes for the tests: workers to be stopped and killed, and waiting for what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+HERE = Path(__file__).parent
+TORIL = Path(sys.executable).with_name("toril")
+
+
+async def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
+    """Return what `condition` returns as soon as that is true; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {timeout:g} s"
+        await asyncio.sleep(0.02)
+    return value
+
+
+class Process:
+    """A command with its output in a file."""
+
+    def __init__(self, command: list[str | Path], output: Path, env: dict[str, str]) -> None:
+        self._output = output
+        with output.open("wb") as file:
+            self._popen = subprocess.Popen(command, cwd=HERE, env=env, stdout=file, stderr=subprocess.STDOUT)
+        self.pid = self._popen.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._popen.send_signal(number)
+
+    def kill(self) -> float:
+        """Kill it with -9 and return the moment (CLOCK_MONOTONIC) after which it did nothing more."""
+        self._popen.kill()
+        self._popen.wait()
+        return time.monotonic()
+
+    async def ended(self, timeout: float = 20.0) -> int:
+        """Wait until it has ended by itself and return its exit code."""
+        await until(lambda: self._popen.poll() is not None, timeout)
+        return self._popen.returncode
+
+    @property
+    def output(self) -> str:
+        """What it has printed until now."""
+        return self._output.read_text(encoding="utf-8")
+
+
+class Processes:
+    """Starts processes on one store and one ledger; kills at the end what still lives."""
+
+    def __init__(self, folder: Path, url: str, ledger: Path) -> None:
+        self._folder = folder
+        known = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+        self._env = {**known, "TORIL_URL": url, "LEDGER": str(ledger), "PYTHONUNBUFFERED": "1"}
+        self._started: list[Process] = []
+
+    def worker(self, slots: int = 1, *options: str, **env: str) -> Process:
+        """Start `toril worker` on the queue `work`; `env` are settings such as TORIL_LEASE."""
+        return self.start(TORIL, "worker", "jobs:app", "--queues", f"work={slots}", *options, **env)
+
+    def script(self, name: str, *arguments: str, **env: str) -> Process:
+        """Start a Python file of this folder."""
+        return self.start(sys.executable, name, *arguments, **env)
+
+    def start(self, *command: str | Path, **env: str) -> Process:
+        """Start a command."""
+        output = self._folder / f"process-{len(self._started)}.txt"
+        self._started.append(Process(list(command), output, {**self._env, **env}))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """Kill what still lives."""
+        for process in self._started:
+            process.kill()
+
+    @property
+    def output(self) -> str:
+        """What all of them have printed."""
+        return "\n".join(process.output for process in self._started)

@@ -43,8 +43,8 @@ async def mailbox():
 
 @pytest.fixture
 def open_shop(make_app, clock, tmp_path):
-    def make(transport, **options):
-        app = make_app(clock)
+    def make(transport, *, settings=None, **options):
+        app = make_app(clock, **(settings or {}))
         options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
         options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
         return Shop(app, clock, Mailer(app, transport, **options))

@@ -115,6 +115,8 @@ class LogWriter(Generic[C]):
                 # Alone, a change goes at once; where there was company, it pays to wait for more.
                 await asyncio.sleep(GATHER if company and len(self._queue) < LARGEST else 0)
                 company = await self._commit() > 1
+                while self._queue and self._queue[0].future.done():  # its caller has given up
+                    self._queue.popleft()
         finally:
             self._work = None
 

@@ -1,0 +1,267 @@
+"""The outbox's crash points, by number: what a crash or fault leaves behind, and how the mail's story goes on.
+
+C1 row `pending` committed, C2 job added, C3 `sending` committed, the dot, 250, C4 `sent` committed, C5 the job's
+outcome recorded. A crash between two of them is made by doing the first and not the second.
+"""
+
+import asyncio
+import sqlite3
+
+import pytest
+from hostile import DROP, HANG, Hostile
+
+from conftest import WELCOME
+from toril.messaging import delivery
+from toril.messaging.delivery import Attempt
+from toril.messaging.transport import SMTP
+from toril.store.base import JobState
+
+NOW = 1_800_000_000_000
+
+
+async def add_row(shop):
+    """C1 without C2."""
+    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, shop.clock.now(), shop.clock.now())
+    mail.look_at = shop.clock.now() + 5_000
+    async with shop.mailer._home.stay() as log:
+        await log.add(mail)
+    return mail
+
+
+async def begin(shop, mail_id, number=1):
+    """C3, and nothing after it."""
+    attempt = Attempt(mail_id, number)
+    async with shop.mailer._home.stay() as log:
+        assert await log.begin(attempt, 120)
+    return attempt
+
+
+async def hand_over(shop, mail_id):
+    """C3, the dot, 250, and nothing after it."""
+    row = await shop.mailer.find(mail_id)
+    await shop.mailer._transport.send(shop.mailer._composer.compose(row), lambda: begin(shop, mail_id))
+    await shop.mailer._transport.close()
+
+
+async def events(shop, mail_id):
+    return [event.event for event in await shop.mailer.timeline(mail_id)]
+
+
+async def until_final(shop, mail_id, rounds=10):
+    """Let time pass, the relay look and workers work until the row is final."""
+    for _ in range(rounds):
+        await shop.relay()
+        await shop.work()
+        row = await shop.mailer.find(mail_id)
+        if row.look_at is None:
+            return row.status
+        shop.clock.advance(61)
+    raise AssertionError(f"still {row.status} after {rounds} rounds")
+
+
+def ids(mailbox):
+    return [mail.message["message-id"] for mail in mailbox.mails]
+
+
+async def test_2_no_job_was_added(shop, mailbox):
+    mail = await add_row(shop)
+    assert await until_final(shop, mail.id) == "sent"
+    assert len(mailbox.mails) == 1
+
+
+async def test_3_10_the_job_ran_and_is_offered_again(shop, mailbox):
+    handle = await shop.welcome()
+    await shop.work()
+    await shop.mailer._relay.offer(await shop.mailer.find(handle.id))
+    await shop.work()
+    assert await shop.job(handle) is None
+    assert len(mailbox.mails) == 1
+
+
+async def test_5_the_row_is_not_there_yet(shop, mailbox, clock):
+    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
+    await shop.mailer._relay.offer(mail)
+    await shop.work()
+    job = await shop.queue.get(mail.id)
+    assert (job.record.state, job.record.attempts) == (JobState.DELAYED, 0)
+    async with shop.mailer._home.stay() as log:
+        await log.add(mail)
+    clock.advance(5)
+    await shop.work()
+    assert (await shop.mailer.find(mail.id)).status == "sent"
+
+
+async def test_5_the_row_never_comes(shop, clock):
+    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
+    await shop.mailer._relay.offer(mail)
+    for _ in range(13):
+        await shop.work()
+        clock.advance(5)
+    job = await shop.queue.get(mail.id)
+    assert (job.record.state, job.record.reason) == (JobState.FAILED, "MissingRow: the delivery log has no such mail")
+
+
+async def test_7_11_lost_after_it_began(shop, mailbox):
+    mail = await add_row(shop)
+    await begin(shop, mail.id)
+    assert await until_final(shop, mail.id) == "sent"
+    assert await events(shop, mail.id) == ["queued", "attempt", "unknown", "resend", "attempt", "sent"]
+    assert len(mailbox.mails) == 1
+
+
+async def test_7_nobody_takes_over_before_its_time_is_up(shop, mailbox, clock):
+    handle = await shop.welcome()
+    await begin(shop, handle.id)
+    await shop.work()
+    assert (await shop.job(handle)).record.due == clock.now() + 120_000
+    clock.advance(119)
+    await shop.relay()
+    await shop.work()
+    assert await handle.status() == "sending"
+    assert mailbox.mails == []
+
+
+@pytest.mark.parametrize("ending", [DROP, HANG])
+async def test_8_no_reply_to_the_dot(open_shop, ending):
+    endings = iter([ending])
+    async with Hostile(lambda _, step: next(endings, None) if step == "DOT" else None) as server:
+        shop = open_shop(f"{server.url}?limit=1")
+        handle = await shop.welcome()
+        assert await until_final(shop, handle.id) == "sent"
+        assert await shop.story(handle) == ["queued", "attempt", "unknown", "resend", "attempt", "sent"]
+        assert (len(server.heard), len(server.mails)) == (2, 1)
+
+
+async def test_9_the_250_was_not_written_down(shop, mailbox):
+    handle = await shop.welcome()
+    await hand_over(shop, handle.id)
+    assert await until_final(shop, handle.id) == "sent"
+    assert await shop.story(handle) == ["queued", "attempt", "unknown", "resend", "attempt", "sent"]
+    assert ids(mailbox) == [f"<{handle.id}@example.com>"] * 2
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_13_14_the_job_store_forgot_everything(shop, mailbox, tmp_path, begun):
+    handle = await shop.welcome()
+    if begun:
+        await begin(shop, handle.id)
+    await shop.app.close()
+    for file in tmp_path.glob("jobs.db*"):
+        file.unlink()
+    assert await until_final(shop, handle.id) == "sent"
+    assert len(mailbox.mails) == 1
+
+
+async def test_15_a_sender_that_was_taken_for_dead(shop, mailbox, clock):
+    mail = await add_row(shop)
+    zombie = await begin(shop, mail.id)
+    clock.advance(126)
+    await shop.relay()
+    await shop.work()
+    clock.advance(30)
+    await shop.work()
+    async with shop.mailer._home.stay() as log:
+        assert not await log.failed(zombie, "550 what do I know")
+        await log.sent(zombie, "250 after all")
+    assert (await shop.mailer.find(mail.id)).attempts == 2
+    assert await events(shop, mail.id) == [
+        "queued", "attempt", "unknown", "resend", "attempt", "sent", "late reply",
+    ]  # fmt: skip
+
+
+async def test_17_a_run_before_the_next_try_goes_back_to_sleep(shop, mailbox):
+    handle = await shop.welcome(delay=30)
+    mail = await shop.mailer.find(handle.id)
+    await shop.mailer._relay.offer(mail)
+    await shop.work()
+    assert (await shop.job(handle)).record.due == mail.send_at
+    assert mailbox.mails == []
+
+
+@pytest.mark.parametrize(("begun", "status"), [(False, "failed"), (True, "unknown")])
+async def test_18_the_job_fails_for_good_without_the_row(open_shop, mailbox, clock, begun, status):
+    shop = open_shop(mailbox.url, settings={"deploy_grace": 0})
+    mail = await add_row(shop)
+    await shop.queue.add("a-task-that-nobody-knows", job_id=mail.id)
+    if begun:
+        await begin(shop, mail.id)
+    await shop.work()
+    assert await (await shop.queue.get(mail.id)).state() is JobState.FAILED
+    clock.advance(126)
+    await shop.relay()
+    row = await shop.mailer.find(mail.id)
+    assert (row.status, row.look_at) == (status, None)
+    assert row.error.startswith("its job failed: no worker here knows task 'a-task-that-nobody-knows'")
+    assert mailbox.mails == []
+
+
+async def test_20_the_log_is_down_when_it_would_begin(open_shop, mailbox, tmp_path, monkeypatch, clock):
+    monkeypatch.setattr(delivery, "BEGIN", 0.3)
+    stranger = sqlite3.connect(tmp_path / "mail.db", isolation_level=None)
+
+    def script(_, step):
+        if step == "RCPT":
+            stranger.execute("BEGIN EXCLUSIVE")
+
+    async with Hostile(script) as server:
+        shop = open_shop(server.url)
+        handle = await shop.welcome()
+        await shop.work()
+        stranger.execute("ROLLBACK")
+        assert server.heard == []
+        job = await shop.job(handle)
+        assert (job.record.state, job.record.attempts) == (JobState.DELAYED, 0)
+        row = await shop.mailer.find(handle.id)
+        assert (row.status, row.attempts) == ("pending", 0)
+    stranger.close()
+
+
+async def test_21_the_log_is_down_when_it_is_sent(open_shop, tmp_path):
+    stranger = sqlite3.connect(tmp_path / "mail.db", isolation_level=None, check_same_thread=False)
+
+    def script(_, step):
+        if step == "DOT":
+            stranger.execute("BEGIN EXCLUSIVE")
+            asyncio.get_running_loop().call_later(1.5, stranger.execute, "ROLLBACK")
+
+    async with Hostile(script) as server:
+        shop = open_shop(server.url)
+        handle = await shop.welcome()
+        await shop.work()
+        assert await handle.status() == "sent"
+        assert len(server.mails) == 1
+    stranger.close()
+
+
+async def test_22_cancel_while_it_is_being_sent_is_too_late(open_shop):
+    answers = []
+
+    def script(_, step):
+        if step == "DATA":
+            answers.append(asyncio.ensure_future(handle.cancel()))
+
+    async with Hostile(script) as server:
+        shop = open_shop(server.url)
+        handle = await shop.welcome()
+        await shop.work()
+        assert await answers[0] is False
+        assert await handle.status() == "sent"
+
+
+async def test_22_cancel_before_it_begins_wins(open_shop):
+    class Slow(SMTP):
+        """Begins once a cancel is through."""
+
+        async def send(self, envelope, begin):
+            async def late():
+                assert await handle.cancel()
+                await begin()
+
+            return await super().send(envelope, late)
+
+    async with Hostile(lambda _, __: None) as server:
+        shop = open_shop(Slow("127.0.0.1", server.port))
+        handle = await shop.welcome()
+        await shop.work()
+        assert await shop.story(handle) == ["queued", "cancelled"]
+        assert server.heard == []

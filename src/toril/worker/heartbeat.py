@@ -18,6 +18,7 @@ log = logging.getLogger("toril.worker")
 BEAT = 1.0  # seconds between renewals; a tenth of a lease that is shorter than 10 s
 SLACK = 2  # beats that a renewal may be late before contact counts as broken
 UNBROKEN = 5.0  # seconds of unbroken contact before this worker may judge others
+LAST = 1.0  # seconds that the last renewal has to end when the worker stops
 
 
 class Heartbeat:
@@ -52,10 +53,10 @@ class Heartbeat:
         self._thread.start()
 
     async def stop(self) -> None:
-        """End the thread."""
+        """End the thread; one that waits for a store that does not answer ends with the process."""
         self._stop.set()
         if self._thread is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+            await asyncio.to_thread(self._thread.join, LAST)
 
     async def _work(self, worker: str, owner: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from toril.errors import ConfigurationError
+from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
 from toril.maintenance.rescuer import Rescuer
 from toril.store.base import Run, WorkerInfo
@@ -90,7 +90,8 @@ class Worker:
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
             await asyncio.to_thread(self._pools.close)
-            await self.app.store.leave(token)
+            with contextlib.suppress(StoreUnavailable):  # then its lease runs out
+                await self.app.store.leave(token)
 
     @property
     def stuck_threads(self) -> int:

@@ -28,6 +28,7 @@ GATHER = 256  # commands that one transaction of the thread carries at most
 LIGHT = 100  # weight of a group that is written on its own loop: about a millisecond
 SLOW, AVOID = 0.02, 1.0  # seconds: after a commit that took so long, loops are spared for so long
 BUSY = 5.0  # seconds that a stranger may hold the file
+LAST = 1.0  # seconds that what is waiting has to be written when the writer closes
 RETRY = 0.01
 
 
@@ -93,9 +94,14 @@ class Writer:
         return result
 
     def close(self) -> None:
-        """Run what is waiting, then end the thread and close its connection."""
+        """Run what is waiting, then end the thread and close its connection.
+
+        While somebody else holds the file nothing can be run: then both end with the process.
+        """
         self._inbox.put(None)
-        self._thread.join()
+        self._thread.join(LAST)
+        if self._thread.is_alive():
+            return
         self._connection.close()
         self._turn.close()
 

@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from toril import sync
-from toril.clock import Clock, SystemClock
+from toril.clock import LONGEST, Clock, SystemClock
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidSchedule, UnknownTask
 from toril.events import Listener
-from toril.options import LONGEST, TaskOptions
+from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
 from toril.store import make_store

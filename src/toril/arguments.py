@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, NotRequired, get_type_hints
+from typing import Any, Never, NoReturn, NotRequired, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -12,8 +12,8 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
 from toril.context import JobContext
-from toril.errors import ConfigurationError, InvalidArguments, InvalidData
-from toril.json import refuse_constants
+from toril.errors import ConfigurationError, InvalidArguments
+from toril.json import check, invalid
 
 __all__ = ["Arguments", "result_adapter"]
 
@@ -27,7 +27,7 @@ class Arguments:
     __slots__ = ("_adapter", "_names", "_read", "_validate", "_write", "function_name", "wants_context")
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.function_name = getattr(function, "__name__", repr(function))
+        self.function_name = function.__name__
         hints = _hints(function)
         parameters = list(inspect.signature(function).parameters.values())
         first = parameters[0].name if parameters else ""
@@ -36,12 +36,15 @@ class Arguments:
             parameters = parameters[1:]
         for parameter in parameters:
             self._refuse(parameter)
-        shape = {parameter.name: _required(parameter, hints.get(parameter.name, Any)) for parameter in parameters}
+        types = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
+        shape = {parameter.name: _required(parameter, types[parameter.name]) for parameter in parameters}
         arguments: Any = _typed_dict("arguments", shape)  # any name may be a key, unlike a model's field
         arguments.__pydantic_config__ = _CONFIG
         try:
             self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(arguments)
         except PydanticUserError as error:
+            for name, hint in types.items():
+                _adapter(hint, f"task {self.function_name}: parameter {name}")
             raise ConfigurationError(f"task {self.function_name}: {error}") from error
         self._names = tuple(parameter.name for parameter in parameters)
         self._validate = self._adapter.validator.validate_python
@@ -53,11 +56,14 @@ class Arguments:
         if args:
             kwargs = self._bind(task, args, kwargs)
         try:
-            return refuse_constants(self._write(self._validate(kwargs)).decode(), task)
+            values = self._validate(kwargs)
         except ValidationError as error:
             raise InvalidArguments(explain(task, error)) from None
-        except PydanticSerializationError as error:
-            raise InvalidData(f"{task}: expected values that JSON can hold, {error}") from None
+        try:
+            text = self._write(values).decode()
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise invalid(values, task, str(error)) from None
+        return check(text, values, task)
 
     def read(self, task: str, data: str) -> dict[str, Any]:
         """Return the arguments that a job's data holds; raise InvalidArguments."""
@@ -95,7 +101,17 @@ def explain(task: str, error: ValidationError) -> str:
 
 def result_adapter(function: Callable[..., Any]) -> TypeAdapter[Any]:
     """Return what reads a job's result back as the type that the function declares."""
-    return TypeAdapter(_hints(function).get("return", Any))
+    hint = _hints(function).get("return", Any)
+    return _adapter(Any if hint in (NoReturn, Never) else hint, f"task {function.__name__}: result")
+
+
+def _adapter(hint: Any, what: str) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(hint)
+    except PydanticUserError as error:
+        if JobContext in [hint, *get_args(hint)]:
+            raise ConfigurationError(f"{what}: JobContext belongs to the first parameter, alone") from None
+        raise ConfigurationError(f"{what}: expected a type that pydantic reads from JSON, got {hint}") from error
 
 
 def _short(value: object) -> str:
@@ -110,5 +126,8 @@ def _required(parameter: inspect.Parameter, hint: Any) -> Any:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise ConfigurationError(f"task {function.__name__}: cannot read its annotations: {error}") from error
+    except (NameError, AttributeError, SyntaxError, TypeError) as error:
+        raise ConfigurationError(
+            f"task {function.__name__}: cannot read its annotations: {error}; expected types that the module knows at "
+            "run time, not only under TYPE_CHECKING or within a function"
+        ) from error

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+LONGEST = 100 * 365 * 86_400
+"""Seconds that any delay, interval or age may last: more is a mistake, and soon a number that no store can hold."""
+
 
 class Clock(Protocol):
     """Where the time comes from."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from toril.job import JobRecord
-from toril.json import decode, encode
+from toril.json import clean, decode, encode
 from toril.options import Policy
 from toril.store.base import Note, Run
 
@@ -81,5 +81,5 @@ class JobContext:
 
     def log(self, line: object) -> Said:
         """Add a line to the job's log."""
-        self._hear(Note(self.run, None, (str(line),)))
+        self._hear(Note(self.run, None, (clean(str(line)),)))
         return _SAID

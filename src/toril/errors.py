@@ -37,6 +37,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from toril.clock import LONGEST
+
 
 class TorilError(Exception):
     """Something went wrong in Toril."""
@@ -170,8 +172,8 @@ class Snooze(Exception):
 
     def __init__(self, delay: float | timedelta) -> None:
         self.seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-        if not self.seconds >= 0:
-            raise ValueError(f"Snooze: delay must be 0 or more seconds, got {delay!r}")
+        if not 0 <= self.seconds <= LONGEST:
+            raise ValueError(f"Snooze: expected seconds (0 to {LONGEST:,}) or a timedelta, got {delay!r}")
         super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
 
     def __str__(self) -> str:

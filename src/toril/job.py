@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from toril.errors import InvalidOption
+from toril.json import clean
 
-__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id"]
+__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id", "check_name"]
 
 
 class JobState(StrEnum):
@@ -109,14 +110,21 @@ _RESERVED = frozenset(
 )
 
 
+def check_name(what: str, name: str) -> str:
+    """Return the name of a queue or a job if every store can carry it; raise InvalidOption otherwise."""
+    if not isinstance(name, str) or not name or name != clean(name):
+        raise InvalidOption(f"{what} {name!r}: expected text of at least one character, without lone surrogates")
+    return name
+
+
 def check_job_id(job_id: str) -> str:
     """Return a custom job id if every store can carry it; raise InvalidOption otherwise.
 
     The rules are BullMQ's: no integers (those are its own counter's), no colon, none of its key names.
     """
     problem = ""
-    if not isinstance(job_id, str) or not job_id or len(job_id) > 255:  # noqa: PLR2004
-        problem = "expected text of 1 to 255 characters"
+    if not isinstance(job_id, str) or not 1 <= len(job_id) <= 255 or job_id != clean(job_id):  # noqa: PLR2004
+        problem = "expected text of 1 to 255 characters, without lone surrogates"
     elif _INTEGER.fullmatch(job_id):
         problem = "an integer belongs to the queue's own counter; put a word before it"
     elif ":" in job_id:

@@ -1,21 +1,29 @@
 """The one encoder: RFC 8259 JSON and nothing else.
 
 NaN, infinities and lone surrogates are refused at the caller: one such value in a result stops every Node
-listener of a queue for good.
+listener of a queue for good. So is what a reader would find changed: a NaN that became null, a secret that became
+stars, a structure too deep to be read again.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from toril.errors import InvalidData
 
-__all__ = ["decode", "dump", "encode", "refuse_constants"]
+__all__ = ["check", "clean", "decode", "dump", "encode", "invalid"]
+
+DEEPEST = 200  # levels that our own reader takes
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_STARS = "**********"  # what pydantic writes for a secret
 
 
 def encode(value: object, what: str = "data") -> str:
@@ -26,23 +34,27 @@ def encode(value: object, what: str = "data") -> str:
     try:
         text = to_json(value, inf_nan_mode="constants").decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:
-        raise InvalidData(_explain(value, what, str(error))) from None
-    return refuse_constants(text, what)
+        raise invalid(value, what, str(error)) from None
+    return check(text, value, what)
 
 
-def refuse_constants(text: str, what: str = "data") -> str:
-    """Return `text` if no NaN or infinity stands in it as a bare word; raise InvalidData otherwise."""
-    if "NaN" in text or "Infinity" in text:
-        constants: list[str] = []
-
-        def note(word: str) -> float:
-            constants.append(word)
-            return float(word)
-
-        parsed = json.loads(text, parse_constant=note)
-        if constants:
-            raise InvalidData(_explain(parsed, what, f"{constants[0]} is not JSON"))
+def check(text: str, value: object, what: str) -> str:
+    """Return `text`, made from `value`, if it is JSON and says what the value says; raise InvalidData otherwise."""
+    if ("NaN" in text or "Infinity" in text) and _has_constant(text):
+        raise invalid(value, what, "found NaN or an infinity")
+    if ("null" in text or _STARS in text) and not _is_plain(value) and (found := _culprit(value, what)):
+        raise InvalidData(found)
+    if len(text) > 2 * DEEPEST and text.count("[") + text.count("{") > DEEPEST:
+        try:
+            from_json(text)
+        except ValueError as error:
+            raise invalid(value, what, str(error)) from None
     return text
+
+
+def invalid(value: object, what: str, otherwise: str) -> InvalidData:
+    """Return the error for a value that is not JSON; `otherwise` says why if no place in it can be named."""
+    return InvalidData(_culprit(value, what) or f"{what}: expected JSON, {otherwise}")
 
 
 def decode(text: str | bytes) -> Any:
@@ -55,27 +67,78 @@ def dump(value: list[Any] | dict[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _explain(value: object, what: str, otherwise: str) -> str:
-    found = _culprit(value, what, 0)
-    return found or f"{what}: expected JSON, {otherwise}"
+def clean(text: str) -> str:
+    """Return text of unknown origin (an error's, a log line) with lone surrogates escaped, so that it can be stored."""
+    return text.encode("utf-8", "backslashreplace").decode() if _SURROGATE.search(text) else text
 
 
-def _culprit(value: object, path: str, depth: int) -> str | None:
-    """Find the first place that JSON cannot hold; only walked once encoding has failed."""
-    if depth > 50:  # noqa: PLR2004  (deeper than any sane job; a cycle ends here)
-        return f"{path}: expected JSON, found a structure that contains itself or is too deep"
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{path}: expected a finite number, found {value}"
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
-        return f"{path}: expected text, found a lone surrogate"
-    if isinstance(value, Mapping):
-        items = ((f"{path}.{key}", item) for key, item in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        items = ((f"{path}[{index}]", item) for index, item in enumerate(value))
-    else:
-        try:
-            to_json(value)
-        except (PydanticSerializationError, ValueError):
-            return f"{path}: expected JSON, found {type(value).__name__}"
+def _has_constant(text: str) -> bool:
+    """Return whether NaN or an infinity stands in `text` as a bare word, not within a string."""
+    found: list[str] = []
+    json.loads(text, parse_constant=found.append)
+    return bool(found)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is made of JSON's own kinds alone, which say what they are: a quick look at many."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
+
+
+def _culprit(value: object, what: str) -> str | None:
+    """Name the first place that JSON cannot hold; only walked once something is suspected."""
+    todo: list[tuple[str, object, tuple[int, ...]]] = [(what, value, ())]
+    while todo:
+        place, item, around = todo.pop()
+        children = _children(item)
+        problem = _leaf_problem(item) if children is None else _container_problem(item, around)
+        if problem:
+            return f"{place if len(place) <= 80 else f'{place[:40]}…{place[-39:]}'}: {problem}"  # noqa: PLR2004
+        inside = (*around, id(item))
+        todo += [(f"{place}{step}", child, inside) for step, child in reversed(children or [])]
+    return None
+
+
+def _children(item: object) -> list[tuple[str, object]] | None:
+    """Return what a container holds, with the step that leads to each; None for anything else."""
+    if isinstance(item, Mapping):
+        return [(f".{key}", child) for key, child in item.items()]
+    if isinstance(item, (list, tuple, set, frozenset)):
+        return [(f"[{index}]", child) for index, child in enumerate(item)]
+    if isinstance(item, BaseModel):
+        return [(f".{name}", child) for name, child in item]
+    if is_dataclass(item) and not isinstance(item, type):
+        return [(f".{field.name}", getattr(item, field.name, None)) for field in fields(item)]
+    return None
+
+
+def _container_problem(item: object, around: tuple[int, ...]) -> str | None:
+    if id(item) in around:
+        return "expected JSON, found a structure that contains itself"
+    if len(around) >= DEEPEST:
+        return f"expected at most {DEEPEST} levels, found more"
+    for key in item if isinstance(item, Mapping) else ():
+        if not isinstance(key, float) and (problem := _leaf_problem(key)):
+            return f"{problem} as a key"
+    return None
+
+
+def _leaf_problem(item: object) -> str | None:
+    if item is None or isinstance(item, (bool, int)):
         return None
-    return next((found for place, item in items if (found := _culprit(item, place, depth + 1))), None)
+    if isinstance(item, float):
+        return None if math.isfinite(item) else f"expected a finite number, found {item}"
+    if isinstance(item, str):
+        return "expected text, found a lone surrogate" if _SURROGATE.search(item) else None
+    if isinstance(item, (SecretStr, SecretBytes)):
+        return f"expected what JSON can carry, found {type(item).__name__}, which would arrive as stars"
+    try:
+        bad = _has_constant(to_json(item, inf_nan_mode="constants").decode())
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return f"expected JSON, found {type(item).__name__}"
+    return f"expected a finite number, found {item}" if bad else None

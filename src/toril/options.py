@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
+from toril.clock import LONGEST
 from toril.errors import InvalidOption
 from toril.job import check_job_id
 from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
 
-__all__ = ["KEEP_COMPLETED", "KEEP_FAILED", "LONGEST", "Keep", "Options", "Policy", "TaskOptions", "resolve"]
+__all__ = [
+    "KEEP_COMPLETED",
+    "KEEP_FAILED",
+    "Keep",
+    "Options",
+    "Policy",
+    "TaskOptions",
+    "declared",
+    "resolve",
+]
 
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
 DAY = 86_400
-LONGEST = 100 * 365 * DAY  # seconds: what is further away is a mistake, and soon not a number a store can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Policy:
     """The resolved options of a job, written with it in BullMQ's own words (`opts`)."""
 
     attempts: int = 1
-    backoff: Backoff | OwnBackoff | None = None
+    backoff: Backoff | OwnBackoff | Literal["task"] | None = None  # task: by a rule that only its task knows
     priority: int = 0
     timeout: float | None = None
     keep_completed: Keep = KEEP_COMPLETED
@@ -88,7 +98,7 @@ class Policy:
     def to_json(self) -> str:
         """Return the `opts` that travel with the job; times in milliseconds, ages in seconds, as BullMQ has them."""
         body: dict[str, Any] = {"attempts": self.attempts}
-        if callable(self.backoff):
+        if self.backoff == "task" or callable(self.backoff):
             body["backoff"] = {"type": "task"}
         elif self.backoff is not None:
             body["backoff"] = backoff_to_json(self.backoff)
@@ -109,22 +119,33 @@ class Policy:
     @lru_cache(maxsize=4096)
     def from_json(text: str) -> Policy:
         """Read the `opts` of a job, whoever wrote it; raise ValueError if they cannot be understood."""
-        body = decode(text)
-        if not isinstance(body, dict):
-            raise ValueError(f"opts: expected an object, got {text[:80]}")  # noqa: TRY004
-        own = body.get("toril") or {}
-        backoff = body.get("backoff")
-        return Policy(
-            attempts=max(int(body.get("attempts") or 1), 1),
-            backoff=backoff_from_json(backoff) if backoff else None,
-            priority=int(body.get("priority") or 0),
-            timeout=own["timeout"] / 1000 if "timeout" in own else None,
-            keep_completed=_keep_from_json(body.get("removeOnComplete")),
-            keep_failed=_keep_from_json(body.get("removeOnFail")),
-            max_stalls=own.get("stalls", 3),
-            lifo=bool(body.get("lifo")),
-            missed=own.get("missed"),
-        )
+        try:
+            return _policy_from_json(decode(text))
+        except (ArithmeticError, AttributeError, TypeError, ValueError, InvalidOption) as error:
+            raise ValueError(f"opts: expected BullMQ's, got {text[:80]} ({error})") from None
+
+
+def _policy_from_json(body: dict[str, Any]) -> Policy:
+    own, backoff = body.get("toril") or {}, body.get("backoff")
+    return Policy(
+        attempts=max(int(body.get("attempts") or 1), 1),
+        backoff=backoff_from_json(backoff) if backoff else None,
+        priority=int(body.get("priority") or 0),
+        timeout=own["timeout"] / 1000 if "timeout" in own else None,
+        keep_completed=_keep_from_json(body.get("removeOnComplete")),
+        keep_failed=_keep_from_json(body.get("removeOnFail")),
+        max_stalls=int(own.get("stalls", 3)),
+        lifo=bool(body.get("lifo")),
+        missed=own.get("missed"),
+    )
+
+
+def declared(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a queue or a task declares; raise InvalidOption for what only one job can say of itself."""
+    for name in options:
+        if name in Options.__annotations__ and name not in TaskOptions.__annotations__:
+            raise InvalidOption(f"{name}: belongs to one job, expected in using(...) or add(...)")
+    return options
 
 
 def resolve(*layers: Mapping[str, Any]) -> Policy:
@@ -135,8 +156,9 @@ def resolve(*layers: Mapping[str, Any]) -> Policy:
     for name, value in merged.items():
         check = _CHECKS.get(name)
         if check is None:
-            known = ", ".join(_CHECKS)
-            raise InvalidOption(f"{name}: no such option (known: {known})")
+            near = difflib.get_close_matches(name, _CHECKS, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InvalidOption(f"{name}: no such option (known: {', '.join(_CHECKS)}){hint}")
         merged[name] = check(name, value)
     if merged.get("delay") and merged.get("run_at"):
         raise InvalidOption("delay, run_at: expected one of them, got both")
@@ -236,7 +258,13 @@ def _keep_from_json(value: Any) -> Keep:
         case True:
             return Keep(0)
         case int() | float():
-            return Keep(int(value))
+            return Keep(_count_from_json(value))
         case dict():
-            return Keep(value.get("count"), value.get("age"))
+            age = value.get("age")
+            return Keep(_count_from_json(value.get("count")), None if age is None else min(float(age), LONGEST))
     raise ValueError(f"retention: expected a flag, a count or an object, got {value!r}")
+
+
+def _count_from_json(value: Any) -> int | None:
+    """A negative count is BullMQ's way to keep all."""
+    return None if value is None or value < 0 else int(value)

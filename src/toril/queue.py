@@ -18,9 +18,9 @@ from toril.errors import (
     StoreError,
     WrongState,
 )
-from toril.job import JobRecord, JobState, NewJob
+from toril.job import JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
-from toril.options import Options, TaskOptions, resolve
+from toril.options import Options, TaskOptions, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
 
@@ -47,7 +47,7 @@ class Queue:
     """A named line of jobs with its own defaults and controls."""
 
     def __init__(self, app: Toril, name: str) -> None:
-        if not isinstance(name, str) or not name or ":" in name:
+        if ":" in check_name("queue", name):
             raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
@@ -58,7 +58,7 @@ class Queue:
 
     def declare(self, **options: Unpack[TaskOptions]) -> Queue:
         """Set the defaults of jobs that are added from now on; raise InvalidOption."""
-        resolve(options)
+        resolve(declared(options))
         self.options = options
         return self
 
@@ -131,6 +131,7 @@ class Queue:
         return done
 
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
+        check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), options)
         if callable(options.get("backoff")):
             raise InvalidOption("backoff: a job can only carry Fixed or Exponential; a function belongs to @app.task")
@@ -238,6 +239,6 @@ class Job(Generic[R_co]):
 
     def _read(self, text: str | None) -> R_co:
         task = self.queue.app.tasks.get(self.name)
-        adapter = _ANY if task is None else task.result
+        adapter = _ANY if task is None else task.result_type
         result: R_co = adapter.validate_json(text or "null")
         return result

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from toril.clock import LONGEST
 from toril.errors import InvalidOption
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "OwnBackoff",
     "backoff_from_json",
     "backoff_to_json",
+    "delay_after",
+    "own_delay",
     "run_times",
 ]
 
@@ -55,13 +58,15 @@ class Exponential:
 
     def __post_init__(self) -> None:
         _check(self.seconds, self.jitter)
-        if self.maximum is not None and not self.maximum >= self.seconds:
-            raise InvalidOption(f"backoff maximum: expected at least {self.seconds:g} seconds, got {self.maximum}")
+        if self.maximum is not None:
+            _check_seconds("maximum", self.maximum)
+            if self.maximum < self.seconds:
+                raise InvalidOption(f"backoff maximum: expected at least {self.seconds:g} seconds, got {self.maximum}")
 
     def after(self, attempt: int) -> float:
         """Return the seconds to wait after attempt number `attempt` failed, before jitter."""
         seconds: float = self.seconds * 2.0 ** min(attempt - 1, 60)
-        return seconds if self.maximum is None else min(seconds, self.maximum)
+        return min(seconds, LONGEST if self.maximum is None else self.maximum)
 
     def __str__(self) -> str:
         cap = "" if self.maximum is None else f" up to {self.maximum:g} s"
@@ -75,6 +80,14 @@ def delay_after(backoff: Backoff, attempt: int) -> float:
     """Return the seconds to wait after attempt number `attempt`, jitter applied."""
     seconds = backoff.after(attempt)
     return seconds - seconds * backoff.jitter * random.random() if backoff.jitter else seconds
+
+
+def own_delay(rule: OwnBackoff, attempt: int) -> float | None:
+    """Return what a rule of your own says after attempt number `attempt`; raise InvalidOption if it is no answer."""
+    seconds = rule(attempt)
+    if seconds is not None:
+        _check_seconds(getattr(rule, "__name__", "function"), seconds)
+    return seconds
 
 
 def run_times(attempts: int, backoff: Backoff | None) -> list[float]:
@@ -98,24 +111,28 @@ def backoff_to_json(backoff: Backoff) -> dict[str, Any]:
     return body
 
 
-def backoff_from_json(body: float | dict[str, Any]) -> Backoff | None:
-    """Read BullMQ's form of a backoff; None for a type that only the task's own code knows."""
+def backoff_from_json(body: float | dict[str, Any]) -> Backoff | Literal["task"]:
+    """Read BullMQ's form of a backoff; `task` stands for a rule that only the task's own code knows."""
     if isinstance(body, (int, float)):
-        return Fixed(body / 1000)
-    jitter, seconds = body.get("jitter", 0.0), body.get("delay", 0) / 1000
+        return Fixed(min(body / 1000, LONGEST))
+    jitter, seconds = body.get("jitter", 0.0), min(body.get("delay", 0) / 1000, LONGEST)
     match body.get("type"):
         case "fixed":
             return Fixed(seconds, jitter)
         case "exponential":
             return Exponential(seconds, jitter, body["maxDelay"] / 1000 if "maxDelay" in body else None)
-    return None
+    return "task"
 
 
 def _check(seconds: float, jitter: float) -> None:
-    if not 0 <= seconds < float("inf"):
-        raise InvalidOption(f"backoff seconds: expected 0 or more, got {seconds}")
-    if not 0 <= jitter <= 1:
-        raise InvalidOption(f"backoff jitter: expected a share between 0 and 1, got {jitter}")
+    _check_seconds("seconds", seconds)
+    if isinstance(jitter, bool) or not isinstance(jitter, (int, float)) or not 0 <= jitter <= 1:
+        raise InvalidOption(f"backoff jitter: expected a share between 0 and 1, got {jitter!r}")
+
+
+def _check_seconds(what: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
+        raise InvalidOption(f"backoff {what}: expected seconds (0 to {LONGEST:,}), got {value!r}")
 
 
 def _jitter(jitter: float) -> str:

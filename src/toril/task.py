@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
-
-from pydantic import TypeAdapter
 
 from toril.arguments import Arguments, result_adapter
 from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
-from toril.job import NewJob
-from toril.options import Options, Policy, resolve
+from toril.job import NewJob, check_name
+from toril.options import Options, Policy, declared, resolve
 
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
@@ -61,12 +58,14 @@ class Task(Generic[P, R_co]):
         name: str | None = None,
         process: bool = False,
     ) -> None:
+        _refuse_function(function)
         self.function = function
         self.queue = queue
-        self.name = name or function.__name__
+        self.name = check_name("task", function.__name__ if name is None else name)
         self.process = process
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function)
+        self.result_type = result_adapter(function)  # reads a result back as what the function returns
         self.options = dict(options)
         self._using: Mapping[str, Any] = {}
         self._plan: tuple[Mapping[str, Any], Policy, str] | None = None
@@ -75,7 +74,7 @@ class Task(Generic[P, R_co]):
         self.__wrapped__ = function
 
     def _refuse(self) -> None:
-        resolve(self.options)
+        resolve(declared(self.options))
         if self.process and (self.is_async or self.arguments.wants_context):
             raise ConfigurationError(
                 f"task {self.name}: process=True expects a plain function without JobContext; it runs in a process "
@@ -92,11 +91,6 @@ class Task(Generic[P, R_co]):
     def policy(self) -> Policy:
         """What its jobs say of themselves: the queue's defaults, then the task's options, then `using`."""
         return self._planned()[1]
-
-    @cached_property
-    def result(self) -> TypeAdapter[Any]:
-        """What reads a result back as the type that the function returns."""
-        return result_adapter(self.function)
 
     def using(self, **options: Unpack[Options]) -> Task[P, R_co]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""
@@ -135,6 +129,13 @@ class Task(Generic[P, R_co]):
             policy = resolve(defaults, self.options, self._using)
             self._plan = (defaults, policy, policy.to_json())
         return self._plan
+
+
+def _refuse_function(function: Callable[..., Any]) -> None:
+    if not inspect.isroutine(function):
+        raise ConfigurationError(f"task: expected a function, got {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"task {function.__name__}: expected a function that returns, got a generator")
 
 
 def require_loop(instead: str) -> None:

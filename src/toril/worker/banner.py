@@ -45,7 +45,7 @@ def describe(policy: Policy) -> str:
 
 
 def _retries(policy: Policy) -> str:
-    if callable(policy.backoff):
+    if policy.backoff == "task" or callable(policy.backoff):
         return f"own backoff {getattr(policy.backoff, '__name__', policy.backoff)}"
     times = run_times(min(policy.attempts, 6), policy.backoff)
     runs = ", ".join("0" if seconds == 0 else f"+{_span(seconds)}" for seconds in times)

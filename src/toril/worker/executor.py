@@ -7,15 +7,16 @@ import logging
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
 from toril.job import JobRecord
-from toril.json import decode, dump, encode
+from toril.json import clean, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
-from toril.retry import delay_after
+from toril.retry import delay_after, own_delay
 from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run
 from toril.task import Task
 from toril.worker.pool import Pools, TimedOut
@@ -87,21 +88,26 @@ class Executor:
             return await self._pools.in_process(task, record.data, timeout)
         first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
         if not task.is_async:
-            result = await self._pools.in_thread(task.function, *first, timeout=timeout, **arguments)
+            result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
         elif timeout is None:
             result = await task.function(*first, **arguments)
         else:
             result = await _within(timeout, task.function(*first, **arguments))
         return "null" if result is None else encode(result, "result")
 
-    def _judge(self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException) -> Outcome:
+    def _judge(
+        self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException
+    ) -> Outcome:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
         reason, stack = _describe(error), _stack(record, error)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts
-        seconds = None if final else self._delay(policy, task, attempt)
+        try:
+            seconds = None if final else self._delay(policy, task, attempt)
+        except Exception as fault:  # noqa: BLE001  (the task's own rule)
+            seconds, reason = None, f"{reason}; and its backoff failed, {_describe(fault)}"
         if seconds is None:
             log.error("job %s (%s) failed for good in attempt %d: %s", run.id, record.name, attempt, reason)
             return Failed(run, reason, stack, policy.keep_failed)
@@ -115,10 +121,10 @@ class Executor:
     @staticmethod
     def _delay(policy: Policy, task: Task[..., Any], attempt: int) -> float | None:
         """Return the seconds before the next attempt; None if the task's own rule says that there is none."""
-        backoff = policy.backoff or task.policy.backoff
-        if backoff is None:
+        backoff = task.policy.backoff if policy.backoff == "task" else policy.backoff
+        if backoff is None or backoff == "task":
             return 0.0
-        return backoff(attempt) if callable(backoff) else delay_after(backoff, attempt)
+        return own_delay(backoff, attempt) if callable(backoff) else delay_after(backoff, attempt)
 
     def _put_back(self, record: JobRecord, run: Run, policy: Policy, error: Exception) -> Outcome:
         """Give a job that this worker does not understand to a newer one, until the deploy must be over."""
@@ -149,10 +155,11 @@ async def _within(seconds: float, coroutine: Any) -> Any:
 
 
 def _describe(error: BaseException) -> str:
+    text = clean(str(error))
     if isinstance(error, Unrecoverable):
-        return str(error) or "Unrecoverable"
+        return text or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
-    return f"{name}: {error}" if str(error) else name
+    return f"{name}: {text}" if text else name
 
 
 def _stack(record: JobRecord, error: BaseException) -> str:
@@ -162,4 +169,4 @@ def _stack(record: JobRecord, error: BaseException) -> str:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, "".join(text)][-STACKS:])
+    return dump([*earlier, clean("".join(text))][-STACKS:])

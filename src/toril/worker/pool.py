@@ -52,12 +52,12 @@ class Pools:
         self._processes: ProcessPool | None = None
         self.busy_threads = 0
 
-    async def in_thread(self, function: Callable[..., Any], *args: Any, timeout: float | None, **kwargs: Any) -> Any:
+    async def in_thread(self, function: Callable[[], Any], timeout: float | None) -> Any:
         """Call `function` in a thread. After `timeout` it cannot be stopped: this returns when it has ended."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="toril-task")
         context = contextvars.copy_context()
-        call = asyncio.get_running_loop().run_in_executor(self._threads, lambda: context.run(function, *args, **kwargs))
+        call = asyncio.get_running_loop().run_in_executor(self._threads, context.run, function)
         self.busy_threads += 1
         call.add_done_callback(self._thread_ended)
         if timeout is None:

@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import os
 import socket
-import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from toril.store.sqlite.file import DatabaseFile
+from toril.store.sqlite.link import Link
 
 __all__ = ["Bells", "ring_sockets"]
 
@@ -96,17 +96,18 @@ class Bells:
                 pass
         self._ring_all()
 
-    async def _watch(self, connection: sqlite3.Connection, interval: float) -> None:
+    async def _watch(self, link: Link, interval: float) -> None:
         seen = None
         try:
             while True:
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
+                with link as connection:
+                    version = connection.execute("PRAGMA data_version").fetchone()[0]
                 if seen is not None and version != seen:
                     self._ring_all()
                 seen = version
                 await asyncio.sleep(interval)
         finally:
-            connection.close()
+            link.close()
 
 
 def _set(bells: Iterable[asyncio.Event]) -> None:

@@ -17,7 +17,7 @@ class Checkpointer:
     """Runs a passive checkpoint now and then, and truncates the log when the file rests."""
 
     def __init__(self, file: DatabaseFile) -> None:
-        self._connection = file.connect()
+        self._link = file.connect()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="toril-checkpoint", daemon=True)
         self._thread.start()
@@ -26,19 +26,19 @@ class Checkpointer:
         """End the thread after a last checkpoint."""
         self._stop.set()
         self._thread.join()
-        self._connection.close()
+        self._link.close()
 
     def _work(self) -> None:
         version, idle = -1, True
         while not self._stop.wait(INTERVAL):
-            with contextlib.suppress(sqlite3.Error):  # busy, or the disk is full: the next round tries again
-                found = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            with contextlib.suppress(sqlite3.Error), self._link as connection:  # busy, or the disk is full: next round
+                found = connection.execute("PRAGMA data_version").fetchone()[0]
                 if found != version:
-                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                     version, idle = found, False
                 elif not idle:
-                    self._connection.execute("PRAGMA busy_timeout = 0")
-                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                    connection.execute("PRAGMA busy_timeout = 0")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                     idle = True
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with contextlib.suppress(sqlite3.Error), self._link as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

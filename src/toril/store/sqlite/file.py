@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import uuid
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from toril.errors import InvalidStoreURL, StoreRefused, StoreUnavailable
+from toril.store.sqlite.link import Link
 from toril.store.sqlite.queries import SCHEMA
 
 __all__ = ["OLDEST", "SCHEMA_VERSION", "DatabaseFile", "Synchronous"]
@@ -70,15 +72,15 @@ class DatabaseFile:
         if not self.memory:
             self._check_folder()
         try:
-            connection = with_schema(self.connect())
+            if self.memory:  # it lives as long as a connection to it does
+                self._keeper = with_schema(self._connect(BUSY_TIMEOUT))
+            else:
+                with contextlib.closing(self.connect()) as link, link as connection:
+                    with_schema(connection)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise StoreUnavailable(f"{self.path} is new and another program holds its lock") from error
             raise StoreRefused(f"{self.path}: {error}") from error
-        if self.memory:  # it lives as long as a connection to it does
-            self._keeper = connection
-        else:
-            connection.close()
 
     def release(self) -> None:
         """Let go of what `prepare` kept: a database in memory is gone then."""
@@ -86,8 +88,11 @@ class DatabaseFile:
             self._keeper.close()
             self._keeper = None
 
-    def connect(self, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
-        """Return a new connection, for one thread at a time; `timeout`: seconds to wait for a stranger's lock."""
+    def connect(self, timeout: float = BUSY_TIMEOUT) -> Link:
+        """Return a link to the file; `timeout`: seconds to wait for a stranger's lock."""
+        return Link(lambda: self._connect(timeout))
+
+    def _connect(self, timeout: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.name,
             uri=True,

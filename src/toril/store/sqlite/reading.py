@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class Reader:
-    """A connection with a thread of its own, for looking."""
+    """A link with a thread of its own, for looking."""
 
     def __init__(self, file: DatabaseFile, clock: Clock) -> None:
-        self._connection = file.connect()
+        self._link = file.connect()
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="toril-reader")
 
@@ -33,10 +33,11 @@ class Reader:
     def close(self) -> None:
         """Let go of the file."""
         self._thread.shutdown()
-        self._connection.close()
+        self._link.close()
 
     def _look(self, look: Callable[..., T], arguments: tuple[object, ...]) -> T:
         try:
-            return look(Transaction(self._connection, self._clock), *arguments)
+            with self._link as connection:
+                return look(Transaction(connection, self._clock), *arguments)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the store could not be read: {error}") from None

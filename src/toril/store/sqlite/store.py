@@ -48,13 +48,15 @@ class SqliteStore:
         self._boot = leases.boot_id()
         self._opening = threading.Lock()
         self._workers: dict[str, WorkerInfo] = {}
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop, without closing, what a parent process had opened: its threads do not live here."""
-        self._inherited = getattr(self, "_parts", None)
         self._parts: tuple[Writer, Reader | None, Checkpointer | None] | None = None
         self._bells: dict[asyncio.AbstractEventLoop, Bells] = {}
+
+    def forget(self) -> None:
+        """Drop what a parent process had opened: its threads do not live here, and its links were closed."""
+        if self._parts is not None:
+            self._parts[0].forget()
+        self._parts = None
+        self._bells = {}
         self._opening = threading.Lock()
 
     # -- life

@@ -68,9 +68,9 @@ class Writer:
         self._clock = clock
         self._gathered = gathered
         self._ring = ring
-        self._connection = file.connect(timeout=0)
+        self._link = file.connect(timeout=0)
         self._turn = Turn(file)
-        self._busy = threading.Lock()  # who holds it uses the connection
+        self._busy = threading.Lock()  # who holds it writes
         self._asked: dict[asyncio.AbstractEventLoop, list[Command]] = {}
         self._spared_until = float("inf") if file.synchronous == "FULL" else 0.0  # a commit that syncs is slow
         self._inbox: SimpleQueue[list[Command] | None] = SimpleQueue()
@@ -102,7 +102,11 @@ class Writer:
         self._thread.join(LAST)
         if self._thread.is_alive():
             return
-        self._connection.close()
+        self._link.close()
+        self._turn.close()
+
+    def forget(self) -> None:
+        """This process is a fork: let go of the parent's turn, which would not end with the parent otherwise."""
         self._turn.close()
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -124,9 +128,10 @@ class Writer:
             if not self._turn.take(wait=False):
                 return False
             try:
-                if not self._begin(wait=0):
-                    return False
-                answers = self._transact(commands)
+                with self._link as connection:
+                    if not _begin(connection, wait=0):
+                        return False
+                    answers = self._transact(connection, commands)
             finally:
                 self._turn.give()
         finally:
@@ -142,9 +147,10 @@ class Writer:
             with self._busy:
                 self._turn.take(wait=True)
                 try:
-                    begun = self._begin(wait=BUSY)
-                    stop = self._gather(commands)
-                    answers = self._transact(commands) if begun else _locked(commands)
+                    with self._link as connection:
+                        begun = _begin(connection, wait=BUSY)
+                        stop = self._gather(commands)
+                        answers = self._transact(connection, commands) if begun else _locked(commands)
                 finally:
                     self._turn.give()
             _deliver(answers)  # last: from here on another thread wants the interpreter
@@ -158,37 +164,24 @@ class Writer:
             commands += more
         return False
 
-    def _begin(self, wait: float) -> bool:
-        """Begin a transaction; False if a stranger holds the file for longer than `wait` seconds."""
-        give_up = time.monotonic() + wait
-        while True:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                if time.monotonic() >= give_up:
-                    return False
-                time.sleep(RETRY)
-            else:
-                return True
-
-    def _transact(self, commands: list[Command]) -> list[Answer]:
+    def _transact(self, connection: sqlite3.Connection, commands: list[Command]) -> list[Answer]:
         """Run commands in the transaction that is open; if one fails, each in a transaction of its own."""
-        live = [command for command in commands if _begin(command)]
-        transaction = Transaction(self._connection, self._clock)
+        live = [command for command in commands if _take_up(command)]
+        transaction = Transaction(connection, self._clock)
         try:
             answers = self._run(transaction, live)
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  (whatever it is belongs to its caller)
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             if len(live) == 1:
                 return [(live[0], None, _translate(error))]
-            return list(chain.from_iterable(map(self._alone, live)))
+            return [answer for command in live for answer in self._alone(connection, command)]
         self._ring(transaction)
         return answers
 
-    def _alone(self, command: Command) -> list[Answer]:
-        return self._transact([command]) if self._begin(wait=BUSY) else _locked([command])
+    def _alone(self, connection: sqlite3.Connection, command: Command) -> list[Answer]:
+        return self._transact(connection, [command]) if _begin(connection, wait=BUSY) else _locked([command])
 
     def _run(self, transaction: Transaction, commands: list[Command]) -> list[Answer]:
         answers: list[Answer] = []
@@ -206,7 +199,21 @@ def _verb_of(command: Command) -> Callable[..., Any]:
     return command.verb
 
 
-def _begin(command: Command) -> bool:
+def _begin(connection: sqlite3.Connection, wait: float) -> bool:
+    """Begin a transaction; False if a stranger holds the file for longer than `wait` seconds."""
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= give_up:
+                return False
+            time.sleep(RETRY)
+        else:
+            return True
+
+
+def _take_up(command: Command) -> bool:
     """Mark a command as begun; False if its caller has given up."""
     if command.future.done():
         return False

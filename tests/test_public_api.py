@@ -1,0 +1,118 @@
+"""The public names: which there are, that each says what it is, and that importing them costs no extra."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import toril
+from toril import errors
+
+PUBLIC = [
+    "Call",
+    "Exponential",
+    "Fixed",
+    "InvalidJob",
+    "Job",
+    "JobContext",
+    "JobFailed",
+    "JobNotFound",
+    "JobState",
+    "Keep",
+    "ManualClock",
+    "PartlyAdded",
+    "Queue",
+    "ResultTimeout",
+    "Snooze",
+    "StoreUnavailable",
+    "Task",
+    "Toril",
+    "TorilError",
+    "Unrecoverable",
+    "Worker",
+]
+NOT_WITH_THE_CORE = {
+    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pebble", "pydantic_settings", "redis",
+    "rich", "sqlalchemy", "starlette", "typer", "uvloop",
+}  # fmt: skip
+
+
+def members() -> list[tuple[str, object]]:
+    """Return each public name with what it stands for, and the public members of each public class."""
+    found: list[tuple[str, object]] = [(name, getattr(toril, name)) for name in PUBLIC]
+    for name, owner in list(found):
+        own = {
+            key: value
+            for base in owner.__mro__
+            if base.__module__.startswith("toril")
+            for key, value in vars(base).items()
+        }
+        found += [
+            (f"{name}.{key}", value)
+            for key, value in own.items()
+            if not key.startswith("_") and (inspect.isfunction(value) or isinstance(value, (property, staticmethod)))
+        ]
+    return found
+
+
+def test_the_public_names_are_these_and_sorted():
+    assert toril.__all__ == PUBLIC == sorted(PUBLIC)
+    assert {name for name in vars(toril) if name[0].isupper()} == set(PUBLIC)  # nothing is public by accident
+
+
+@pytest.mark.parametrize(("name", "thing"), members(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_public_name_says_what_it_is(name, thing):
+    text = inspect.getdoc(thing) or ""
+    assert text.split("\n\n")[0].rstrip().endswith("."), f"{name}: expected a sentence, found {text!r}"
+
+
+@pytest.mark.parametrize(("name", "thing"), members(), ids=lambda value: value if isinstance(value, str) else "")
+def test_errors_that_a_docstring_names_exist(name, thing):
+    words = {word.strip(",.;:()`") for word in (inspect.getdoc(thing) or "").split()}
+    named = {word for word in words if word.startswith(("Invalid", "Unknown")) or word.endswith(("Error", "NotFound"))}
+    assert {word for word in named if not hasattr(errors, word) and not hasattr(toril, word)} == set(), name
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is():
+    drawn = {}
+    path: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if (words := line.split())[:1] and words[0] in {"*", "+", "-"}:
+            depth = (len(line) - len(line.lstrip())) // 2
+            path[depth:] = [words[1]]
+            drawn[words[1]] = path[depth - 1] if depth else "Exception"
+    real = {
+        name: kind.__bases__[0].__name__
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and kind.__module__ == errors.__name__
+    }
+    assert drawn == real
+
+
+def test_an_error_without_a_message_says_what_it_stands_for():
+    assert str(errors.NoEventLoop()).startswith("No event loop runs here: use enqueue_sync()")
+
+
+def test_importing_toril_pulls_in_the_core_alone():
+    code = "import sys; before = set(sys.modules); import toril; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = {name.partition(".")[0] for name in ast.literal_eval(done.stdout)}
+    assert "pydantic" in loaded
+    assert loaded & NOT_WITH_THE_CORE == set()
+
+
+def test_nothing_starts_and_nothing_is_opened_before_the_first_use(tmp_path):
+    code = "import threading, toril; app = toril.Toril('sqlite:///x.db'); print(threading.active_count())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.split() == ["1"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_says_that_it_is_typed():
+    assert Path(toril.__file__).with_name("py.typed").exists()

@@ -27,7 +27,7 @@ async def nap(job: JobContext, seconds: float, again: float = 0.0) -> list[int]:
 async def block(job: JobContext, seconds: float) -> None:
     """Let the event loop of the worker stand still."""
     with ledger.run(job):
-        time.sleep(seconds)  # noqa: ASYNC251
+        time.sleep(seconds)
 
 
 @app.task(queue="work")

@@ -80,9 +80,10 @@ class Processes:
         return self._started[-1]
 
     def end(self) -> None:
-        """Kill what still lives."""
+        """Kill what still lives, and show what all of them said to whoever reads of a failure."""
         for process in self._started:
             process.kill()
+        sys.stdout.write(self.output)
 
     @property
     def output(self) -> str:

@@ -63,7 +63,7 @@ class Lane:
 
     def release(self) -> None:
         """Give up what still runs: its jobs go back to the queue, without an attempt used."""
-        for run, task in list(self.running.items()):
+        for run, task in reversed(list(self.running.items())):  # each goes to the front: the oldest ends up foremost
             if task.cancel():
                 self._end(run, Released(run))
 

@@ -61,7 +61,7 @@ class Pools:
         self.busy_threads += 1
         call.add_done_callback(self._thread_ended)
         if timeout is None:
-            return await call
+            return await asyncio.shield(call)  # a run that is given up must not hide that its thread goes on
         await asyncio.wait([call], timeout=timeout)
         if call.done():
             return call.result()

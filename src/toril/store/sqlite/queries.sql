@@ -150,9 +150,10 @@ WHERE job.queue = :queue AND job.state = 4
 ORDER BY job.rank, job.id;
 
 -- name: forget_dead_workers
--- Long after their last beat, and only if nothing is held by them.
+-- Long after their last beat, and only if nothing is held by them. CROSS keeps SQLite from reading all jobs.
 DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
-  AND NOT EXISTS (SELECT 1 FROM queue JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
+  AND NOT EXISTS (
+    SELECT 1 FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
 
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job

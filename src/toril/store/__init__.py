@@ -24,7 +24,7 @@ def make_store(url: str, settings: Settings, clock: Clock) -> Store:
         from toril.store.sqlite.store import SqliteStore
 
         return SqliteStore(url, clock, settings.sqlite_synchronous)
-    near = difflib.get_close_matches(scheme, _SCHEMES, 1)
+    near = difflib.get_close_matches(scheme.lower(), _SCHEMES, 1)
     hint = f"; did you mean {near[0]}://?" if near else ""
     from toril.settings import mask_url
 

@@ -49,15 +49,16 @@ class DatabaseFile:
     def __init__(self, url: str, synchronous: Synchronous) -> None:
         self.synchronous = synchronous
         place = url.removeprefix("sqlite://")
-        self.memory = place in {"", "/", "/:memory:", ":memory:"}
+        self.memory = place == "/:memory:"  # asked for by name: an empty path is a variable that was not set
         if self.memory:
             self.name = f"file:toril-{uuid.uuid4().hex}?mode=memory&cache=shared"
             self.path = Path(":memory:")
             self._keeper: sqlite3.Connection | None = None
             return
-        if not place.startswith("/") or place.endswith("/"):
+        if not place.startswith("/") or place.endswith("/") or "?" in place:
             raise InvalidStoreURL(
-                f"{url}: expected sqlite:///relative/file.db, sqlite:////absolute/file.db or sqlite:///:memory:"
+                f"{url}: expected sqlite:///relative/file.db, sqlite:////absolute/file.db or sqlite:///:memory:, "
+                "without parameters"
             )
         self.path = Path(place[1:]).absolute()
         self.name = self.path.as_uri()
@@ -117,7 +118,7 @@ class DatabaseFile:
             raise StoreRefused(f"{self.path}: expected a file and folder that can be written, {target} cannot")
         mounts = Path("/proc/self/mountinfo")
         if mounts.exists():
-            refuse_network(self.path, mounts.read_text(encoding="utf-8", errors="replace"))
+            refuse_network(self.path.resolve(), mounts.read_text(encoding="utf-8", errors="replace"))
 
 
 def refuse_old_sqlite(version: tuple[int, ...]) -> None:

@@ -58,7 +58,7 @@ def invalid(value: object, what: str, otherwise: str) -> InvalidData:
 
 
 def decode(text: str | bytes) -> Any:
-    """Return what JSON text stands for; raise ValueError if it is not JSON."""
+    """Return what JSON text stands for, a careless writer's NaN included; raise ValueError if it cannot be read."""
     return from_json(text)
 
 

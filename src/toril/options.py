@@ -23,6 +23,7 @@ __all__ = [
     "Options",
     "Policy",
     "TaskOptions",
+    "carried",
     "declared",
     "resolve",
 ]
@@ -145,6 +146,13 @@ def declared(options: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in options:
         if name in Options.__annotations__ and name not in TaskOptions.__annotations__:
             raise InvalidOption(f"{name}: belongs to one job, expected in using(...) or add(...)")
+    return options
+
+
+def carried(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what one job says of itself; raise InvalidOption for what no store can carry."""
+    if callable(options.get("backoff")):
+        raise InvalidOption("backoff: expected Fixed(…) or Exponential(…) here; a function belongs to @app.task")
     return options
 
 

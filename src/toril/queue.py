@@ -20,7 +20,7 @@ from toril.errors import (
 )
 from toril.job import JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
-from toril.options import Options, TaskOptions, declared, resolve
+from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
 
@@ -132,9 +132,7 @@ class Queue:
 
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
-        policy = resolve(self.options, self.app.task_options(name), options)
-        if callable(options.get("backoff")):
-            raise InvalidOption("backoff: a job can only carry Fixed or Exponential; a function belongs to @app.task")
+        policy = resolve(self.options, self.app.task_options(name), carried(options))
         text = encode({} if data is None else data)
         self.app.check(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())

@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from toril.arguments import Arguments, result_adapter
-from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
+from toril.errors import ConfigurationError, NoEventLoop
 from toril.job import NewJob, check_name
-from toril.options import Options, Policy, declared, resolve
+from toril.options import Options, Policy, carried, declared, resolve
 
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
@@ -94,11 +94,9 @@ class Task(Generic[P, R_co]):
 
     def using(self, **options: Unpack[Options]) -> Task[P, R_co]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""
-        if callable(options.get("backoff")):
-            raise InvalidOption("backoff: a function belongs to @app.task, a job can only carry Fixed or Exponential")
         copy: Task[P, R_co] = object.__new__(Task)
         copy.__dict__.update(self.__dict__)
-        copy._using = {**self._using, **options}
+        copy._using = {**self._using, **carried(options)}
         copy._plan = None
         copy._planned()
         return copy

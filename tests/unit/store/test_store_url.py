@@ -89,7 +89,7 @@ def test_a_password_in_a_mistyped_url_is_not_shown(settings):
     ("place", "message"),
     [
         ("missing/jobs.db", "expected an existing folder, {tmp}/missing is none"),
-        ("folder", "unable to open database file"),
+        ("folder", "expected a file, found a folder"),
         ("note.txt", "file is not a database"),
         ("foreign.db", "expected a Toril database or a new file, found another's tables"),
         ("newer.db", "expected schema version 1, found 99: made by another Toril"),

@@ -74,10 +74,11 @@ class DatabaseFile:
             self._check_folder()
         try:
             if self.memory:  # it lives as long as a connection to it does
-                self._keeper = with_schema(self._connect(BUSY_TIMEOUT))
+                self._keeper = self._connect(BUSY_TIMEOUT)
+                self._make_schema(self._keeper)
             else:
                 with contextlib.closing(self.connect()) as link, link as connection:
-                    with_schema(connection)
+                    self._make_schema(connection)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 raise StoreUnavailable(f"{self.path} is new and another program holds its lock") from error
@@ -103,7 +104,6 @@ class DatabaseFile:
             cached_statements=256,
         )
         if not self.memory:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
         connection.execute(f"PRAGMA synchronous = {self.synchronous}")
         connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
@@ -111,14 +111,33 @@ class DatabaseFile:
 
     def _check_folder(self) -> None:
         folder = self.path.parent
-        if not folder.is_dir():
+        if not os.access(folder, os.F_OK) or not folder.is_dir():  # is_dir raises where one must not look
             raise StoreRefused(f"{self.path}: expected an existing folder, {folder} is none")
-        target = self.path if self.path.exists() else folder
-        if not os.access(folder, os.W_OK) or not os.access(target, os.W_OK):
+        target = self.path if os.access(self.path, os.F_OK) else folder
+        if not os.access(folder, os.W_OK | os.X_OK) or not os.access(target, os.W_OK):
             raise StoreRefused(f"{self.path}: expected a file and folder that can be written, {target} cannot")
+        if self.path.is_dir():
+            raise StoreRefused(f"{self.path}: expected a file, found a folder")
         mounts = Path("/proc/self/mountinfo")
         if mounts.exists():
             refuse_network(self.path.resolve(), mounts.read_text(encoding="utf-8", errors="replace"))
+
+    def _make_schema(self, connection: sqlite3.Connection) -> None:
+        """Make the tables if the file is new; leave one that is another program's as it is."""
+        if not _has_tables(connection):  # only a new file is worth the wait for whoever writes to it now
+            connection.execute("PRAGMA journal_mode = WAL")  # the file keeps it
+            connection.execute("BEGIN IMMEDIATE")
+            if not _has_tables(connection):
+                for statement in SCHEMA.split(";\n"):
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+        version = _version(connection)
+        if version is None:
+            raise StoreRefused(f"{self.path}: expected a Toril database or a new file, found another's tables")
+        if version != SCHEMA_VERSION:
+            raise StoreRefused(
+                f"{self.path}: expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril"
+            )
 
 
 def refuse_old_sqlite(version: tuple[int, ...]) -> None:
@@ -144,22 +163,16 @@ def refuse_network(path: Path, mountinfo: str) -> None:
         )
 
 
-def with_schema(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Make the tables if the file is new; raise StoreRefused if they are another version's."""
-    if not _has_tables(connection):  # only a new file is worth the wait for whoever writes to it now
-        connection.execute("BEGIN IMMEDIATE")
-        if not _has_tables(connection):
-            for statement in SCHEMA.split(";\n"):
-                connection.execute(statement)
-        connection.execute("COMMIT")
-    try:
-        version = connection.execute("SELECT version FROM store").fetchone()[0]
-    except sqlite3.OperationalError as error:
-        raise StoreRefused(f"expected a Toril database or a new file, found another's tables ({error})") from None
-    if version != SCHEMA_VERSION:
-        raise StoreRefused(f"expected schema version {SCHEMA_VERSION}, found {version}: made by another Toril")
-    return connection
-
-
 def _has_tables(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' LIMIT 1").fetchall())
+
+
+def _version(connection: sqlite3.Connection) -> int | None:
+    """Return the version of Toril's tables; None if these are not Toril's."""
+    try:
+        row = connection.execute("SELECT version FROM store").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # not "no such table", but that it could not be read
+            raise
+        return None
+    return row[0] if row else None

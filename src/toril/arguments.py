@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Never, NoReturn, NotRequired, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
@@ -18,13 +18,14 @@ from toril.json import check, invalid
 __all__ = ["Arguments", "result_adapter"]
 
 _typed_dict: Any = TypedDict
+_KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class Arguments:
     """The typed arguments of one function: Python values in, JSON out, and back."""
 
-    __slots__ = ("_adapter", "_names", "_read", "_validate", "_write", "function_name", "wants_context")
+    __slots__ = ("_adapter", "_by_position", "_read", "_validate", "_write", "function_name", "wants_context")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function_name = function.__name__
@@ -46,7 +47,7 @@ class Arguments:
             for name, hint in types.items():
                 _adapter(hint, f"task {self.function_name}: parameter {name}")
             raise ConfigurationError(f"task {self.function_name}: {error}") from error
-        self._names = tuple(parameter.name for parameter in parameters)
+        self._by_position = tuple(parameter.name for parameter in parameters if parameter.kind is not _KEYWORD_ONLY)
         self._validate = self._adapter.validator.validate_python
         self._read = self._adapter.validator.validate_json
         self._write = self._adapter.serializer.to_json
@@ -60,7 +61,7 @@ class Arguments:
         except ValidationError as error:
             raise InvalidArguments(explain(task, error)) from None
         try:
-            text = self._write(values).decode()
+            text = self._write(values, warnings="error").decode()  # of a model changed since it was validated
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise invalid(values, task, str(error)) from None
         return check(text, values, task)
@@ -73,9 +74,10 @@ class Arguments:
             raise InvalidArguments(explain(task, error)) from None
 
     def _bind(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        if len(args) > len(self._names):
-            raise InvalidArguments(f"{task}: expected at most {len(self._names)} arguments, got {len(args)}")
-        bound = dict(zip(self._names, args, strict=False))
+        names = self._by_position
+        if len(args) > len(names):
+            raise InvalidArguments(f"{task}: expected at most {len(names)} arguments by position, got {len(args)}")
+        bound = dict(zip(names, args, strict=False))
         if twice := bound.keys() & kwargs.keys():
             raise InvalidArguments(f"{task}.{min(twice)}: given twice, by position and by name")
         return {**bound, **kwargs}
@@ -111,7 +113,9 @@ def _adapter(hint: Any, what: str) -> TypeAdapter[Any]:
     except PydanticUserError as error:
         if JobContext in [hint, *get_args(hint)]:
             raise ConfigurationError(f"{what}: JobContext belongs to the first parameter, alone") from None
-        raise ConfigurationError(f"{what}: expected a type that pydantic reads from JSON, got {hint}") from error
+        if isinstance(error, PydanticSchemaGenerationError):
+            raise ConfigurationError(f"{what}: expected a type that pydantic reads from JSON, got {hint}") from error
+        raise ConfigurationError(f"{what}: {error.message}") from error
 
 
 def _short(value: object) -> str:

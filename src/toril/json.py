@@ -54,7 +54,7 @@ def check(text: str, value: object, what: str) -> str:
 
 def invalid(value: object, what: str, otherwise: str) -> InvalidData:
     """Return the error for a value that is not JSON; `otherwise` says why if no place in it can be named."""
-    return InvalidData(_culprit(value, what) or f"{what}: expected JSON, {otherwise}")
+    return InvalidData(_culprit(value, what) or f"{what}: expected JSON, {' '.join(otherwise.split())}")
 
 
 def decode(text: str | bytes) -> Any:

@@ -61,7 +61,7 @@ class Arguments:
         except ValidationError as error:
             raise InvalidArguments(explain(task, error)) from None
         try:
-            text = self._write(values, warnings="error").decode()  # of a model changed since it was validated
+            text = self._write(values).decode()
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise invalid(values, task, str(error)) from None
         return check(text, values, task)

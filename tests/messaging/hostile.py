@@ -66,7 +66,7 @@ class Hostile:
             answer = answer or _USUAL.get(step, "250 2.0.0 OK")
             if step == "DOT" and answer.startswith("2"):
                 self.mails.append(self.heard[-1])
-            writer.write(answer.encode() + b"\r\n")
+            writer.write(answer.encode("utf-8", "surrogateescape") + b"\r\n")
             if step == "DATA" and answer.startswith("354"):
                 self.heard.append(await reader.readuntil(b"\r\n.\r\n"))
                 step = "DOT"

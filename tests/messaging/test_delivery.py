@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from toril.errors import StoreRefused, StoreUnavailable
 from toril.messaging.database import default_url, log_url, open_engine
@@ -105,8 +106,14 @@ async def test_it_is_durable(place):
 
 
 async def test_a_place_that_cannot_be_is_one_error(tmp_path):
-    with pytest.raises(StoreUnavailable, match=r"^delivery log sqlite\+aiosqlite:.*nowhere.*unable to open"):
+    with pytest.raises(StoreRefused, match=r"nowhere/mail\.db: expected an existing folder, .*nowhere is none"):
         await open_engine(log_url(f"sqlite:///{tmp_path}/nowhere/mail.db"))
+
+
+async def test_a_file_that_is_no_database_is_one_error(tmp_path):
+    (tmp_path / "mail.db").write_text("dear diary, " * 1_000)
+    with pytest.raises(StoreUnavailable, match=r"^delivery log sqlite\+aiosqlite:.*mail\.db: file is not a database"):
+        await open_engine(log_url(f"sqlite:///{tmp_path}/mail.db"))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +169,18 @@ async def test_marks_of_one_row_in_one_commit_keep_their_order(log):
     assert answers == [True, False, False]
 
 
+async def test_a_change_that_cannot_be_written_fails_alone(log):
+    await asyncio.gather(log.add(mail("m1")), log.add(mail("m2")))
+    outcomes = await asyncio.gather(
+        log.begin(Attempt("m1", 1), 120),
+        log.add(mail("m1")),  # there is one of that id
+        log.begin(Attempt("m2", 1), 120),
+        return_exceptions=True,
+    )
+    assert (outcomes[0], type(outcomes[1]), outcomes[2]) == (True, IntegrityError, True)
+    assert "ana@" not in str(outcomes[1])
+
+
 async def test_a_late_reply_makes_unknown_known(log):
     await log.add(mail())
     attempt = Attempt("m1", 1)
@@ -171,6 +190,18 @@ async def test_a_late_reply_makes_unknown_known(log):
     await log.sent(attempt, "250 at last")
     assert (await log.find("m1")).status == "sent"
     assert await story(log) == [("queued", 0), ("attempt", 1), ("unknown", 1), ("held", 1), ("sent", 1)]
+
+
+async def test_a_late_reply_to_an_earlier_attempt_makes_unknown_known(log):
+    await log.add(mail())
+    first, second = Attempt("m1", 1), Attempt("m1", 2)
+    for attempt, again in ((first, 0.0), (second, None)):
+        await log.begin(attempt, 120)
+        await log.unknown(attempt, "lost", again)
+    await log.sent(first, "250 at last")
+    assert (await log.find("m1")).status == "sent"
+    last = (await log.timeline("m1"))[-1]
+    assert (last.event, last.attempt, last.detail) == ("sent", 1, "late: 250 at last")
 
 
 async def test_what_is_due_is_claimed_once_and_ever_more_seldom(open_log, clock):

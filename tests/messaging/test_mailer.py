@@ -164,6 +164,17 @@ async def test_the_servers_time_is_honoured(open_shop, clock):
         assert await handle.status() == "sent"
 
 
+async def test_a_reply_of_any_bytes_is_logged(open_shop):
+    reply = "550 no\udcff\udcfe\x00\x07 " + "x" * 5_000
+    async with Hostile(lambda _, step: reply if step == "RCPT" else None) as server:
+        shop = open_shop(server.url)
+        handle = await shop.welcome()
+        await shop.work()
+    row = await shop.mailer.find(handle.id)
+    assert row.error.startswith("550 no\ufffd\ufffd   x")
+    assert len(row.error) == 1_000
+
+
 @pytest.mark.parametrize("when", ["at", "delay"])
 async def test_a_scheduled_mail_waits_in_the_log_only(shop, mailbox, clock, when):
     day = timedelta(days=30)

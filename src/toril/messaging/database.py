@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, event, make_url
@@ -12,10 +14,10 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from toril.errors import ConfigurationError, InvalidSettings, StoreUnavailable
+from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import upgrade
 
-__all__ = ["cause", "default_url", "log_url", "open_engine", "reading"]
+__all__ = ["cause", "default_url", "in_memory", "log_url", "open_engine", "reading"]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -57,6 +59,8 @@ async def open_engine(url: URL) -> AsyncEngine:
     Raises StoreUnavailable, StoreRefused, and ConfigurationError if the driver is missing.
     """
     sqlite = url.get_backend_name() == "sqlite"
+    if sqlite:
+        _check_folder(url)
     _DRIVER_LOG.setLevel(max(_DRIVER_LOG.level, logging.INFO))  # at DEBUG it writes parameters: secrets, addresses
     try:
         options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True}
@@ -75,6 +79,11 @@ async def open_engine(url: URL) -> AsyncEngine:
             raise StoreUnavailable(f"delivery log {shown}: {cause(error)}") from error
         raise
     return engine
+
+
+def in_memory(url: URL) -> bool:
+    """Return whether a SQLite URL names no file."""
+    return url.database in {None, "", ":memory:"}
 
 
 def reading(engine: AsyncEngine) -> AsyncEngine:
@@ -100,13 +109,24 @@ async def _upgrade(engine: AsyncEngine) -> None:
         await asyncio.sleep(0.02)
 
 
+def _check_folder(url: URL) -> None:
+    if in_memory(url):
+        return
+    path = Path(url.database or "").absolute()
+    if not path.parent.is_dir():
+        raise StoreRefused(f"delivery log {path}: expected an existing folder, {path.parent} is none")
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise StoreRefused(f"delivery log {path}: expected a file and folder that can be written, {place} cannot")
+
+
 def _sqlite_options(url: URL) -> dict[str, Any]:
     # No driver-made transactions: `_take_turn` begins them.
     options: dict[str, Any] = {
         "connect_args": {"timeout": _BUSY, "isolation_level": None},
         "pool_reset_on_return": None,  # nothing is ever left open
     }
-    if url.database in {None, "", ":memory:"}:  # one connection, or each would have a database of its own
+    if in_memory(url):  # one connection, or each would have a database of its own
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     return options
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, open_engine, reading
+from toril.messaging.database import cause, in_memory, open_engine, reading
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
 from toril.messaging.writer import LogWriter, Turn
@@ -239,7 +239,5 @@ def _next_look(mail: EmailLog, now: int) -> int:
 
 
 def _lock_path(url: URL) -> Path | None:
-    file = url.database
-    if url.get_backend_name() != "sqlite" or file in {None, "", ":memory:"}:
-        return None
-    return Path(f"{file}-lock")
+    file = url.get_backend_name() == "sqlite" and not in_memory(url)
+    return Path(f"{url.database}-lock") if file else None

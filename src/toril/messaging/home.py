@@ -58,12 +58,12 @@ class Home:
         log = self._logs.get(asyncio.get_running_loop())
         if log is not None:
             return await verb(log)
-        return await asyncio.to_thread(self._app.run, self._on_thread(verb))
+        return await asyncio.to_thread(lambda: self._app.run(self._on_thread(verb)))
 
     async def close(self) -> None:
         """Close the log of the loop thread, if there is one; workers close theirs."""
         if self._threads:
-            await asyncio.to_thread(self._app.run, self._close())
+            await asyncio.to_thread(lambda: self._app.run(self._close()))
 
     async def _on_thread(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
         self._threads.add(asyncio.get_running_loop())

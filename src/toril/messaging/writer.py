@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from toril.errors import StoreUnavailable
@@ -27,6 +27,8 @@ __all__ = ["LogWriter", "Turn"]
 C = TypeVar("C")
 GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
 LARGEST = 256  # changes of one commit
+PATIENCE = 5.0  # seconds for a change while nothing is known to be wrong
+_PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: worth another try
 _AGAIN = 0.05  # seconds after a failure
 
 
@@ -61,12 +63,18 @@ class Turn:
 
 
 class _Waiting(Generic[C]):
-    __slots__ = ("begun", "change", "future")
+    __slots__ = ("begun", "change", "future", "timer")
 
     def __init__(self, change: C, future: asyncio.Future[bool]) -> None:
         self.change = change
         self.future = future
+        self.timer: asyncio.TimerHandle | None = None
         self.begun = False
+
+    def begin(self) -> bool:
+        """Say that it is being written; False if its caller has given up."""
+        self.begun = not self.future.done()
+        return self.begun
 
 
 class LogWriter(Generic[C]):
@@ -90,18 +98,19 @@ class LogWriter(Generic[C]):
         """Return, once it is on disk, whether a change took effect.
 
         Raises StoreUnavailable if it could not be written within `limit` seconds; it is `undecided` if the answer
-        to a commit was lost. A database that cannot be written is tried again until then.
+        to a commit was lost. A database that cannot be written is tried again until then; one that has refused
+        nothing yet, because it or this machine is slow, has a few seconds.
         """
         loop = asyncio.get_running_loop()
         waiting = _Waiting(change, loop.create_future())
         self._queue.append(waiting)
         if self._work is None:
             self._work = loop.create_task(self._run(), name="toril-mail-log")
-        timer = loop.call_later(limit, self._expire, waiting, limit)
+        waiting.timer = loop.call_later(limit, self._expire, waiting, limit)
         try:
             return await waiting.future
         finally:
-            timer.cancel()
+            waiting.timer.cancel()
 
     async def close(self) -> None:
         """Wait until all that was to be written is written, or given up."""
@@ -114,39 +123,39 @@ class LogWriter(Generic[C]):
             while self._queue:
                 # Alone, a change goes at once; where there was company, it pays to wait for more.
                 await asyncio.sleep(GATHER if company and len(self._queue) < LARGEST else 0)
-                company = await self._commit() > 1
-                while self._queue and self._queue[0].future.done():  # its caller has given up
-                    self._queue.popleft()
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
+                company = len(batch) > 1
+                await self._commit(batch)
         finally:
             self._work = None
 
-    async def _commit(self) -> int:
-        batch: list[_Waiting[C]] = []
+    async def _commit(self, batch: Sequence[_Waiting[C]]) -> None:
         try:
-            async with self._turn, self._engine.begin() as connection:
-                self._take(batch)
-                answers = await self._apply(connection, [waiting.change for waiting in batch])
-        except (SQLAlchemyError, OSError) as error:
+            await self._transact(batch)
+        except _PASSING as error:
             self._trouble = cause(error)
             self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
             await asyncio.sleep(_AGAIN)
-            return 0
-        except Exception as error:  # noqa: BLE001  (a fault of ours must not leave callers waiting)
+        except Exception as error:  # noqa: BLE001  (one change is at fault, and must not hold up the others)
+            if len(batch) == 1:
+                _settle(batch[0], error)
+                return
             for waiting in batch:
-                _settle(waiting, error)
-            return 0
-        for waiting, answer in zip(batch, answers, strict=True):
-            _settle(waiting, answer)
-        return len(batch)
+                await self._commit([waiting])
 
-    def _take(self, batch: list[_Waiting[C]]) -> None:
-        while self._queue and len(batch) < LARGEST:
-            waiting = self._queue.popleft()
-            if not waiting.future.done():
-                waiting.begun = True
-                batch.append(waiting)
+    async def _transact(self, batch: Sequence[_Waiting[C]]) -> None:
+        async with self._turn, self._engine.begin() as connection:
+            live = [waiting for waiting in batch if waiting.begin()]
+            answers = await self._apply(connection, [waiting.change for waiting in live])
+        self._trouble = ""
+        for waiting, answer in zip(live, answers, strict=True):
+            _settle(waiting, answer)
 
     def _expire(self, waiting: _Waiting[C], limit: float) -> None:
+        if not self._trouble and limit < PATIENCE:
+            later = asyncio.get_running_loop().call_later
+            waiting.timer = later(PATIENCE - limit, self._expire, waiting, PATIENCE)
+            return
         reason = f": {self._trouble}" if self._trouble else ""
         message = f"the delivery log could not be written within {limit:g} s{reason}"
         _settle(waiting, StoreUnavailable(message, undecided=waiting.begun))

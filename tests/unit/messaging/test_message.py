@@ -42,17 +42,13 @@ def test_nested_fields_have_their_place():
         "total": 1,
         "currency": "euro",
     }
-    with pytest.raises(
-        InvalidContext, match=r"^context\.lines\[0\]\.price: .*decimal.*; context\.currency: "
-    ):
+    with pytest.raises(InvalidContext, match=r"^context\.lines\[0\]\.price: .*decimal.*; context\.currency: "):
         TYPES["order-confirmation"].validate(context)
 
 
 @pytest.mark.parametrize("context", [None, [], "name=Ana"])
 def test_a_context_is_a_mapping_or_the_model(context):
-    with pytest.raises(
-        InvalidContext, match=r"^context of 'password-reset': expected a mapping or PasswordReset"
-    ):
+    with pytest.raises(InvalidContext, match=r"^context of 'password-reset': expected a mapping or PasswordReset"):
         RESET.validate(context)
 
 
@@ -71,9 +67,7 @@ class Everything(BaseModel):
 
 def test_what_is_dumped_is_loaded():
     kind = MessageType("everything", Everything, kind="subscribed")
-    context = kind.validate(
-        {"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]}
-    )
+    context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
     assert kind.load(kind.dump(context)) == context
 
 
@@ -90,7 +84,5 @@ def test_names_are_words_with_hyphens(name):
 
 
 def test_a_kind_is_one_of_two():
-    with pytest.raises(
-        ConfigurationError, match=r"^kind of 'a': expected transactional or subscribed, got 'bulk'"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^kind of 'a': expected transactional or subscribed, got 'bulk'"):
         MessageType("a", Everything, kind="bulk")

@@ -92,9 +92,7 @@ def test_order_lines_in_both_parts():
 
 
 def test_html_is_escaped_and_text_is_not():
-    subject, text, html = render(
-        Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "<b>Ana & Bo</b>"}
-    )
+    subject, text, html = render(Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "<b>Ana & Bo</b>"})
     assert "<b>Ana & Bo</b>" in subject
     assert "<b>Ana & Bo</b>" in text
     assert "<b>Ana" not in html
@@ -121,9 +119,7 @@ def test_own_folder_comes_first_and_missing_text_is_derived(folder):
 
 
 def test_a_whole_document_has_no_layout_around_it(folder):
-    templates = folder(
-        note__subject_txt="s", note__body_html="<!doctype html><html><body>{{ name }}</body></html>"
-    )
+    templates = folder(note__subject_txt="s", note__body_html="<!doctype html><html><body>{{ name }}</body></html>")
     assert "card" not in render(templates, NOTE, {"name": "Ana"})[2]
 
 

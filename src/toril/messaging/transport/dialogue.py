@@ -13,6 +13,7 @@ __all__ = ["Dialogue", "refusal"]
 
 _PERMANENT = 500
 _RESET = 5.0  # seconds
+_LONGEST_REPLY = 1_000  # characters
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _AGAIN_IN = re.compile(
     r"\b(?:again|retry|wait|delay)\b.{0,40}?\b(\d{1,6})\s*(s|sec|second|m|min|minute|h|hour)s?\b",
@@ -42,14 +43,14 @@ class Dialogue:
         code, text = await self._hand_over(envelope.message)
         if code // 100 == 2:  # noqa: PLR2004
             self.ended = True
-            return f"{code} {text}"
+            return _clean(f"{code} {text}")
         if code // 100 in {4, 5}:
             raise refusal(code, text)
-        raise Undecided("no SMTP reply", f"expected a reply to the mail, got {code} {text}")
+        raise Undecided("no SMTP reply", _clean(f"expected a reply to the mail, got {code} {text}"))
 
     def broken(self, code: str, text: str) -> NotSent | Undecided:
         """Return what a timeout or a lost connection means at this point."""
-        return Undecided(code, text) if self._handed_over else NotSent(code, text)
+        return Undecided(code, _clean(text)) if self._handed_over else NotSent(code, _clean(text))
 
     async def reset(self) -> None:
         """Make the connection ready for another mail after a refusal, if it still answers."""
@@ -82,4 +83,10 @@ def refusal(code: int, text: str, *, permanent: bool | None = None) -> NotSent:
         permanent = code >= _PERMANENT
     named = None if permanent else _AGAIN_IN.search(text)
     retry_after = int(named[1]) * _SECONDS[named[2][0].lower()] if named else None
-    return NotSent(short, f"{code} {text}", permanent=permanent, retry_after=retry_after)
+    return NotSent(short, _clean(f"{code} {text}"), permanent=permanent, retry_after=retry_after)
+
+
+def _clean(reply: str) -> str:
+    """Return a reply as text that every database takes, whatever bytes the server sent."""
+    text = reply.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_REPLY])

@@ -38,7 +38,7 @@ def show_rates(figures: dict[str, list[float]]) -> bool:
     """Print the rates; return whether all are as good as they must be."""
     bare = statistics.median(figures["bare loop"])
     good = True
-    print(f"{'':12} {'median/s':>10} {'min':>10} {'max':>10} {'× bare':>8} {'must':>6}")
+    print(f"{'':12} {'median/s':>10} {'min':>10} {'max':>10} {'of bare':>8} {'must':>6}")
     for name, values in figures.items():
         median = statistics.median(values)
         ratio, must = median / bare, MUST.get(name)

@@ -283,6 +283,12 @@ async def test_secrets_and_addresses_stay_in_the_log(open_shop, clock, tmp_path,
     assert "planted.person" not in told
 
 
+async def test_the_log_lies_beside_the_store(make_app, clock, tmp_path):
+    mailer = Mailer(make_app(clock), "memory://", from_address="a@shop.example")
+    await mailer.send("welcome", to="ana@example.com", context=WELCOME)
+    assert (tmp_path / "jobs-mail.db").exists()
+
+
 async def test_the_log_reads_well(shop, tmp_path):
     await shop.welcome()
     await shop.work()

@@ -197,7 +197,7 @@ def _sender(app: Toril, given: str | None) -> Address:
 def _log_url(app: Toril, given: str | None) -> URL:
     configured = app.settings.mail_log_url
     chosen = given or (configured.get_secret_value() if configured else None)
-    return log_url(chosen or default_url(getattr(app, "url", app.settings.store_url)))
+    return log_url(chosen or default_url(app.url))
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:

@@ -18,7 +18,7 @@ from toril import sync
 from toril.clock import LONGEST, Clock, SystemClock
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
-from toril.errors import ConfigurationError, InvalidArguments, InvalidSchedule, UnknownTask
+from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
 from toril.events import Listener
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
@@ -198,14 +198,16 @@ class Toril:
     def enqueue_many(self, calls: Iterable[Call[R]]) -> Coroutine[Any, Any, list[Job[R]]]:
         """Add validated calls and return their jobs, in order; atomic up to 1,000, then in calls of 1,000.
 
-        Raises NoEventLoop at the call, StoreUnavailable, and PartlyAdded with the ids done when a later thousand fails.
+        Raises InvalidJob and NoEventLoop at the call; StoreUnavailable, and PartlyAdded with the ids done when a later
+        thousand fails.
         """
+        listed = _listed(calls)
         require_loop("app.enqueue_many_sync(...)")
-        return self._enqueue_many(list(calls))
+        return self._enqueue_many(listed)
 
     def enqueue_many_sync(self, calls: Iterable[Call[R]]) -> list[Job[R]]:
         """Add validated calls from blocking code, as `enqueue_many` does. Raises LoopRunning on a loop's thread."""
-        return self.run(self._enqueue_many(list(calls)))
+        return self.run(self._enqueue_many(_listed(calls)))
 
     async def _enqueue_many(self, calls: list[Call[R]]) -> list[Job[R]]:
         now = self.clock.now()
@@ -316,6 +318,14 @@ class Toril:
         """See that every declared schedule is stored as declared; what is so already is not touched."""
         for task, rule, missed in self._schedules.values():
             await self.store.put_schedule(_schedule_record(task, rule, missed))
+
+
+def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
+    listed = list(calls)
+    for call in listed:
+        if not isinstance(call, Call):
+            raise InvalidJob(f"enqueue_many: expected calls, such as task.call(…), got {call!r}")
+    return listed
 
 
 def _schedule_record(task: Task[..., Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:

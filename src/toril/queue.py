@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 from pydantic import TypeAdapter
 
 from toril.errors import (
+    InvalidData,
     InvalidOption,
     JobFailed,
     JobNotFound,
@@ -72,7 +73,9 @@ class Queue:
 
     async def add_many(self, jobs: Iterable[tuple[str, object]], **options: Unpack[Options]) -> list[Job[Any]]:
         """Add jobs given as (name, data); all are checked first. Atomic up to 1,000, see `Toril.enqueue_many`."""
-        return await self._add([self._new_job(name, data, options) for name, data in jobs])
+        if options.get("job_id") is not None:
+            raise InvalidOption("job_id: belongs to one job, expected in add(...)")
+        return await self._add([self._new_job(*_pair(job), options) for job in jobs])
 
     async def enqueue(self, call: Call[R]) -> Job[R]:
         """Add one validated call."""
@@ -140,6 +143,12 @@ class Queue:
     async def _add(self, jobs: Sequence[NewJob]) -> list[Job[Any]]:
         ids = await add_all(self.app, jobs)
         return [Job(self, job_id, job.name) for job_id, job in zip(ids, jobs, strict=True)]
+
+
+def _pair(job: tuple[str, object]) -> tuple[str, object]:
+    if not isinstance(job, (tuple, list)) or len(job) != 2:  # noqa: PLR2004
+        raise InvalidData(f"add_many: expected (name, data), got {job!r}")
+    return job[0], job[1]
 
 
 async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ledger import Ledger
@@ -43,3 +44,20 @@ def crunch(label: str, seconds: float) -> None:
     ledger.write(label, 1, "start")
     time.sleep(seconds)
     ledger.write(label, 1, "end")
+
+
+@app.task(queue="work")
+async def refuse_to_end(job: JobContext) -> None:
+    """Take no notice of being cancelled."""
+    with ledger.run(job):
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+
+@app.task(queue="work")
+async def spin(job: JobContext) -> None:
+    """Never let the event loop turn again, unless a worker died of it before."""
+    with ledger.run(job):
+        while job.record.starts == 1:
+            pass

@@ -72,6 +72,31 @@ async def test_a_thread_that_will_not_end_does_not_outlive_its_hand_back(
     assert entry.pid not in {pid for _, pid in ends}
 
 
+async def test_a_task_that_takes_no_notice_does_not_either(queue: Queue, processes: Processes, ledger: Ledger) -> None:
+    job = await queue.add("refuse_to_end")
+    worker = processes.worker(1, "--grace", "0.3")
+    await until(ledger.entries)
+    began = time.monotonic()
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 3
+    assert time.monotonic() - began < 4
+    record = await job.refresh()
+    assert (record.state, record.starts, record.attempts, record.stalls) == ("waiting", 1, 0, 0)
+
+
+@pytest.mark.xfail(reason="a thread that is over time for twice its timeout does not end its worker yet")
+async def test_a_thread_that_is_over_time_for_long_ends_its_worker(
+    queue: Queue, processes: Processes, ledger: Ledger
+) -> None:
+    job = await queue.add("sit", {"seconds": 60}, timeout=0.5, attempts=2)
+    worker = processes.worker(1, "--grace", "0.3")
+    await until(ledger.entries)
+    assert await worker.ended(10) == 3
+    assert (await job.refresh()).state in {"waiting", "delayed", "failed"}
+    processes.worker(1)
+    await job.result(timeout=20)
+
+
 async def test_a_process_task_is_ended_and_handed_back(queue: Queue, processes: Processes, ledger: Ledger) -> None:
     job = await queue.add("crunch", {"label": "it", "seconds": 60})
     worker = processes.worker(1, "--grace", "0.3")

@@ -83,3 +83,17 @@ async def test_a_task_that_blocks_the_loop_keeps_its_lease(queue: Queue, process
     await job.result(timeout=40)
     record = await job.refresh()
     assert (record.starts, record.attempts, record.stalls) == (1, 1, 0)
+
+
+async def test_a_loop_that_turns_no_more_ends_its_worker_and_says_where_it_hangs(
+    queue: Queue, processes: Processes, ledger: Ledger
+) -> None:
+    job = await queue.add("spin")
+    worker = processes.script("impatient.py", "worker", "jobs:app", "--queues", "work=1", TORIL_LEASE="1")
+    await until(ledger.entries)
+    assert await worker.ended(10) == 1
+    assert "in spin" in worker.output
+    processes.worker(TORIL_LEASE="1")
+    await job.result(timeout=20)
+    record = await job.refresh()
+    assert (record.starts, record.attempts, record.stalls) == (2, 1, 1)

@@ -13,7 +13,7 @@ from toril.errors import ConfigurationError
 
 __all__ = ["worker"]
 
-RET_STUCK = 3  # a sync task would not end: the process ends without it
+RET_STUCK = 3  # a task would not end: the process ends without it
 
 
 def worker(
@@ -39,21 +39,19 @@ def worker(
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     application = load_app(app)
-    process = None
 
     async def main() -> None:
-        nonlocal process
         process = Worker(application, parse_queues(queues), burst=burst, grace=grace, signals=True)
         for line in banner(application, process.queues):
             typer.echo(line)
         async with application:
             await process.run()
+        if process.stuck:
+            typer.echo(f"{process.stuck} tasks would not end; their jobs were handed back", err=True)
+            sys.stdout.flush()
+            os._exit(RET_STUCK)  # what still runs must not outlive its hand-back
 
     run(main())
-    if process is not None and process.stuck_threads:
-        typer.echo(f"{process.stuck_threads} sync tasks would not end; their jobs were handed back", err=True)
-        sys.stdout.flush()
-        os._exit(RET_STUCK)  # a thread that still runs must not outlive its hand-back
 
 
 def parse_queues(text: str | None) -> dict[str, int] | None:

@@ -61,11 +61,12 @@ class Lane:
         self._closing = True
         self._wake.set()
 
-    def release(self) -> None:
-        """Give up what still runs: its jobs go back to the queue, without an attempt used."""
-        for run, task in reversed(list(self.running.items())):  # each goes to the front: the oldest ends up foremost
-            if task.cancel():
-                self._end(run, Released(run))
+    def release(self) -> list[asyncio.Task[None]]:
+        """Hand back the jobs of what still runs, without an attempt used; return the tasks that were told to end."""
+        given_up = [(run, task) for run, task in self.running.items() if task.cancel()]
+        for run, _ in reversed(given_up):  # each goes to the front: the oldest ends up foremost
+            self._end(run, Released(run))
+        return [task for _, task in given_up]
 
     def lose(self, runs: Iterable[Run]) -> None:
         """Stop runs that another worker has taken over."""

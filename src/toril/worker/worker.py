@@ -68,6 +68,7 @@ class Worker:
         self._pools = Pools(sum(self.queues.values()))
         executor = Executor(app, self._pools)
         self._lanes = [Lane(app.store, name, slots, executor.run, burst=burst) for name, slots in self.queues.items()]
+        self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -94,9 +95,9 @@ class Worker:
                 await self.app.store.leave(token)
 
     @property
-    def stuck_threads(self) -> int:
-        """How many sync tasks still run in threads that nothing can stop."""
-        return self._pools.busy_threads
+    def stuck(self) -> int:
+        """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
+        return self._pools.busy_threads + sum(not task.done() for task in self._given_up)
 
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
@@ -105,10 +106,9 @@ class Worker:
         done, _ = await asyncio.wait([lanes], timeout=self._grace)
         if not done:
             log.warning("stopping: %d jobs did not end within %g s and go back", len(self._runs()), self._grace)
-            for lane in self._lanes:
-                lane.release()
-            done, _ = await asyncio.wait([lanes], timeout=AFTER_RELEASE)
-        if not done:
+            self._given_up = [task for lane in self._lanes for task in lane.release()]
+            await asyncio.wait([lanes, *self._given_up], timeout=AFTER_RELEASE)
+        if not lanes.done():
             lanes.cancel()
             log.error("stopping: the store did not answer; what was held is taken over when the lease runs out")
         with contextlib.suppress(asyncio.CancelledError):

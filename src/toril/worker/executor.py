@@ -155,7 +155,10 @@ async def _within(seconds: float, coroutine: Any) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    text = clean(str(error))
+    try:
+        text = clean(str(error))
+    except Exception:  # noqa: BLE001  (of its own __str__)
+        text = ""
     if isinstance(error, Unrecoverable):
         return text or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__

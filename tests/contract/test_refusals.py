@@ -55,7 +55,11 @@ async def test_an_argument_that_does_not_fit(report, kind: str) -> None:
             await report.queue.add("report", arguments)
 
 
-@pytest.mark.parametrize("data", [{"a": float("nan")}, object(), {"a": "\ud800"}, itself(), b"\xff"], ids=repr)
+@pytest.mark.parametrize(
+    "data",
+    [{"a": float("nan")}, object(), {"a": "\ud800"}, itself(), b"\xff"],
+    ids=["nan", "object", "surrogate", "endless", "bytes"],
+)
 async def test_untyped_data_that_are_not_json(app: Toril, data: object) -> None:
     with pytest.raises(InvalidData, match="data"):
         await app.queue("default").add("anything", data)

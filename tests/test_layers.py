@@ -15,7 +15,7 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {"errors", "clock", "json", "retry", "schedule", "job", "options", "environment", "settings"},
+    {"errors", "clock", "json", "retry", "schedule", "job", "options", "environment", "settings", "turn"},
     {"store"},
     {"context", "arguments", "task", "decorators", "queue", "events", "sync", "app"},
     {"worker", "maintenance"},
@@ -28,6 +28,7 @@ UPWARDS = {
 MESSAGING_MAY_USE = {
     "toril.errors": "it raises errors of the one tree",
     "toril.clock": "its log asks the application's clock, whose protocol is no everyday name",
+    "toril.turn": "its database is shared by processes in the same way",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
 PURE = ["errors", "clock", "json", "retry", "schedule", "job", "options"]

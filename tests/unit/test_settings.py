@@ -458,9 +458,7 @@ def test_mask_url(url, shown):
 
 
 def test_importing_toril_does_not_import_settings():
-    code = (
-        "import sys, toril; print([m for m in sys.modules if m in ('toril.settings', 'pydantic_settings')])"
-    )
+    code = "import sys, toril; print([m for m in sys.modules if m in ('toril.settings', 'pydantic_settings')])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout == "[]\n"

@@ -49,9 +49,7 @@ def test_every_name_is_in_both_documents():
     assert [name for name in NAMES if f"`{name}`" not in markdown()] == []
 
 
-def test_env_example_changes_nothing_as_it_is_and_is_valid_when_everything_in_it_is_used(
-    tmp_path, monkeypatch
-):
+def test_env_example_changes_nothing_as_it_is_and_is_valid_when_everything_in_it_is_used(tmp_path, monkeypatch):
     path = tmp_path / ".env"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "templates").mkdir()

@@ -18,7 +18,8 @@ from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
 from toril.messaging.database import cause, in_memory, open_engine, reading
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
-from toril.messaging.writer import LogWriter, Turn
+from toril.messaging.writer import LogWriter, held
+from toril.turn import Turn
 
 __all__ = ["Attempt", "DeliveryLog"]
 
@@ -179,7 +180,7 @@ class DeliveryLog:
             async with await self._session() as session:
                 if not (await session.scalars(due.limit(1))).all():
                     return ()
-            async with self._turn, AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+            async with held(self._turn), AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
                 mails = (await session.scalars(due.with_for_update(skip_locked=True))).all()
                 looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
                 if looks:

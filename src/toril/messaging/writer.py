@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
-from types import ModuleType
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -15,14 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
+from toril.turn import Turn
 
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows: SQLite's own lock has to do
-    fcntl = None
-
-__all__ = ["LogWriter", "Turn"]
+__all__ = ["LogWriter", "held"]
 
 C = TypeVar("C")
 GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
@@ -32,34 +25,15 @@ _PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: wo
 _AGAIN = 0.05  # seconds after a failure
 
 
-class Turn:
-    """A lock on a file, so that the processes that write to one SQLite database take turns.
-
-    SQLite's own busy handler polls with sleeps, and a busy neighbour wins again and again.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._file: int | None = None
-        if fcntl is not None and path is not None:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    async def __aenter__(self) -> None:
-        if self._file is None or fcntl is None:
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            await asyncio.to_thread(fcntl.flock, self._file, fcntl.LOCK_EX)
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._file is not None and fcntl is not None:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+@asynccontextmanager
+async def held(turn: Turn) -> AsyncIterator[None]:
+    """Hold the turn to write; an event loop that has to wait for it goes on meanwhile."""
+    if not turn.take(wait=False):
+        await asyncio.to_thread(turn.take, wait=True)
+    try:
+        yield
+    finally:
+        turn.give()
 
 
 class _Waiting(Generic[C]):
@@ -144,7 +118,7 @@ class LogWriter(Generic[C]):
                 await self._commit([waiting])
 
     async def _transact(self, batch: Sequence[_Waiting[C]]) -> None:
-        async with self._turn, self._engine.begin() as connection:
+        async with held(self._turn), self._engine.begin() as connection:
             live = [waiting for waiting in batch if waiting.begin()]
             answers = await self._apply(connection, [waiting.change for waiting in live])
         self._trouble = ""

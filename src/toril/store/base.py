@@ -155,7 +155,7 @@ class Store(Protocol):
         """Finish what was begun and let go of every connection."""
 
     def forget(self) -> None:
-        """This process is a fork: what its parent had opened is left alone and opened anew at the next use."""
+        """This process is a fork: what its parent had opened is not its own; it opens anew at the next use."""
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.

@@ -19,7 +19,7 @@ from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.store.sqlite.file import DatabaseFile
 from toril.store.sqlite.transaction import Transaction
-from toril.store.sqlite.turn import Turn
+from toril.turn import Turn
 
 __all__ = ["Writer"]
 
@@ -69,7 +69,7 @@ class Writer:
         self._gathered = gathered
         self._ring = ring
         self._link = file.connect(timeout=0)
-        self._turn = Turn(file)
+        self._turn = Turn(None if file.memory else file.beside("-lock"))
         self._busy = threading.Lock()  # who holds it writes
         self._asked: dict[asyncio.AbstractEventLoop, list[Command]] = {}
         self._spared_until = float("inf") if file.synchronous == "FULL" else 0.0  # a commit that syncs is slow

@@ -1,4 +1,4 @@
-"""A lock on a file beside the database, so that the writers of several processes take turns.
+"""A lock on a file beside an SQLite database, so that the writers of several processes take turns.
 
 SQLite's own busy handler polls with sleeps, and a busy neighbour wins again and again: waits of up to 2 s were
 measured where this lock keeps them under 0.2 s.
@@ -7,9 +7,8 @@ measured where this lock keeps them under 0.2 s.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import ModuleType
-
-from toril.store.sqlite.file import DatabaseFile
 
 fcntl: ModuleType | None
 try:
@@ -21,12 +20,15 @@ __all__ = ["Turn"]
 
 
 class Turn:
-    """The turn to write; held by one of the processes that share a file."""
+    """The turn to write; held by one of the processes that share a file.
 
-    def __init__(self, file: DatabaseFile) -> None:
+    path: the lock's own file; None: there is nobody to share with, and it is always one's turn.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self._file: int | None = None
-        if fcntl is not None and not file.memory:
-            self._file = os.open(file.beside("-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if fcntl is not None and path is not None:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def take(self, *, wait: bool) -> bool:
         """Take the turn; without `wait` return False if another process has it."""
@@ -47,3 +49,4 @@ class Turn:
         """Let go of the lock's file."""
         if self._file is not None:
             os.close(self._file)
+            self._file = None

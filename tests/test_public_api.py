@@ -17,6 +17,7 @@ PUBLIC = [
     "Call",
     "Exponential",
     "Fixed",
+    "Flow",
     "InvalidJob",
     "Job",
     "JobContext",
@@ -34,6 +35,7 @@ PUBLIC = [
     "Toril",
     "TorilError",
     "Unrecoverable",
+    "WaitForChildren",
     "Worker",
 ]
 NOT_WITH_THE_CORE = {

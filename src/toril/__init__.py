@@ -14,6 +14,7 @@ from toril.errors import (
     TorilError,
     Unrecoverable,
 )
+from toril.flow import Flow, WaitForChildren
 from toril.job import JobState
 from toril.options import Keep
 from toril.queue import Job, Queue
@@ -25,6 +26,7 @@ __all__ = [
     "Call",
     "Exponential",
     "Fixed",
+    "Flow",
     "InvalidJob",
     "Job",
     "JobContext",
@@ -42,5 +44,6 @@ __all__ = [
     "Toril",
     "TorilError",
     "Unrecoverable",
+    "WaitForChildren",
     "Worker",
 ]

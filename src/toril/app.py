@@ -20,6 +20,7 @@ from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
 from toril.events import Listener
+from toril.flow import Flow, nodes_of
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
@@ -213,6 +214,16 @@ class Toril:
         now = self.clock.now()
         ids = await add_all(self, [call.new_job(now) for call in calls])
         return [Job(call.task.queue, job_id, call.task.name) for job_id, call in zip(ids, calls, strict=True)]
+
+    async def enqueue_flow(self, flow: Flow[R]) -> Job[R]:
+        """Add a tree of jobs, all or none, across queues, and return the job of its root.
+
+        Every node keeps the options of its call. A call with a `job_id` that its queue has already stands for that
+        job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
+        and WrongState if such a job has another parent.
+        """
+        ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
+        return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from toril.family import Children, read_children
 from toril.job import JobRecord
 from toril.json import clean, decode, encode
 from toril.options import Policy
 from toril.store.base import Note, Run
 
+if TYPE_CHECKING:
+    from toril.app import Toril
+    from toril.flow import Flow
+    from toril.queue import Job
+    from toril.task import Call
+
 __all__ = ["JobContext", "Said"]
+
+R = TypeVar("R")
 
 
 class Said:
@@ -33,13 +42,14 @@ class JobContext:
     most), so a sync task calls them and an async one may await them.
     """
 
-    __slots__ = ("_hear", "_policy", "record", "run")
+    __slots__ = ("_app", "_hear", "_policy", "record", "run")
 
-    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[Note], None]) -> None:
+    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[Note], None], app: Toril) -> None:
         self.record = record
         self.run = Run(record.id, record.starts, record.token)
         self._policy = policy
         self._hear = hear
+        self._app = app
 
     def __repr__(self) -> str:
         return f"<JobContext {self.name} {self.id} attempt {self.attempt} of {self.attempts}>"
@@ -83,3 +93,26 @@ class JobContext:
         """Add a line to the job's log."""
         self._hear(Note(self.run, None, (clean(str(line)),)))
         return _SAID
+
+    async def children(self) -> Children:
+        """Return the job's children: their results and failures. A sync task calls `app.run(job.children())`."""
+        from toril.queue import Job
+
+        return await read_children(Job(self._app.queue(self.queue), self.id, self.name, self.record))
+
+    async def add_children(self, children: Iterable[Call[R] | Flow[R]]) -> list[Job[R]]:
+        """Add calls and flows as children of this job, all or none, and return their jobs.
+
+        The run goes on; it cannot complete while one of them is pending: raise WaitForChildren to wait for them. A
+        run that is rescued or retried adds them again, unless they have ids of their own; WaitForChildren can add
+        children without that risk. Raises InvalidOption, StoreUnavailable, WrongState.
+        """
+        from toril.flow import Flow, checked_children, nodes_of
+        from toril.queue import Job
+
+        found, _ = checked_children(children)
+        nodes = nodes_of(found, self._app.clock.now())
+        ids = await self._app.store.add_flow(nodes, (self.queue, self.run)) if nodes else []
+        top = [job_id for job_id, node in zip(ids, nodes, strict=True) if node.parent is None]
+        calls = [child.parent if isinstance(child, Flow) else child for child in found]
+        return [Job(call.task.queue, job_id, call.task.name) for job_id, call in zip(top, calls, strict=True)]

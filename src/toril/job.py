@@ -9,7 +9,7 @@ from typing import NamedTuple
 from toril.errors import InvalidOption
 from toril.json import clean
 
-__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id", "check_name"]
+__all__ = ["TRANSITIONS", "ChildRecord", "JobRecord", "JobState", "NewJob", "Node", "check_job_id", "check_name"]
 
 
 class JobState(StrEnum):
@@ -30,12 +30,13 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.WAITING: frozenset({JobState.ACTIVE}),  # step takes it
     JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),  # step takes it
     JobState.DELAYED: _READY,  # step promotes what is due
-    JobState.WAITING_CHILDREN: _READY,  # its last child ended
+    JobState.WAITING_CHILDREN: _READY | {JobState.DELAYED},  # its last child ended; its delay counts from there
     JobState.ACTIVE: _READY  # retried at once, released, rescued
     | {JobState.DELAYED}  # retried later, snoozed
+    | {JobState.WAITING_CHILDREN}  # asked to wait for its children
     | {JobState.COMPLETED, JobState.FAILED},  # ended
-    JobState.COMPLETED: _READY,  # retried by hand
-    JobState.FAILED: _READY,  # retried by hand
+    JobState.COMPLETED: _READY | {JobState.WAITING_CHILDREN},  # retried by hand
+    JobState.FAILED: _READY | {JobState.WAITING_CHILDREN},  # retried by hand; its children may have been before it
 }
 """The only list of edges; whatever else happens to a job is its removal."""
 
@@ -51,6 +52,28 @@ class NewJob(NamedTuple):
     due: int = 0  # 0: at once
     lifo: bool = False
     id: str | None = None  # None: the store makes one
+
+
+class Node(NamedTuple):
+    """A job of a flow that is about to be added; a node stands behind its parent's.
+
+    parent: the index of its parent's node; None: the root, or a child of a job that exists.
+    """
+
+    job: NewJob
+    parent: int | None
+
+
+class ChildRecord(NamedTuple):
+    """A job as its parent knows it, also after it is gone."""
+
+    id: str
+    queue: str
+    name: str  # empty where the store has forgotten it
+    state: JobState | None  # as it is now; None: gone
+    children: int  # that it has itself
+    ended: str | None  # as it counts for the parent: completed, failed, or None: the parent waits for it
+    value: str | None  # its result as JSON, or the reason of its failure
 
 
 class JobRecord(NamedTuple):
@@ -77,6 +100,8 @@ class JobRecord(NamedTuple):
     worker: str | None  # who took it last
     schedule: str | None  # the schedule that made it
     tick: int | None  # and the time it was made for
+    parent: str | None  # "queue:id" of the job that waits for it
+    deferred: str | None  # why it fails as soon as it is taken
     token: int | str = 0  # the store's own mark of this run
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
@@ -17,8 +17,10 @@ from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
 
 __all__ = [
+    "FAILURE_FLAGS",
     "KEEP_COMPLETED",
     "KEEP_FAILED",
+    "IfFailed",
     "Keep",
     "Options",
     "Policy",
@@ -28,6 +30,13 @@ __all__ = [
     "resolve",
 ]
 
+IfFailed = Literal["wait", "fail_parent", "continue_parent", "ignore_dependency", "remove_dependency"]
+FAILURE_FLAGS: dict[IfFailed, str] = {  # BullMQ's short words; where it finds several, the first counts
+    "fail_parent": "fpof",
+    "continue_parent": "cpof",
+    "ignore_dependency": "idof",
+    "remove_dependency": "rdof",
+}
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
 DAY = 86_400
 
@@ -71,12 +80,16 @@ class Options(TaskOptions, total=False):
     run_at: the moment (with a time zone) before which it does not run.
     lifo: taken before those that wait already.
     job_id: an id of your own; if the queue has a job of that id, that job is returned and nothing is added.
+    if_failed: what becomes of its parent in a flow if it fails for good. `wait` (default): the parent waits until this
+        job is retried or removed; `fail_parent`: it fails; `continue_parent`: it runs at once, whatever else is
+        pending; `ignore_dependency`: it waits for the others alone and is told; `remove_dependency`: nor is it told.
     """
 
     delay: float | timedelta
     run_at: datetime
     lifo: bool
     job_id: str | None
+    if_failed: IfFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,7 @@ class Policy:
     run_at: int | None = None
     lifo: bool = False
     job_id: str | None = None
+    if_failed: IfFailed = "wait"
     missed: str | None = None  # set by schedules alone
 
     def to_json(self) -> str:
@@ -105,8 +119,12 @@ class Policy:
             body["backoff"] = backoff_to_json(self.backoff)
         if self.priority:
             body["priority"] = self.priority
+        if self.delay:
+            body["delay"] = round(self.delay * 1000)
         if self.lifo:
             body["lifo"] = True
+        if self.if_failed != "wait":
+            body[FAILURE_FLAGS[self.if_failed]] = True
         body["removeOnComplete"] = _keep_to_json(self.keep_completed)
         body["removeOnFail"] = _keep_to_json(self.keep_failed)
         own: dict[str, Any] = {"stalls": self.max_stalls}
@@ -136,7 +154,9 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_completed=_keep_from_json(body.get("removeOnComplete")),
         keep_failed=_keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
+        delay=(body.get("delay") or 0) / 1000,
         lifo=bool(body.get("lifo")),
+        if_failed=next((word for word, flag in FAILURE_FLAGS.items() if body.get(flag)), "wait"),
         missed=own.get("missed"),
     )
 
@@ -221,6 +241,13 @@ def _run_at(name: str, value: object) -> int:
     return round(value.timestamp() * 1000)
 
 
+def _if_failed(name: str, value: object) -> object:
+    words = get_args(IfFailed)
+    if value not in words:
+        raise InvalidOption(f"{name}: expected one of {', '.join(words)}, got {value!r}")
+    return value
+
+
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise InvalidOption(f"{name}: expected True or False, got {value!r}")
@@ -244,6 +271,7 @@ _CHECKS: dict[str, Any] = {
     "run_at": _run_at,
     "lifo": _flag,
     "job_id": _id,
+    "if_failed": _if_failed,
 }
 assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
 

@@ -19,6 +19,7 @@ from toril.errors import (
     StoreError,
     WrongState,
 )
+from toril.family import Children, Tree, read_children, read_tree
 from toril.job import JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
 from toril.options import Options, TaskOptions, carried, declared, resolve
@@ -204,6 +205,22 @@ class Job(Generic[R_co]):
     async def log(self) -> Sequence[str]:
         """Return its log lines, oldest first."""
         return await self.queue.app.store.logs(self.queue.name, self.id)
+
+    async def children(self) -> Children:
+        """Return its children in a flow: their results and failures, and what it waits for."""
+        return await read_children(self)
+
+    async def tree(self) -> Tree:
+        """Return it with all that is below it; raise JobNotFound."""
+        return await read_tree(self, (await self.refresh()).state)
+
+    async def parent(self) -> Job[Any] | None:
+        """Return the job that waits for it in a flow, or None; raise JobNotFound."""
+        place = (await self.refresh()).parent
+        if place is None:
+            return None
+        queue, _, job_id = place.partition(":")
+        return await self.queue.app.queue(queue).get(job_id)
 
     async def retry(self) -> None:
         """Let it run again after it has ended; raise JobNotFound or WrongState."""

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from toril.job import JobRecord, JobState, NewJob
+from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.options import Keep
 
 __all__ = [
+    "Awaiting",
     "Completed",
     "Delayed",
     "Event",
@@ -76,7 +77,17 @@ class Released(NamedTuple):
     run: Run
 
 
-Outcome = Completed | Failed | Delayed | Released
+class Awaiting(NamedTuple):
+    """The run was left until the job's children have ended; `nodes` are added as its children first.
+
+    If it waits for none, the job is ready again at the front. No attempt is used.
+    """
+
+    run: Run
+    nodes: Sequence[Node]
+
+
+Outcome = Completed | Failed | Delayed | Released | Awaiting
 
 
 class Note(NamedTuple):
@@ -102,7 +113,9 @@ class Event(NamedTuple):
 
     cursor: int
     queue: str
-    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, paused, resumed
+    kind: (
+        str  # added, active, completed, failed, delayed, waiting, waiting-children, stalled, progress, paused, resumed
+    )
     at: int
     body: Mapping[str, Any]
 
@@ -163,6 +176,14 @@ class Store(Protocol):
         A job whose custom id its queue has already is not added: the id of the one that is there is returned.
         """
 
+    async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
+        """All of `nodes` (1,000 at most) are in their queues, or none; return their ids in order.
+
+        A node with children waits for them; one without a parent becomes a child of `parent`, a run given with its
+        queue. A node whose custom id its queue has already stands for that job and adds nothing below it.
+        Raises WrongState if such a job has another parent, or if `parent` is over.
+        """
+
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
@@ -190,6 +211,9 @@ class Store(Protocol):
 
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         """Return the job, or None."""
+
+    async def children(self, queue: str, job_id: str) -> Sequence[ChildRecord]:
+        """Return the children of a job, in the order in which they were added."""
 
     async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
         """Return jobs of one state, in the order in which they will be taken or have ended."""

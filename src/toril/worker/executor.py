@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
+from toril.flow import WaitForChildren, nodes_of
 from toril.job import JobRecord
 from toril.json import clean, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run
+from toril.store.base import Awaiting, Completed, Delayed, Failed, Note, Outcome, Run
 from toril.task import Task
 from toril.worker.pool import Pools, TimedOut
 
@@ -49,8 +50,8 @@ class Executor:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:
             return Failed(run, f"its options cannot be read: {error}", None, KEEP_FAILED)
-        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
-            return Completed(run, "null", policy.keep_completed)
+        if (outcome := self._without_running(record, run, policy)) is not None:
+            return outcome
         try:
             task, arguments = self._resolve(record)
         except (UnknownTask, InvalidArguments) as error:
@@ -64,6 +65,15 @@ class Executor:
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a task raises is its outcome)
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
+
+    def _without_running(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
+        """Return what becomes of a job that must not run: a child has failed it, or it is a tick to be skipped."""
+        if record.deferred:
+            log.error("job %s (%s) failed for good: %s", run.id, record.name, record.deferred)
+            return Failed(run, record.deferred, None, policy.keep_failed)
+        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
+            return Completed(run, "null", policy.keep_completed)
+        return None
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""
@@ -86,7 +96,7 @@ class Executor:
         timeout = policy.timeout
         if task.process:
             return await self._pools.in_process(task, record.data, timeout)
-        first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
+        first = (JobContext(record, policy, hear, self._app),) if task.arguments.wants_context else ()
         if not task.is_async:
             result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
         elif timeout is None:
@@ -101,6 +111,8 @@ class Executor:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
+        if isinstance(error, WaitForChildren):
+            return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
         reason, stack = _describe(error), _stack(record, error)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts

@@ -8,6 +8,7 @@ from toril.errors import InvalidOption
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 from toril.store.base import Page, QueueInfo
+from toril.store.sqlite import flows
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
 
@@ -100,5 +101,6 @@ def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | 
     waiting = sum(1 for move in moves if move[0] == WAITING)
     tx.count(queue, {old: -len(moves), WAITING: waiting, PRIORITIZED: len(moves) - waiting})
     tx.tell_all(queue, "waiting", [[row[2], state] for row in chosen])
+    flows.retried(tx, [row[0] for row in chosen])
     tx.ready.add(queue)
     return [row[2] for row in chosen]

@@ -16,6 +16,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "failed": ("jobId", "failedReason"),
     "delayed": ("jobId", "delay", "failedReason"),
     "waiting": ("jobId", "prev"),
+    "waiting-children": ("jobId", "prev"),
     "stalled": ("jobId", "worker"),
     "progress": ("jobId", "data"),
 }

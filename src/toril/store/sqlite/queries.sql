@@ -44,18 +44,21 @@ UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
 FROM json_each(:outcomes) AS o
 WHERE job.id = json_extract(o.value, '$[0]') AND +queue = :queue AND +state = 4
   AND starts = json_extract(o.value, '$[1]')
-RETURNING job.id, starts;
+  AND (children = 0 OR NOT EXISTS (SELECT 1 FROM child WHERE child.parent = job.id AND child.state IN (0, 3)))
+RETURNING job.id, starts, job.parent;
 
 -- name: complete_and_remove
 DELETE FROM job
 WHERE +queue = :queue AND +state = 4 AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(:outcomes))
   AND (id, starts) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
-RETURNING id, starts, logs;
+  AND (children = 0 OR NOT EXISTS (SELECT 1 FROM child WHERE child.parent = job.id AND child.state IN (0, 3)))
+RETURNING id, starts, parent, logs, children;
 
 -- name: fail
 UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
-  reason = :reason, stack = coalesce(:stack, stack)
-WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+  reason = :reason, stack = coalesce(:stack, stack), deferred = NULL
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run
+RETURNING parent;
 
 -- name: put_back
 -- An active job leaves its run for another place.
@@ -66,6 +69,9 @@ WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 -- name: run_is_current
 SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
+-- name: run_options
+SELECT opts, deferred FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+
 -- name: lost_runs
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:runs)
 WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = json_extract(value, '$[0]') AND state = 4
@@ -74,15 +80,15 @@ WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = json_extract(value, '$[0]') AND s
 -- name: trim_by_count
 DELETE FROM job WHERE id IN (
   SELECT id FROM job WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT :surplus)
-RETURNING id, logs;
+RETURNING id, logs, parent, children;
 
 -- name: trim_by_age
 DELETE FROM job WHERE id IN (
   SELECT id FROM job WHERE queue = :queue AND state = :state AND rank <= :before ORDER BY rank, id LIMIT 1000)
-RETURNING id, logs;
+RETURNING id, logs, parent, children;
 
 -- name: remove_job
-DELETE FROM job WHERE id = :row RETURNING id, logs;
+DELETE FROM job WHERE id = :row RETURNING id, logs, parent, children;
 
 -- name: remove_logs
 DELETE FROM log WHERE job = ?;
@@ -102,7 +108,10 @@ UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NU
 -- name: ready_jobs
 -- What a step is about to take, as JobRecord reads it once it is taken.
 SELECT coalesce(key, CAST(id AS TEXT)), :name, name, data, opts, 'active', priority, added, NULL, starts + 1, attempts,
-  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, id, rank
+  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick,
+  CASE WHEN parent IS NOT NULL THEN (SELECT queue.name || ':' || coalesce(p.key, CAST(p.id AS TEXT))
+    FROM job AS p JOIN queue ON queue.id = p.queue WHERE p.id = job.parent) END,
+  deferred, id, rank
 FROM job WHERE queue = :queue AND state = :state ORDER BY rank LIMIT :want;
 
 -- name: take
@@ -114,8 +123,72 @@ WHERE queue = :queue AND state = :state AND rank <= :last;
 -- Not run by itself: the columns of JobRecord.
 SELECT coalesce(job.key, CAST(job.id AS TEXT)), queue.name, job.name, job.data, job.opts, job.state, job.priority,
   job.added, CASE job.state WHEN 2 THEN job.rank END, job.starts, job.attempts, job.stalls, job.started, job.finished,
-  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.id, job.rank
+  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick,
+  (SELECT q.name || ':' || coalesce(p.key, CAST(p.id AS TEXT)) FROM job AS p JOIN queue AS q ON q.id = p.queue
+    WHERE p.id = job.parent),
+  job.deferred, job.id, job.rank
 FROM job JOIN queue ON queue.id = job.queue;
+
+-- name: insert_node
+INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, parent, children)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_child
+INSERT OR IGNORE INTO child (parent, job, state, policy, queue, key, name, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: job_to_adopt
+SELECT job.id, parent, state, name, result, EXISTS (SELECT 1 FROM job AS p WHERE p.id = job.parent) FROM job
+WHERE queue = :queue AND key = :key;
+
+-- name: adopt
+UPDATE job SET parent = ? WHERE id = ?;
+
+-- name: more_children
+UPDATE job SET children = children + :count WHERE id = :row;
+
+-- name: parent_of
+SELECT parent FROM job WHERE id = :row;
+
+-- name: settle_child
+UPDATE child SET state = ?, value = ? WHERE parent = ? AND job = ? AND state = 0;
+
+-- name: pending_child
+SELECT policy, queue.name || ':' || coalesce(key, CAST(job AS TEXT)) FROM child JOIN queue ON queue.id = child.queue
+WHERE parent = :parent AND job = :row AND state = 0;
+
+-- name: open_child
+-- What keeps a parent from being completed: a child that failed it, or one that it waits for.
+SELECT state, queue.name || ':' || coalesce(key, CAST(job AS TEXT)) FROM child JOIN queue ON queue.id = child.queue
+WHERE parent = :row AND state IN (0, 3) ORDER BY state DESC LIMIT 1;
+
+-- name: has_pending
+SELECT 1 FROM child WHERE parent = :row AND state = 0 LIMIT 1;
+
+-- name: drop_child
+DELETE FROM child WHERE parent = :parent AND job = :row AND state = 0;
+
+-- name: forget_children
+DELETE FROM child WHERE parent = :row;
+
+-- name: reopen_child
+UPDATE child SET state = 0, value = NULL WHERE parent = :parent AND job = :row;
+
+-- name: parent_to_release
+SELECT queue.name, state, priority, opts, starts, coalesce(job.key, CAST(job.id AS TEXT))
+FROM job JOIN queue ON queue.id = job.queue WHERE job.id = :row;
+
+-- name: defer_failure
+UPDATE job SET deferred = :reason WHERE id = :row AND state NOT IN (5, 6);
+
+-- name: kin_among
+SELECT id, coalesce(key, CAST(id AS TEXT)), queue, state, parent, children FROM job
+WHERE id IN (SELECT value FROM json_each(:rows)) AND (parent IS NOT NULL OR children > 0);
+
+-- name: read_children
+SELECT coalesce(child.key, CAST(child.job AS TEXT)), queue.name, child.name, job.state, coalesce(job.children, 0),
+  child.state, child.value
+FROM child JOIN queue ON queue.id = child.queue LEFT JOIN job ON job.id = child.job
+WHERE child.parent = :row ORDER BY child.job;
 
 -- name: insert_log
 INSERT INTO log (job, line, text) VALUES (?, ?, ?);

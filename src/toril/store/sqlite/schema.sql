@@ -43,12 +43,28 @@ CREATE TABLE job (
   reason   TEXT,
   stack    TEXT,                        -- JSON list
   schedule TEXT,                        -- the schedule that made it
-  tick     INTEGER                      -- and the time it was made for
+  tick     INTEGER,                     -- and the time it was made for
+  parent   INTEGER,                     -- job.id of the job that waits for it
+  children INTEGER NOT NULL DEFAULT 0,  -- rows in child that it may have
+  deferred TEXT                         -- why it fails as soon as it is taken
 );
 -- rank: waiting = sequence number, negative at the front; prioritized = priority * 2^40 + the same; delayed = due time;
 -- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
 CREATE INDEX job_place ON job (queue, state, rank);
 CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
+
+CREATE TABLE child (
+  parent INTEGER NOT NULL,              -- job.id
+  job    INTEGER NOT NULL,              -- job.id; this row outlives that job
+  state  INTEGER NOT NULL,              -- 0 pending 1 processed 2 failed and the parent goes on 3 failed and the parent fails
+  policy TEXT,                          -- what its failure means: fpof cpof idof rdof; NULL: the parent waits on
+  queue  INTEGER NOT NULL,
+  key    TEXT,
+  name   TEXT NOT NULL,
+  value  TEXT,                          -- result (JSON) or reason
+  PRIMARY KEY (parent, job)
+) WITHOUT ROWID;
+CREATE INDEX child_state ON child (parent, state);
 
 CREATE TABLE log (
   job  INTEGER NOT NULL,

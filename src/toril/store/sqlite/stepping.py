@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from toril.errors import WrongState
 from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.base import Awaiting, Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.sqlite import flows
+from toril.store.sqlite.planting import plant
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
     ACTIVE,
@@ -16,6 +19,8 @@ from toril.store.sqlite.transaction import (
     FAILED,
     PRIORITIZED,
     WAITING,
+    WAITING_CHILDREN,
+    Row,
     Transaction,
 )
 
@@ -68,6 +73,8 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Ru
                 refused += _fail(tx, queue, outcome)
             case Delayed() | Released():
                 refused += _put_back(tx, queue, outcome)
+            case Awaiting():
+                refused += _await(tx, queue, outcome)
     for keep, group in completed.items():
         refused += _complete(tx, queue, group, keep)
     return refused
@@ -77,25 +84,38 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        tx.forget_logs([(row, logs) for row, _, logs in done])
+        _forget(tx, [(row[0], row[3], None, row[4]) for row in done])
     else:
         done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
     refused: list[Run] = []
     if len(done) < len(group):
         current = {(row[0], row[1]) for row in done}
-        refused = [run for run, _, _ in group if (run.token, run.number) not in current]
-        accepted = [outcome for outcome in group if outcome.run not in refused]
-        body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
+        others = {run for run, _, _ in group if (run.token, run.number) not in current}
+        group = [outcome for outcome in group if outcome.run not in others]
+        refused = [run for run in others if not _fail_for_child(tx, queue, run)]
+        body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if done:
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)
+        if parents := {row[0]: row[2] for row in done if row[2] is not None}:
+            results = {run.token: result for run, result, _ in group}
+            flows.completed(tx, [(parent, row, results[row]) for row, parent in parents.items()])
         trim(tx, queue, COMPLETED, keep)
     return refused
 
 
+def _fail_for_child(tx: Transaction, queue: int, run: Run) -> bool:
+    """Fail a job that returned although a child keeps it from being completed; False if the run was over."""
+    found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
+    reason = flows.obstacle(tx, int(run.token)) if found else None
+    if reason is None:
+        return False
+    return not _fail(tx, queue, Failed(run, reason, None, Policy.from_json(found[0][0]).keep_failed))
+
+
 def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list[Run]:
     run, reason, stack, keep, attempts = outcome
-    changed = tx.run(
+    failed = tx.rows(
         "fail",
         row=run.token,
         run=run.number,
@@ -106,12 +126,14 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
         attempts=attempts,
         stalls=stalls,
     )
-    if not changed.rowcount:
+    if not failed:
         return [run]
     tx.count(queue, {ACTIVE: -1, FAILED: 1})
     tx.tell(queue, "failed", dump([[run.id, reason]]))
+    if failed[0][0] is not None:
+        flows.failed(tx, failed[0][0], int(run.token), reason)
     if keep.count == 0:
-        tx.forget_logs(tx.rows("remove_job", row=run.token))
+        _forget(tx, tx.rows("remove_job", row=run.token))
         tx.count(queue, {FAILED: -1})
     trim(tx, queue, FAILED, keep)
     return []
@@ -149,6 +171,24 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
     return []
 
 
+def _await(tx: Transaction, queue: int, outcome: Awaiting) -> list[Run]:
+    """An active job leaves its run for the place where it waits for its children."""
+    run, nodes = outcome
+    found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
+    if not found:
+        return [run]
+    try:
+        plant(tx, nodes, int(run.token))
+    except WrongState as error:
+        return _fail(tx, queue, Failed(run, str(error), None, Policy.from_json(found[0][0]).keep_failed))
+    if found[0][1] or not flows.pending(tx, int(run.token)):  # or a child has failed it: taken again it fails
+        return _put_back(tx, queue, Released(run))
+    tx.many("move", [(WAITING_CHILDREN, tx.now, run.token)])
+    tx.count(queue, {ACTIVE: -1, WAITING_CHILDREN: 1})
+    tx.tell(queue, "waiting-children", dump([[run.id, "active"]]))
+    return []
+
+
 def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
     """Remove the oldest ended jobs of a state beyond what is to be kept."""
     if keep.age is not None:
@@ -160,9 +200,16 @@ def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
             _removed(tx, queue, state, tx.rows("trim_by_count", queue=queue, state=state, surplus=surplus))
 
 
-def _removed(tx: Transaction, queue: int, state: int, rows: list[tuple[int, int]]) -> None:
-    tx.forget_logs(rows)
+def _removed(tx: Transaction, queue: int, state: int, rows: list[Row]) -> None:
     tx.count(queue, {state: -len(rows)})
+    _forget(tx, rows)
+
+
+def _forget(tx: Transaction, rows: list[Row]) -> None:
+    """Remove what belonged to jobs that are gone: rows of (job, log lines, parent, children)."""
+    tx.forget_logs(rows)
+    if kin := [(row[0], row[2], row[3]) for row in rows if row[2] is not None or row[3]]:
+        flows.removed(tx, kin)
 
 
 def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from toril.clock import Clock
-from toril.job import JobRecord, JobState, NewJob
+from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.store.base import (
     Event,
     Note,
@@ -22,7 +22,7 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, control, leases, listening, scheduling, stepping
+from toril.store.sqlite import adding, control, family, leases, listening, planting, scheduling, stepping
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -106,6 +106,10 @@ class SqliteStore:
         """See Store.add."""
         return await self._write(adding.add, jobs, weight=len(jobs))
 
+    async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
+        """See Store.add_flow."""
+        return await self._write(planting.add_flow, nodes, parent, weight=len(nodes))
+
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
@@ -146,6 +150,10 @@ class SqliteStore:
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         """See Store.get."""
         return await self._look(control.get, queue, job_id)
+
+    async def children(self, queue: str, job_id: str) -> Sequence[ChildRecord]:
+        """See Store.children."""
+        return await self._look(family.children, queue, job_id)
 
     async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
         """See Store.list."""

@@ -1,0 +1,22 @@
+"""What is asked of a flow."""
+
+from __future__ import annotations
+
+from toril.job import ChildRecord, JobState
+from toril.store.sqlite.control import get
+from toril.store.sqlite.transaction import Transaction
+
+__all__ = ["children"]
+
+_STATES = tuple(JobState)
+_ENDED = (None, "completed", "failed", "failed")  # by the state of a row in child
+
+
+def children(tx: Transaction, queue: str, job_id: str) -> list[ChildRecord]:
+    """Return a job's children, in the order in which they were added."""
+    job = get(tx, queue, job_id)
+    rows = tx.rows("read_children", row=job.token) if job is not None else []
+    return [
+        ChildRecord(child, name, task, None if state is None else _STATES[state], count, _ENDED[ended], value)
+        for child, name, task, state, count, ended, value in rows
+    ]

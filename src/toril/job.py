@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from toril.errors import InvalidOption
 from toril.json import clean
 
-__all__ = ["TRANSITIONS", "ChildRecord", "JobRecord", "JobState", "NewJob", "Node", "check_job_id", "check_name"]
+__all__ = [
+    "FAILURE_FLAGS",
+    "TRANSITIONS",
+    "ChildRecord",
+    "IfFailed",
+    "JobRecord",
+    "JobState",
+    "NewJob",
+    "Node",
+    "check_job_id",
+    "check_name",
+]
 
 
 class JobState(StrEnum):
@@ -39,6 +50,15 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: _READY | {JobState.WAITING_CHILDREN},  # retried by hand; its children may have been before it
 }
 """The only list of edges; whatever else happens to a job is its removal."""
+
+
+IfFailed = Literal["wait", "fail_parent", "continue_parent", "ignore_dependency", "remove_dependency"]
+FAILURE_FLAGS: dict[IfFailed, str] = {  # BullMQ's short words; where it finds several, the first counts
+    "fail_parent": "fpof",
+    "continue_parent": "cpof",
+    "ignore_dependency": "idof",
+    "remove_dependency": "rdof",
+}
 
 
 class NewJob(NamedTuple):

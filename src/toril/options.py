@@ -12,15 +12,13 @@ from typing import Any, Literal, TypedDict, get_args
 
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
-from toril.job import check_job_id
+from toril.job import FAILURE_FLAGS, IfFailed, check_job_id
 from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
 
 __all__ = [
-    "FAILURE_FLAGS",
     "KEEP_COMPLETED",
     "KEEP_FAILED",
-    "IfFailed",
     "Keep",
     "Options",
     "Policy",
@@ -30,13 +28,6 @@ __all__ = [
     "resolve",
 ]
 
-IfFailed = Literal["wait", "fail_parent", "continue_parent", "ignore_dependency", "remove_dependency"]
-FAILURE_FLAGS: dict[IfFailed, str] = {  # BullMQ's short words; where it finds several, the first counts
-    "fail_parent": "fpof",
-    "continue_parent": "cpof",
-    "ignore_dependency": "idof",
-    "remove_dependency": "rdof",
-}
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
 DAY = 86_400
 

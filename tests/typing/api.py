@@ -9,7 +9,22 @@ from typing import Any, Literal, TypedDict, assert_type
 
 from pydantic import BaseModel
 
-from toril import Call, Exponential, Fixed, Job, JobContext, JobState, Keep, Queue, Snooze, Task, Toril, Worker
+from toril import (
+    Call,
+    Exponential,
+    Fixed,
+    Flow,
+    Job,
+    JobContext,
+    JobState,
+    Keep,
+    Queue,
+    Snooze,
+    Task,
+    Toril,
+    WaitForChildren,
+    Worker,
+)
 
 app = Toril("sqlite:///jobs.db")
 
@@ -146,6 +161,25 @@ async def enqueue_many() -> None:
     assert_type(await app.enqueue_many(calls), list[Job[Any]])
     either: list[Call[str | bool]] = [render.call("a.pdf"), prime.call(2)]
     assert_type(await app.enqueue_many(either), list[Job[str | bool]])
+
+
+@app.task
+async def bundle(job: JobContext, paths: list[str]) -> str:
+    children = await job.children()
+    if not children:
+        raise WaitForChildren(render.call(path) for path in paths)
+    assert_type(children.results(render), list[str])
+    assert_type(await job.add_children([prime.call(2)]), list[Job[bool]])
+    return ", ".join(child.reason or "" for child in children.failed)
+
+
+async def enqueue_flow() -> None:
+    parts = [prime.using(if_failed="ignore_dependency").call(n) for n in range(3)]
+    job = await app.enqueue_flow(Flow(bundle.call([]), [render.call("a.pdf"), Flow(digest.call(), parts)]))
+    assert_type(job, Job[str])
+    assert_type([child.job for child in await job.children()], list[Job[Any]])
+    assert_type([node.state for node in await job.tree()], list[JobState | None])
+    assert_type(await job.parent(), Job[Any] | None)
 
 
 def enqueue_from_blocking_code() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from toril import Exponential, Job, JobContext, Toril
+from toril import Exponential, Flow, Job, JobContext, Toril
 
 app = Toril("sqlite:///jobs.db")
 
@@ -30,6 +30,7 @@ async def forget_to_await() -> None:
     render.enqueue("a.pdf")  # flagged: unused-coroutine, reportUnusedCoroutine
     report.using(priority=1).enqueue(date(2027, 1, 1))  # flagged: unused-coroutine, reportUnusedCoroutine
     app.enqueue_many([render.call("a.pdf")])  # flagged: unused-coroutine, reportUnusedCoroutine
+    app.enqueue_flow(Flow(render.call("a.pdf"), []))  # flagged: unused-coroutine, reportUnusedCoroutine
     app.queue("emails").add("welcome")  # flagged: unused-coroutine, reportUnusedCoroutine
     app.queue("emails").pause()  # flagged: unused-coroutine, reportUnusedCoroutine
     job = await render.enqueue("a.pdf")

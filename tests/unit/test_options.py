@@ -110,7 +110,7 @@ def test_delay_and_run_at_exclude_each_other():
 
 def test_a_misspelt_option_is_refused_with_a_hint():
     with pytest.raises(
-        InvalidOption, match=r"^attemps: no such option \(known: attempts, .*job_id\); did you mean attem"
+        InvalidOption, match=r"^attemps: no such option \(known: attempts, .*job_id.*\); did you mean attem"
     ):
         resolve({"attemps": 3})
     with pytest.raises(InvalidOption, match=r"^colour: no such option \(known: [^;]*$"):
@@ -161,12 +161,15 @@ def test_opts_are_bullmqs_words():
     policy = resolve(
         {"attempts": 3, "backoff": Exponential(5.0, jitter=0.5), "priority": 2, "lifo": True, "timeout": 1.5},
         {"keep_completed": 100, "keep_failed": Keep(5, 3600), "max_stalls": 1, "delay": 5, "job_id": "a"},
+        {"if_failed": "fail_parent"},
     )
     assert json.loads(policy.to_json()) == {
         "attempts": 3,
         "backoff": {"type": "exponential", "delay": 5000, "jitter": 0.5},
         "priority": 2,
+        "delay": 5000,
         "lifo": True,
+        "fpof": True,
         "removeOnComplete": {"count": 100},
         "removeOnFail": {"age": 3600, "count": 5},
         "toril": {"stalls": 1, "timeout": 1500},
@@ -194,7 +197,9 @@ keeps = st.builds(Keep, st.none() | st.integers(1, 10**6), st.none() | st.intege
         keep_completed=keeps,
         keep_failed=keeps,
         max_stalls=st.integers(0, 9),
+        delay=milliseconds,
         lifo=st.booleans(),
+        if_failed=st.sampled_from(["wait", "fail_parent", "continue_parent", "ignore_dependency", "remove_dependency"]),
         missed=st.sampled_from([None, "skip", "all"]),
     )
 )
@@ -225,7 +230,8 @@ def test_a_rule_of_the_tasks_own_is_left_to_the_task():
             Policy(keep_completed=Keep(None, 3600), keep_failed=Keep(5, LONGEST)),
         ),
         ('{"priority":7,"lifo":true,"delay":5,"jobId":"x","kl":9,"toril":{}}',
-         Policy(priority=7, lifo=True, keep_completed=Keep(), keep_failed=Keep())),
+         Policy(priority=7, delay=0.005, lifo=True, keep_completed=Keep(), keep_failed=Keep())),
+        ('{"fpof":true,"idof":true}', Policy(if_failed="fail_parent", keep_completed=Keep(), keep_failed=Keep())),
     ],
 )  # fmt: skip
 def test_what_node_writes(opts, policy):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from toril.job import JobState
+from toril.job import FAILURE_FLAGS, JobState
 from toril.json import dump
-from toril.options import FAILURE_FLAGS, Policy
+from toril.options import Policy
 from toril.store.sqlite.transaction import DELAYED, WAITING_CHILDREN, Row, Transaction
 
 __all__ = ["PENDING", "PROCESSED", "completed", "failed", "obstacle", "pending", "release", "removed", "retried"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from toril.errors import WrongState
-from toril.job import NewJob, Node
-from toril.options import FAILURE_FLAGS, Policy
+from toril.job import FAILURE_FLAGS, NewJob, Node
+from toril.options import Policy
 from toril.store.base import Run
 from toril.store.sqlite.flows import PENDING, PROCESSED, release
 from toril.store.sqlite.transaction import COMPLETED, DELAYED, WAITING_CHILDREN, Row, Transaction

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import difflib
 import logging
 import os
@@ -12,10 +11,10 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from toril import sync
-from toril.clock import LONGEST, Clock, SystemClock
+from toril.clock import Clock, SystemClock
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
@@ -23,10 +22,11 @@ from toril.events import Listener
 from toril.flow import Flow, nodes_of
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
-from toril.schedule import Cron, Every
+from toril.schedule import Cron
 from toril.store import make_store
-from toril.store.base import ScheduleRecord
 from toril.task import Call, Task, require_loop
+from toril.timetable import Bounds, Plan, Scheduled, scheduled
+from toril.timetable import interval as distance
 
 if TYPE_CHECKING:
     from toril.settings import Settings
@@ -39,7 +39,6 @@ log = logging.getLogger("toril")
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-Missed = Literal["once", "skip", "all"]
 Service = Callable[[], Awaitable[None]]
 
 
@@ -64,7 +63,7 @@ class Toril:
         self.tasks: dict[str, Task[..., Any]] = {}
         self.processors: dict[str, Task[..., Any]] = {}
         self._queues: dict[str, Queue] = {}
-        self._schedules: dict[str, tuple[Task[..., Any], Cron | Every, Missed]] = {}
+        self._schedules: dict[str, tuple[Task[..., Any], Plan]] = {}
         self._services: list[tuple[str, Service]] = []
         self._closers: list[Service] = []
         self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
@@ -140,38 +139,33 @@ class Toril:
 
         return register
 
-    def cron(self, expression: str, *, tz: str | None = None, missed: Missed = "once") -> ScheduleDecorator:
+    def cron(self, expression: str, *, tz: str | None = None, **bounds: Unpack[Bounds]) -> ScheduleDecorator:
         """Run a task (or a function, which becomes one) without arguments at the times that a cron line names.
 
-        tz: IANA zone; default: the application's. missed: what becomes of times at which no worker ran: `once` runs
-        the last one late, `skip` none, `all` each. Raises InvalidSchedule, and ConfigurationError for a task that has
-        a schedule already.
+        tz: IANA zone; default: the application's. bounds: see Bounds. The task's name is the schedule's id. Raises
+        InvalidSchedule, and ConfigurationError for a task that has a schedule already.
         """
-        return self._scheduled(Cron(expression, tz or self.settings.timezone), missed)
+        return self._scheduled(Plan.make(Cron(expression, tz or self.settings.timezone), bounds))
 
-    def every(self, interval: float | timedelta, *, missed: Missed = "once") -> ScheduleDecorator:
+    def every(self, interval: float | timedelta, **bounds: Unpack[Bounds]) -> ScheduleDecorator:
         """Run a task (or a function, which becomes one) without arguments at a fixed distance, first at once.
 
-        interval: seconds or a timedelta, a millisecond at least. missed, and what it raises: as for `cron`.
+        interval: seconds or a timedelta, a millisecond at least. bounds, and what it raises: as for `cron`.
         """
-        seconds = interval.total_seconds() if isinstance(interval, timedelta) else interval
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds <= LONGEST:  # noqa: PLR2004
-            raise InvalidSchedule(f"every: expected seconds (0.001 or more) or a timedelta, got {interval!r}")
-        return self._scheduled(Every(round(seconds * 1000)), missed)
+        return self._scheduled(Plan.make(distance(interval), bounds))
 
-    def _scheduled(self, rule: Cron | Every, missed: Missed) -> ScheduleDecorator:
-        if missed not in {"once", "skip", "all"}:
-            raise InvalidSchedule(f"missed: expected once, skip or all, got {missed!r}")
-
+    def _scheduled(self, plan: Plan) -> ScheduleDecorator:
         def schedule(function: Callable[..., Any]) -> Task[..., Any]:
             task: Task[..., Any] = function if isinstance(function, Task) else self.task(function)
             if task.name in self._schedules:
                 raise ConfigurationError(f"task {task.name}: has a schedule already; give each schedule a task")
             try:
-                task.call()
+                plan.record(task.name, task.call(), declared=True)
             except InvalidArguments as error:
-                raise ConfigurationError(f"task {task.name}: a schedule has no arguments to give: {error}") from None
-            self._schedules[task.name] = (task, rule, missed)
+                raise ConfigurationError(
+                    f"task {task.name}: a decorator has no arguments to give ({error}); use app.schedule(...)"
+                ) from None
+            self._schedules[task.name] = (task, plan)
             return task
 
         return ScheduleDecorator(schedule)
@@ -224,6 +218,54 @@ class Toril:
         """
         ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
+
+    async def schedule(
+        self,
+        call: Call[Any],
+        *,
+        id: str,  # noqa: A002
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        tz: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> bool:
+        """Let a call be made at the times of a cron line, or `every` so many seconds, until `unschedule(id)`.
+
+        A schedule of that id is changed; if it is stored so already, nothing is touched and this returns False.
+        Raises InvalidSchedule, InvalidOption, StoreUnavailable.
+        """
+        if (cron is None) == (every is None):
+            raise InvalidSchedule("cron, every: expected one of them")
+        if tz is not None and cron is None:
+            raise InvalidSchedule("tz: belongs to cron")
+        rule = Cron(cron, tz or self.settings.timezone) if cron is not None else distance(every or 0)
+        plan = Plan.make(rule, bounds)
+        if plan.end is not None and plan.end < self.clock.now():
+            raise InvalidSchedule(f"end: expected a moment to come, got {bounds['end']!r}")
+        record = plan.record(id, call, declared=False)
+        return await self.store.put_schedule(record, immediately=plan.immediately)
+
+    async def unschedule(self, schedule_id: str) -> bool:
+        """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id."""
+        return await self.store.remove_schedule(schedule_id)
+
+    async def schedules(self) -> list[Scheduled]:
+        """Return all schedules of the store, by id, with their next and last times."""
+        return [scheduled(info) for info in await self.store.schedules()]
+
+    async def prune_schedules(self, queues: Iterable[str] | None = None) -> list[str]:
+        """Remove schedules that code once declared and this application does not; return their ids.
+
+        queues: whose schedules to look at, default those that the application serves: other applications may share
+        the store. What `schedule` has made stays.
+        """
+        looked_at = set(self.served_queues() if queues is None else queues)
+        stale = [
+            info.schedule.id
+            for info in await self.store.schedules()
+            if info.schedule.declared and info.schedule.id not in self._schedules and info.schedule.queue in looked_at
+        ]
+        return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
@@ -316,8 +358,8 @@ class Toril:
         """Return the queues that the application's tasks and processors name, by name."""
         return sorted({task.queue.name for task in self.tasks.values()} | set(self.processors))
 
-    def declared_schedules(self) -> list[tuple[Task[..., Any], Cron | Every, Missed]]:
-        """Return the declared schedules: task, rule, what becomes of missed times."""
+    def declared_schedules(self) -> list[tuple[Task[..., Any], Plan]]:
+        """Return the schedules that code declares: task and plan."""
         return list(self._schedules.values())
 
     def services_for(self, queues: Iterable[str]) -> list[Service]:
@@ -327,8 +369,9 @@ class Toril:
 
     async def put_schedules(self) -> None:
         """See that every declared schedule is stored as declared; what is so already is not touched."""
-        for task, rule, missed in self._schedules.values():
-            await self.store.put_schedule(_schedule_record(task, rule, missed))
+        for task, plan in self._schedules.values():
+            record = plan.record(task.name, task.call(), declared=True)
+            await self.store.put_schedule(record, immediately=plan.immediately)
 
 
 def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
@@ -337,12 +380,6 @@ def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
         if not isinstance(call, Call):
             raise InvalidJob(f"enqueue_many: expected calls, such as task.call(…), got {call!r}")
     return listed
-
-
-def _schedule_record(task: Task[..., Any], rule: Cron | Every, missed: Missed) -> ScheduleRecord:
-    policy = dataclasses.replace(task.policy, missed=None if missed == "once" else missed)
-    cron, tz, every = (rule.expression, rule.tz, None) if isinstance(rule, Cron) else (None, None, rule.milliseconds)
-    return ScheduleRecord(task.name, task.queue.name, cron, tz, every, missed, task.name, "{}", policy.to_json())
 
 
 def _report_end(running: asyncio.Task[None]) -> None:

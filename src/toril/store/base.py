@@ -25,6 +25,7 @@ __all__ = [
     "QueueInfo",
     "Released",
     "Run",
+    "ScheduleInfo",
     "ScheduleRecord",
     "Step",
     "Store",
@@ -145,7 +146,7 @@ class WorkerInfo(NamedTuple):
 
 
 class ScheduleRecord(NamedTuple):
-    """A schedule as declared: `cron` (with `tz`) or `every` milliseconds, and the job that it makes."""
+    """A schedule as given: `cron` (with `tz`) or `every` milliseconds, its bounds, and the job that it makes."""
 
     id: str
     queue: str
@@ -156,6 +157,19 @@ class ScheduleRecord(NamedTuple):
     name: str
     data: str
     opts: str
+    start: int | None = None  # no tick before
+    end: int | None = None  # nor after
+    limit: int | None = None  # ticks at most
+    declared: bool = False  # by code, at the start of a worker
+
+
+class ScheduleInfo(NamedTuple):
+    """A schedule and how far it is."""
+
+    schedule: ScheduleRecord
+    next: int | None  # the tick whose job waits; None: there is none any more
+    last: int | None  # the tick whose job was taken last
+    ticks: int  # made since the schedule was last changed
 
 
 class Store(Protocol):
@@ -236,10 +250,16 @@ class Store(Protocol):
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
 
-    async def put_schedule(self, schedule: ScheduleRecord) -> bool:
-        """The schedule is as given and has its next job; return False if it was so already and nothing changed."""
+    async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
+        """The schedule is as given and has its next job, made for now if it is new or changed and `immediately` is
+        set; return False if it was so already and nothing changed. A tick that is overdue stays, unless missed ones
+        are skipped.
+        """
 
-    async def schedules(self) -> Sequence[ScheduleRecord]:
+    async def remove_schedule(self, schedule_id: str) -> bool:
+        """The schedule makes no more jobs; one that is ready stays. Return False if there was none."""
+
+    async def schedules(self) -> Sequence[ScheduleInfo]:
         """Return all schedules, by id."""
 
     async def cursor(self) -> int:

@@ -27,8 +27,8 @@ def banner(app: Toril, queues: Mapping[str, int]) -> Iterator[str]:
     for queue, processor in app.processors.items():
         if queue in queues:
             yield f"  any other name [{queue}] → {processor.name}  {describe(processor.policy)}"
-    for task, rule, missed in app.declared_schedules():
-        yield f"  {task.name} runs {_times(rule)}; missed times: {missed}"
+    for task, plan in app.declared_schedules():
+        yield f"  {task.name} runs {_times(plan.rule)}; missed times: {plan.missed}"
 
 
 def describe(policy: Policy) -> str:

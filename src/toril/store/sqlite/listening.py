@@ -18,6 +18,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "waiting": ("jobId", "prev"),
     "waiting-children": ("jobId", "prev"),
     "stalled": ("jobId", "worker"),
+    "removed": ("jobId", "prev"),
     "progress": ("jobId", "data"),
 }
 

@@ -233,21 +233,30 @@ SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
 
 -- name: read_schedule
-SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts
+SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts, start, until, most, declared,
+  tick, last, ticks
 FROM schedule JOIN queue ON queue.id = schedule.queue WHERE schedule.id = :id;
 
 -- name: all_schedules
-SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts
-FROM schedule JOIN queue ON queue.id = schedule.queue ORDER BY schedule.id;
+SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, schedule.data, schedule.opts, start, until,
+  most, declared, CASE WHEN job.state IN (0, 1, 2) THEN schedule.tick END, last, ticks
+FROM schedule JOIN queue ON queue.id = schedule.queue
+LEFT JOIN job ON job.queue = schedule.queue AND job.key = 'repeat:' || schedule.id || ':' || schedule.tick
+ORDER BY schedule.id;
 
--- name: pending_tick
--- The job that a schedule has made and that nobody has taken; ids of ticks are BullMQ's, repeat:<schedule>:<ms>.
-SELECT id, logs, state, tick FROM job
-WHERE queue = :queue AND key >= :first AND key < :last AND state IN (0, 1, 2, 4);
+-- name: waiting_tick
+SELECT id, logs, state FROM job WHERE queue = :queue AND key = :key AND state IN (0, 1, 2);
 
 -- name: put_schedule
-INSERT OR REPLACE INTO schedule (id, queue, cron, tz, every, missed, name, data, opts)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO schedule
+  (id, queue, cron, tz, every, missed, name, data, opts, start, until, most, declared, tick, last, ticks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: advance_schedule
+UPDATE schedule SET tick = :tick, last = :last, ticks = ticks + :more WHERE id = :id;
+
+-- name: remove_schedule
+DELETE FROM schedule WHERE id = :id;
 
 -- name: insert_event
 INSERT INTO event (queue, kind, at, body) VALUES (?, ?, ?, ?);

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from toril.job import JobRecord
+from toril.job import JobRecord, JobState
+from toril.json import dump
 from toril.options import Policy
 from toril.schedule import Cron, Every, Schedule
-from toril.store.base import ScheduleRecord
-from toril.store.sqlite.transaction import ACTIVE, DELAYED, PRIORITIZED, WAITING, Transaction
+from toril.store.base import ScheduleInfo, ScheduleRecord
+from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
 
-__all__ = ["advance", "put_schedule", "schedules"]
+__all__ = ["advance", "put_schedule", "remove_schedule", "schedules"]
+
+_STATES = tuple(JobState)
 
 
 def advance(tx: Transaction, job: JobRecord) -> None:
@@ -16,43 +19,93 @@ def advance(tx: Transaction, job: JobRecord) -> None:
     found = tx.rows("read_schedule", id=job.schedule)
     if not found or job.tick is None:
         return
-    schedule = ScheduleRecord(*found[0])
-    _make(tx, schedule, _next(schedule, job.tick, tx.now))
+    info = _info(found[0])
+    if info.next != job.tick:  # a further run of a tick, which made the next one when it was first taken
+        return
+    schedule = info.schedule
+    over = schedule.limit is not None and info.ticks >= schedule.limit
+    tick = None if over else _make(tx, schedule, _next(schedule, job.tick, tx.now))
+    tx.run("advance_schedule", id=schedule.id, tick=tick, last=job.tick, more=int(tick is not None))
 
 
-def put_schedule(tx: Transaction, schedule: ScheduleRecord) -> bool:
+def put_schedule(tx: Transaction, schedule: ScheduleRecord, immediately: bool) -> bool:
     """Store a schedule and see that it has a job; touch nothing if it is stored so already."""
     found = tx.rows("read_schedule", id=schedule.id)
-    same = bool(found) and ScheduleRecord(*found[0]) == schedule
-    queue = tx.queue(found[0][1] if found else schedule.queue)
-    prefix = f"repeat:{schedule.id}:"
-    pending = tx.rows("pending_tick", queue=queue, first=prefix, last=prefix[:-1] + ";")
-    if same and pending:
+    old = _info(found[0]) if found else ScheduleInfo(schedule, None, None, 0)
+    same = bool(found) and old.schedule == schedule
+    waiting = _waiting(tx, old)
+    if same and (waiting or old.next is None):
         return False
-    tx.many("put_schedule", [(schedule.id, tx.queue(schedule.queue), *schedule[2:])])
-    for row, logs, state, tick in pending:
-        overdue = tick <= tx.now and schedule.missed != "skip"
-        if state == ACTIVE or overdue:  # it runs, or must not be lost: taking it makes the next by the new rule
-            if state != ACTIVE:
-                return True
-            continue
-        tx.forget_logs([(row, logs)])
-        tx.run("remove_job", row=row)
-        tx.count(queue, {state: -1})
-    rule = _rule(schedule)
-    _make(tx, schedule, rule.first(tx.now) if isinstance(rule, Every) else rule.next_after(tx.now))
+    tick: int | None
+    if waiting and old.next is not None and old.next <= tx.now and schedule.missed != "skip":
+        tick, ticks = old.next, 1  # it must not be lost; taking it makes the next by the new rule
+    else:
+        if waiting:
+            _remove(tx, old, waiting)
+        begin = _next(schedule, old.next, tx.now) if same and old.next else _first(schedule, tx.now, immediately)
+        tick = _make(tx, schedule, begin)
+        ticks = old.ticks * same + (tick is not None)
+    row = (schedule.id, tx.queue(schedule.queue), *schedule[2:], tick, old.last, ticks)
+    tx.many("put_schedule", [row])
     return True
 
 
-def schedules(tx: Transaction) -> list[ScheduleRecord]:
+def remove_schedule(tx: Transaction, schedule_id: str) -> bool:
+    """Forget a schedule and its next job, but not one that is ready."""
+    found = tx.rows("read_schedule", id=schedule_id)
+    if not found:
+        return False
+    info = _info(found[0])
+    waiting = _waiting(tx, info)
+    if waiting and waiting[2] == DELAYED:
+        _remove(tx, info, waiting)
+    tx.run("remove_schedule", id=schedule_id)
+    return True
+
+
+def schedules(tx: Transaction) -> list[ScheduleInfo]:
     """Return all schedules, by id."""
-    return [ScheduleRecord(*row) for row in tx.rows("all_schedules")]
+    return [_info(row) for row in tx.rows("all_schedules")]
+
+
+def _info(row: Row) -> ScheduleInfo:
+    return ScheduleInfo(ScheduleRecord._make((*row[:12], bool(row[12]))), *row[13:])
+
+
+def _key(info: ScheduleInfo) -> str:
+    return f"repeat:{info.schedule.id}:{info.next}"
+
+
+def _waiting(tx: Transaction, info: ScheduleInfo) -> Row | None:
+    """Return the job of the next tick (row, log lines, state) if nobody has taken it."""
+    rows = tx.rows("waiting_tick", queue=tx.queue(info.schedule.queue), key=_key(info))
+    return rows[0] if rows else None
+
+
+def _remove(tx: Transaction, info: ScheduleInfo, job: Row) -> None:
+    """Remove the job of the next tick."""
+    row, _, state = job
+    queue = tx.queue(info.schedule.queue)
+    tx.forget_logs([job])
+    tx.run("remove_job", row=row)
+    tx.count(queue, {state: -1})
+    tx.tell(queue, "removed", dump([[_key(info), _STATES[state]]]))
 
 
 def _rule(schedule: ScheduleRecord) -> Schedule:
     if schedule.every is not None:
         return Every(schedule.every)
     return Cron(schedule.cron or "", schedule.tz or "UTC")
+
+
+def _first(schedule: ScheduleRecord, now: int, immediately: bool) -> int | None:
+    """Return the first tick of a schedule that is new or changed."""
+    rule, start = _rule(schedule), schedule.start
+    if immediately:
+        return now
+    if isinstance(rule, Every):
+        return rule.first(now, start)
+    return rule.next_after(now if start is None else max(now, start - 1))
 
 
 def _next(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
@@ -65,14 +118,16 @@ def _next(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
     return rule.next_after(max(tick, now))
 
 
-def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> None:
-    """Insert the job of one tick, once: its id names the tick."""
-    if tick is None:
-        return
+def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> int | None:
+    """Insert the job of the first tick from `tick` on that has had none, and return that tick; None: it has ended."""
     queue = tx.queue(schedule.queue)
-    key = f"repeat:{schedule.id}:{tick}"
-    if tx.run("find_key", queue=queue, key=key).fetchone():
-        return
+    key = f"repeat:{schedule.id}:{tick}"  # BullMQ's ids of ticks
+    while tick is not None and tx.rows("find_key", queue=queue, key=key):
+        rule = _rule(schedule)
+        tick = rule.anchored(tick).next_after(tick) if isinstance(rule, Every) else rule.next_after(tick)
+        key = f"repeat:{schedule.id}:{tick}"
+    if tick is None or (schedule.end is not None and tick > schedule.end):
+        return None
     number = tx.numbers(1)
     priority = Policy.from_json(schedule.opts).priority
     state, rank = (DELAYED, tick) if tick > tx.now else tx.ready_place(priority, number)
@@ -82,3 +137,4 @@ def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> None:
     tx.tell_all(queue, "added", [key])
     if state in (WAITING, PRIORITIZED):
         tx.ready.add(queue)
+    return tick

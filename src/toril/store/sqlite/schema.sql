@@ -93,7 +93,14 @@ CREATE TABLE schedule (
   missed TEXT NOT NULL,
   name   TEXT NOT NULL,
   data   TEXT NOT NULL,
-  opts   TEXT NOT NULL
+  opts   TEXT NOT NULL,
+  start  INTEGER,
+  until  INTEGER,                       -- no tick after it
+  most   INTEGER,                       -- ticks
+  declared INTEGER NOT NULL,            -- by code
+  tick   INTEGER,                       -- whose job makes the next one when it is taken; NULL: there is none any more
+  last   INTEGER,                       -- the tick before
+  ticks  INTEGER NOT NULL               -- made since the schedule was last changed
 );
 
 CREATE TABLE event (

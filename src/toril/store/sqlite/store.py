@@ -18,6 +18,7 @@ from toril.store.base import (
     Page,
     QueueInfo,
     Run,
+    ScheduleInfo,
     ScheduleRecord,
     Step,
     WorkerInfo,
@@ -185,11 +186,15 @@ class SqliteStore:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
 
-    async def put_schedule(self, schedule: ScheduleRecord) -> bool:
+    async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
-        return await self._write(scheduling.put_schedule, schedule)
+        return await self._write(scheduling.put_schedule, schedule, immediately)
 
-    async def schedules(self) -> Sequence[ScheduleRecord]:
+    async def remove_schedule(self, schedule_id: str) -> bool:
+        """See Store.remove_schedule."""
+        return await self._write(scheduling.remove_schedule, schedule_id)
+
+    async def schedules(self) -> Sequence[ScheduleInfo]:
         """See Store.schedules."""
         return await self._look(scheduling.schedules)
 

@@ -1,0 +1,165 @@
+"""Schedules as an application gives them: rules, bounds, and what they call."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypedDict, get_args
+
+from toril.clock import LONGEST
+from toril.errors import InvalidOption, InvalidSchedule
+from toril.json import clean, decode
+from toril.schedule import Cron, Every
+from toril.store.base import ScheduleInfo, ScheduleRecord
+from toril.task import Call
+
+__all__ = ["Bounds", "Missed", "Plan", "Scheduled", "interval", "scheduled"]
+
+Missed = Literal["once", "skip", "all"]
+_LONGEST_ID = 255
+_OF_ONE_JOB: dict[str, object] = {"delay": 0, "run_at": None, "lifo": False, "job_id": None, "if_failed": "wait"}
+
+
+class Bounds(TypedDict, total=False):
+    """When a schedule begins and ends.
+
+    start, end: moments with a time zone; no tick is before or after them.
+    limit: ticks at most, counted from when the schedule was last changed; one that is skipped counts.
+    immediately: the first tick is now, once, when the schedule is new or changed.
+    missed: what becomes of times at which no worker ran: `once` (default) runs the last one late, `skip` none, `all`
+        each.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    limit: int | None
+    immediately: bool
+    missed: Missed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A rule with its bounds, checked; times in epoch milliseconds."""
+
+    rule: Cron | Every
+    start: int | None = None
+    end: int | None = None
+    limit: int | None = None
+    immediately: bool = False
+    missed: Missed = "once"
+
+    @staticmethod
+    def make(rule: Cron | Every, bounds: Bounds) -> Plan:
+        """Return a plan; raise InvalidSchedule that names the field."""
+        for name in bounds.keys() - Bounds.__annotations__.keys():
+            raise InvalidSchedule(f"{name}: no such option of a schedule (known: {', '.join(Bounds.__annotations__)})")
+        start, end = _moment("start", bounds.get("start")), _moment("end", bounds.get("end"))
+        limit, missed = bounds.get("limit"), bounds.get("missed", "once")
+        if start is not None and end is not None and start > end:
+            raise InvalidSchedule("end: expected a moment after start")
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidSchedule(f"limit: expected a whole number from 1 on, got {limit!r}")
+        if missed not in get_args(Missed):
+            raise InvalidSchedule(f"missed: expected once, skip or all, got {missed!r}")
+        if bounds.get("immediately") and start is not None:
+            raise InvalidSchedule("immediately, start: expected one of them, got both")
+        return Plan(rule, start, end, limit, bool(bounds.get("immediately")), missed)
+
+    def record(self, schedule_id: str, call: Call[Any], *, declared: bool) -> ScheduleRecord:
+        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have."""
+        for name, default in _OF_ONE_JOB.items():
+            if getattr(call.policy, name) != default:
+                raise InvalidOption(f"{name}: belongs to one job, and a schedule makes many")
+        policy = dataclasses.replace(call.policy, missed=None if self.missed == "once" else self.missed)
+        cron = self.rule if isinstance(self.rule, Cron) else None
+        return ScheduleRecord(
+            id=check_schedule_id(schedule_id),
+            queue=call.task.queue.name,
+            cron=cron.expression if cron else None,
+            tz=cron.tz if cron else None,
+            every=self.rule.milliseconds if isinstance(self.rule, Every) else None,
+            missed=self.missed,
+            name=call.task.name,
+            data=call.data,
+            opts=policy.to_json(),
+            start=self.start,
+            end=self.end,
+            limit=self.limit,
+            declared=declared,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A schedule as it stands in the store.
+
+    cron (with tz) or every (seconds): its rule. task, data: what it calls. next: the time of the job that waits (None:
+    it has ended). last: the time of the last job that was taken. ticks: made since it was last changed. declared: by
+    code, not by `app.schedule(...)`.
+    """
+
+    id: str
+    queue: str
+    task: str
+    data: Any
+    cron: str | None
+    tz: str | None
+    every: float | None
+    missed: str
+    start: datetime | None
+    end: datetime | None
+    limit: int | None
+    next: datetime | None
+    last: datetime | None
+    ticks: int
+    declared: bool
+
+
+def scheduled(info: ScheduleInfo) -> Scheduled:
+    """Return a store's schedule as people read it."""
+    found = info.schedule
+    return Scheduled(
+        id=found.id,
+        queue=found.queue,
+        task=found.name,
+        data=decode(found.data),
+        cron=found.cron,
+        tz=found.tz,
+        every=None if found.every is None else found.every / 1000,
+        missed=found.missed,
+        start=_time(found.start),
+        end=_time(found.end),
+        limit=found.limit,
+        next=_time(info.next),
+        last=_time(info.last),
+        ticks=info.ticks,
+        declared=found.declared,
+    )
+
+
+def interval(value: float | timedelta) -> Every:
+    """Return the rule for a fixed distance; raise InvalidSchedule."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds <= LONGEST:  # noqa: PLR2004
+        raise InvalidSchedule(f"every: expected seconds (0.001 or more) or a timedelta, got {value!r}")
+    return Every(round(seconds * 1000))
+
+
+def check_schedule_id(value: str) -> str:
+    """Return the id if every store can carry it; raise InvalidSchedule."""
+    if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_ID or ":" in value or value != clean(value):
+        raise InvalidSchedule(f"id: expected text of 1 to {_LONGEST_ID} characters without a colon, got {value!r}")
+    return value
+
+
+def _moment(name: str, value: datetime | None) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidSchedule(f"{name}: expected a datetime with a time zone, got {value!r}")
+    return round(value.timestamp() * 1000)
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

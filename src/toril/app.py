@@ -25,8 +25,7 @@ from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron
 from toril.store import make_store
 from toril.task import Call, Task, require_loop
-from toril.timetable import Bounds, Plan, Scheduled, scheduled
-from toril.timetable import interval as distance
+from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 
 if TYPE_CHECKING:
     from toril.settings import Settings
@@ -163,7 +162,7 @@ class Toril:
                 plan.record(task.name, task.call(), declared=True)
             except InvalidArguments as error:
                 raise ConfigurationError(
-                    f"task {task.name}: a decorator has no arguments to give ({error}); use app.schedule(...)"
+                    f"task {task.name}: a schedule has no arguments to give: {error}; app.schedule(...) takes some"
                 ) from None
             self._schedules[task.name] = (task, plan)
             return task

@@ -14,7 +14,7 @@ from toril.schedule import Cron, Every
 from toril.store.base import ScheduleInfo, ScheduleRecord
 from toril.task import Call
 
-__all__ = ["Bounds", "Missed", "Plan", "Scheduled", "interval", "scheduled"]
+__all__ = ["Bounds", "Missed", "Plan", "Scheduled", "distance", "scheduled"]
 
 Missed = Literal["once", "skip", "all"]
 _LONGEST_ID = 255
@@ -138,7 +138,7 @@ def scheduled(info: ScheduleInfo) -> Scheduled:
     )
 
 
-def interval(value: float | timedelta) -> Every:
+def distance(value: float | timedelta) -> Every:
     """Return the rule for a fixed distance; raise InvalidSchedule."""
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds <= LONGEST:  # noqa: PLR2004

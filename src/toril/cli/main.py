@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.demo import demo
+from toril.cli.schedules import schedules
 from toril.cli.settings import settings
 from toril.cli.worker import worker
 from toril.errors import TorilError
@@ -18,6 +19,7 @@ app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=F
 app.command()(demo)
 app.command()(worker)
 app.command()(settings)
+app.add_typer(schedules, name="schedules")
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from toril.job import FAILURE_FLAGS, JobState
 from toril.json import dump
 from toril.options import Policy
 from toril.store.sqlite.transaction import DELAYED, WAITING_CHILDREN, Row, Transaction
 
-__all__ = ["PENDING", "PROCESSED", "completed", "failed", "obstacle", "pending", "release", "removed", "retried"]
+__all__ = ["PENDING", "PROCESSED", "completed", "failed", "forget", "obstacle", "pending", "release", "retried"]
 
 PENDING, PROCESSED, IGNORED, UNSUCCESSFUL = range(4)  # states of a row in child
 
@@ -39,9 +39,13 @@ def failed(tx: Transaction, parent: int, row: int, reason: str) -> None:
         release(tx, parent, at_once=policy == FAILURE_FLAGS["continue_parent"])
 
 
-def removed(tx: Transaction, rows: Iterable[Row]) -> None:
-    """Jobs are gone, given as rows of (job, parent, children): nobody waits for them, and they wait for nobody."""
-    for row, parent, count in rows:
+def forget(tx: Transaction, rows: list[Row]) -> None:
+    """Remove what belonged to jobs that are gone, given as rows of (job, log lines, parent, children).
+
+    Nobody waits for them any more, and they wait for nobody.
+    """
+    tx.forget_logs(rows)
+    for row, _, parent, count in rows:
         if count:
             tx.run("forget_children", row=row)
         if parent is not None and tx.run("drop_child", parent=parent, row=row).rowcount:

@@ -84,7 +84,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        _forget(tx, [(row[0], row[3], None, row[4]) for row in done])
+        flows.forget(tx, [(row[0], row[3], None, row[4]) for row in done])
     else:
         done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
     refused: list[Run] = []
@@ -133,7 +133,7 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
     if failed[0][0] is not None:
         flows.failed(tx, failed[0][0], int(run.token), reason)
     if keep.count == 0:
-        _forget(tx, tx.rows("remove_job", row=run.token))
+        flows.forget(tx, tx.rows("remove_job", row=run.token))
         tx.count(queue, {FAILED: -1})
     trim(tx, queue, FAILED, keep)
     return []
@@ -202,14 +202,7 @@ def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
 
 def _removed(tx: Transaction, queue: int, state: int, rows: list[Row]) -> None:
     tx.count(queue, {state: -len(rows)})
-    _forget(tx, rows)
-
-
-def _forget(tx: Transaction, rows: list[Row]) -> None:
-    """Remove what belonged to jobs that are gone: rows of (job, log lines, parent, children)."""
-    tx.forget_logs(rows)
-    if kin := [(row[0], row[2], row[3]) for row in rows if row[2] is not None or row[3]]:
-        flows.removed(tx, kin)
+    flows.forget(tx, rows)
 
 
 def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:

@@ -131,6 +131,22 @@ async def test_priority_and_delay_of_a_parent_count_from_its_release(app, part, 
     assert (await job.state(), (await job.refresh()).priority) == (JobState.COMPLETED, 3)
 
 
+async def test_a_parent_goes_before_those_that_wait_already(app, part, work, ran) -> None:
+    @app.task(queue="wholes")
+    async def note(what: str) -> None:
+        ran.append(what)
+
+    await app.queue("wholes").pause()
+    await app.enqueue_flow(Flow(note.call("parent"), [part.call("a")]))
+    await app.enqueue_flow(Flow(note.using(priority=1).call("prioritized parent"), [part.call("b")]))
+    for options in ({}, {"priority": 1}):
+        await note.using(**options).enqueue("waits")
+    await work()
+    await app.queue("wholes").resume()
+    await work()
+    assert ran[2:] == ["parent", "waits", "waits", "prioritized parent"]  # that goes behind its class, as on BullMQ
+
+
 async def test_a_moment_for_a_parent_is_refused(whole, part, clock) -> None:
     call = whole.using(run_at=datetime.fromtimestamp(clock.now() / 1000 + 5, UTC)).call()
     with pytest.raises(InvalidOption, match="run_at"):
@@ -170,6 +186,24 @@ async def test_by_default_a_parent_waits_for_a_failed_child_until_it_is_retried(
     await failed.job.retry()
     await work()
     assert await job.result() == [[1], [], 0]
+
+
+@pytest.mark.parametrize(
+    ("if_failed", "state"),
+    [
+        ("wait", JobState.WAITING_CHILDREN),
+        ("ignore_dependency", JobState.WAITING_CHILDREN),
+        ("remove_dependency", JobState.WAITING_CHILDREN),
+        ("fail_parent", JobState.FAILED),
+        ("continue_parent", JobState.FAILED),  # for it returns while one is pending
+    ],
+)
+async def test_only_two_policies_end_the_wait_for_others(app, part, whole, work, ran, if_failed, state) -> None:
+    late = part.using(delay=60, if_failed="remove_dependency").call("late")
+    job = await app.enqueue_flow(Flow(whole.call(), [part.using(if_failed=if_failed).call("bad"), late]))
+    await work()
+    assert await job.state() is state
+    assert ("whole" in ran) is (if_failed == "continue_parent")
 
 
 async def test_ignored_failures_are_told_to_the_parent(app, part, whole, work) -> None:

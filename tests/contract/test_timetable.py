@@ -124,6 +124,15 @@ async def test_a_limit_counts_ticks_and_starts_anew_with_a_change(app, report, p
     assert ran[2:] == ["b Mon 15:00", "b Mon 16:00"]
 
 
+async def test_an_overdue_tick_that_outlives_a_change_counts(app, report, clock, work, pass_hours, ran) -> None:
+    await app.schedule(report.call("a"), id="once", cron=NINE)
+    clock.advance(3900)
+    await app.schedule(report.call("b"), id="once", cron="0 * * * *", limit=1)
+    await work()
+    await pass_hours(3)
+    assert ran == ["a Mon 09:05"]
+
+
 async def test_immediately_runs_now_once_and_then_by_the_rule(app, report, work, pass_hours, ran) -> None:
     for _ in range(2):
         await app.schedule(report.call("a"), id="eager", cron=NINE, immediately=True)

@@ -19,6 +19,7 @@ PUBLIC = [
     "Fixed",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
     "JobFailed",
     "JobNotFound",

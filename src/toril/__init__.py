@@ -5,6 +5,7 @@ from toril.clock import ManualClock
 from toril.context import JobContext
 from toril.errors import (
     InvalidJob,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     PartlyAdded,
@@ -27,6 +28,7 @@ __all__ = [
     "Fixed",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
     "JobFailed",
     "JobNotFound",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
 from toril.job import JobRecord
-from toril.json import clean, decode, encode
+from toril.json import clip, decode, encode
 from toril.options import Policy
 from toril.store.base import Note, Run
 
@@ -33,13 +34,18 @@ class JobContext:
     most), so a sync task calls them and an async one may await them.
     """
 
-    __slots__ = ("_hear", "_policy", "record", "run")
+    __slots__ = ("_hear", "_lines", "_policy", "_progress", "_waits", "cancelled", "record", "run")
 
-    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[Note], None]) -> None:
+    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[JobContext], None]) -> None:
         self.record = record
         self.run = Run(record.id, record.starts, record.token)
+        self.cancelled: str | None = None
+        """Who wants the job cancelled: a sync task may look, and return or raise; nothing else can stop its thread."""
         self._policy = policy
         self._hear = hear
+        self._waits = False  # to be heard
+        self._progress: deque[str] = deque(maxlen=1)
+        self._lines: deque[str] = deque(maxlen=policy.keep_logs)  # what a step cannot carry would be trimmed anyway
 
     def __repr__(self) -> str:
         return f"<JobContext {self.name} {self.id} attempt {self.attempt} of {self.attempts}>"
@@ -76,10 +82,30 @@ class JobContext:
 
     def progress(self, value: object) -> Said:
         """Record how far the run is: a share from 0 to 1, or any JSON. Raises InvalidData."""
-        self._hear(Note(self.run, encode(value, "progress"), ()))
+        self._progress.append(encode(value, "progress"))
+        self._speak()
         return _SAID
 
     def log(self, line: object) -> Said:
-        """Add a line to the job's log."""
-        self._hear(Note(self.run, None, (clean(str(line)),)))
+        """Add a line to the job's log; one of more than 8 kB is cut, with a mark that says so."""
+        self._lines.append(clip(str(line)))
+        self._speak()
         return _SAID
+
+    def said(self) -> Note | None:
+        """Return what has been said since the last call, if anything (asked by the worker)."""
+        self._waits = False
+        lines = [self._lines.popleft() for _ in range(len(self._lines))]
+        progress = self._progress.popleft() if self._progress else None
+        return Note(self.run, progress, lines, self._policy.keep_logs) if lines or progress else None
+
+    def ask_to_cancel(self, by: str) -> None:
+        """Let a task in a thread know that it is to end (called by the worker)."""
+        self.cancelled = by
+        self._lines.append(clip(f"{by} asks to cancel; a thread cannot be stopped: the job ends when the thread does"))
+        self._speak()
+
+    def _speak(self) -> None:
+        if not self._waits:
+            self._waits = True
+            self._hear(self)

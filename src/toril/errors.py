@@ -25,6 +25,7 @@
   + LoopRunning                 a blocking call was made on an event loop's own thread
   + ResultTimeout               `job.result()` waited in vain
   + JobFailed                   the job whose result was awaited failed for good
+    - JobCancelled              it was cancelled
 
 Raised by a task to say what shall become of its job:
 
@@ -161,6 +162,10 @@ class JobFailed(TorilError):
         super().__init__(f"job {job_id} failed: {reason}")
         self.job_id = job_id
         self.reason = reason
+
+
+class JobCancelled(JobFailed):
+    """The job was cancelled; `reason` says by whom."""
 
 
 class Unrecoverable(Exception):

@@ -19,6 +19,7 @@ from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_js
 __all__ = [
     "KEEP_COMPLETED",
     "KEEP_FAILED",
+    "LOG_LINES",
     "Keep",
     "Options",
     "Policy",
@@ -40,6 +41,7 @@ class Keep:
     age: float | None = None
 
 
+LOG_LINES = 1_000
 KEEP_COMPLETED = Keep(1_000, DAY)
 KEEP_FAILED = Keep(5_000, 7 * DAY)
 
@@ -53,6 +55,7 @@ class TaskOptions(TypedDict, total=False):
     timeout: seconds that one run may take; None: no limit.
     keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
     max_stalls: how often a job may lose its worker before it fails (default 3).
+    keep_logs: log lines of a job that stay, the newest ones (1 or more; default 1,000).
     """
 
     attempts: int
@@ -62,6 +65,7 @@ class TaskOptions(TypedDict, total=False):
     keep_completed: int | timedelta | Keep
     keep_failed: int | timedelta | Keep
     max_stalls: int
+    keep_logs: int
 
 
 class Options(TaskOptions, total=False):
@@ -90,6 +94,7 @@ class Policy:
     keep_completed: Keep = KEEP_COMPLETED
     keep_failed: Keep = KEEP_FAILED
     max_stalls: int = 3
+    keep_logs: int = LOG_LINES
     delay: float = 0.0
     run_at: int | None = None
     lifo: bool = False
@@ -109,6 +114,8 @@ class Policy:
             body["lifo"] = True
         body["removeOnComplete"] = _keep_to_json(self.keep_completed)
         body["removeOnFail"] = _keep_to_json(self.keep_failed)
+        if self.keep_logs != LOG_LINES:
+            body["kl"] = self.keep_logs
         own: dict[str, Any] = {"stalls": self.max_stalls}
         if self.timeout:
             own["timeout"] = round(self.timeout * 1000)
@@ -136,6 +143,7 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_completed=_keep_from_json(body.get("removeOnComplete")),
         keep_failed=_keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
+        keep_logs=max(int(body.get("kl") or LOG_LINES), 1),
         lifo=bool(body.get("lifo")),
         missed=own.get("missed"),
     )
@@ -240,6 +248,7 @@ _CHECKS: dict[str, Any] = {
     "keep_completed": _keep,
     "keep_failed": _keep,
     "max_stalls": _whole(0),
+    "keep_logs": _whole(1),
     "delay": _seconds,
     "run_at": _run_at,
     "lifo": _flag,

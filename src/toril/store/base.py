@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.job import JobRecord, JobState, NewJob
-from toril.options import Keep
+from toril.options import LOG_LINES, Keep
 
 __all__ = [
     "Completed",
     "Delayed",
     "Event",
+    "Extended",
     "Failed",
     "Note",
     "Outcome",
@@ -85,6 +86,7 @@ class Note(NamedTuple):
     run: Run
     progress: str | None
     lines: Sequence[str]
+    keep: int = LOG_LINES  # lines of the job that stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,13 @@ class Step:
     refused: Sequence[Run]  # outcomes of runs that are over: rescued, removed, or taken by another
     due_at: int | None  # when the next delayed job of the queue is due
     closed: str | None  # why nothing may be taken now ("paused"), or None
+
+
+class Extended(NamedTuple):
+    """What a worker learns with each renewal of its lease."""
+
+    lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
+    cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
 
 
 class Event(NamedTuple):
@@ -177,8 +186,8 @@ class Store(Protocol):
     async def leave(self, worker: str) -> None:
         """The worker is forgotten; what it still holds can be rescued at once."""
 
-    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
-        """The worker's lease counts from now; return those of `runs` that are no longer its own."""
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
+        """The worker's lease counts from now; return which of `runs` are lost, and which are to be cancelled."""
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """Active jobs whose lease has run out wait at the front again (or have failed, if that happened more than
@@ -211,6 +220,11 @@ class Store(Protocol):
 
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
+
+    async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
+        """A job that is neither active nor ended has failed as cancelled; an active one will, as soon as its worker
+        hears of it (or in place of its return to the queue); return the state that it was in, None: there is none.
+        """
 
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """The schedule is as given and has its next job; return False if it was so already and nothing changed."""

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
 from toril.job import JobRecord
-from toril.json import clean, decode, dump, encode
+from toril.json import clip, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run
+from toril.store.base import Completed, Delayed, Failed, Outcome, Run
 from toril.task import Task
-from toril.worker.pool import Pools, TimedOut
+from toril.worker.outcomes import TimedOut
+from toril.worker.processes import Processes
+from toril.worker.threads import Threads
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -28,6 +30,7 @@ __all__ = ["Executor"]
 
 log = logging.getLogger("toril.worker")
 
+STACK = 32_768  # bytes of a traceback
 STACKS = 10  # tracebacks that a job keeps
 LATE = 60_000  # milliseconds after which a tick counts as missed
 _OURS = str(Path(__file__).parents[1])  # a job's stack begins in its task
@@ -38,11 +41,12 @@ _FIRST_PUT_BACK, _LONGEST_PUT_BACK = 5_000, 60_000  # milliseconds
 class Executor:
     """Runs jobs of one application."""
 
-    def __init__(self, app: Toril, pools: Pools) -> None:
+    def __init__(self, app: Toril, threads: Threads, processes: Processes) -> None:
         self._app = app
-        self._pools = pools
+        self._threads = threads
+        self._processes = processes
 
-    async def run(self, record: JobRecord, hear: Callable[[Note], None]) -> Outcome:
+    async def run(self, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         """Run a job and return what has become of it; never raises but CancelledError."""
         run = Run(record.id, record.starts, record.token)
         try:
@@ -65,6 +69,10 @@ class Executor:
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
 
+    def is_over_time(self, run: Run) -> bool:
+        """Return whether a run has timed out and only waits for its thread to end."""
+        return run in self._threads.over_time
+
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""
         task = self._app.tasks.get(record.name) or self._app.processors.get(record.queue)
@@ -80,15 +88,16 @@ class Executor:
         arguments: dict[str, Any],
         record: JobRecord,
         policy: Policy,
-        hear: Callable[[Note], None],
+        hear: Callable[[JobContext], None],
     ) -> str:
         """Run the task's function where it belongs; return its result as JSON text."""
         timeout = policy.timeout
+        job = JobContext(record, policy, hear)
         if task.process:
-            return await self._pools.in_process(task, record.data, timeout)
-        first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
+            return await self._processes.run(task, timeout, job)
+        first = (job,) if task.arguments.wants_context else ()
         if not task.is_async:
-            result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
+            result = await self._threads.run(partial(task.function, *first, **arguments), timeout, job)
         elif timeout is None:
             result = await task.function(*first, **arguments)
         else:
@@ -156,7 +165,7 @@ async def _within(seconds: float, coroutine: Any) -> Any:
 
 def _describe(error: BaseException) -> str:
     try:
-        text = clean(str(error))
+        text = clip(str(error))
     except Exception:  # noqa: BLE001  (of its own __str__)
         text = ""
     if isinstance(error, Unrecoverable):
@@ -172,4 +181,4 @@ def _stack(record: JobRecord, error: BaseException) -> str:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, clean("".join(text))][-STACKS:])
+    return dump([*earlier, clip("".join(text), STACK)][-STACKS:])

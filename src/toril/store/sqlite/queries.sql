@@ -63,8 +63,12 @@ UPDATE job SET state = :state, rank = :rank, attempts = attempts + :attempts, st
   reason = :reason, stack = coalesce(:stack, stack)
 WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
+-- name: fail_unrun
+UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason WHERE id = :row;
+
 -- name: run_is_current
-SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+SELECT priority, reason, opts, cancel.by FROM job LEFT JOIN cancel ON cancel.job = id AND cancel.run = starts
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: lost_runs
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:runs)
@@ -120,6 +124,9 @@ FROM job JOIN queue ON queue.id = job.queue;
 -- name: insert_log
 INSERT INTO log (job, line, text) VALUES (?, ?, ?);
 
+-- name: trim_logs
+DELETE FROM log WHERE job = :row AND line <= :last;
+
 -- name: note
 UPDATE job SET progress = coalesce(:progress, progress), logs = logs + :lines
 WHERE id = :row AND state = 4 AND starts = :run RETURNING logs;
@@ -154,6 +161,17 @@ ORDER BY job.rank, job.id;
 DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
   AND NOT EXISTS (
     SELECT 1 FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
+
+-- name: ask_to_cancel
+INSERT OR REPLACE INTO cancel (job, run, by) VALUES (:row, :run, :by);
+
+-- name: wishes_to_cancel
+SELECT cancel.job, cancel.run, cancel.by, job.id IS NULL
+FROM cancel LEFT JOIN job ON job.id = cancel.job AND job.starts = cancel.run AND job.state = 4;
+
+-- name: forget_wishes
+DELETE FROM cancel
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = cancel.job AND job.starts = cancel.run AND job.state = 4);
 
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job

@@ -68,6 +68,12 @@ CREATE TABLE worker (
   queues TEXT NOT NULL                  -- JSON {name: slots}
 );
 
+CREATE TABLE cancel (                   -- active jobs whose worker is to cancel them
+  job INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  by  TEXT NOT NULL
+);
+
 CREATE TABLE schedule (
   id     TEXT PRIMARY KEY,
   queue  INTEGER NOT NULL,

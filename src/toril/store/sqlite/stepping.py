@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toril.job import JobRecord, JobState
+from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
 from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
@@ -19,7 +19,7 @@ from toril.store.sqlite.transaction import (
     Transaction,
 )
 
-__all__ = ["rescue", "step", "trim"]
+__all__ = ["fail_unrun", "rescue", "step", "trim"]
 
 PATIENCE = 1.0  # seconds
 
@@ -50,8 +50,11 @@ def _note(tx: Transaction, queue: int, note: Note) -> None:
     found = tx.rows("note", row=run.token, run=run.number, progress=note.progress, lines=len(note.lines))
     if not found:
         return
-    first = found[0][0] - len(note.lines) + 1
+    last = found[0][0]
+    first = last - len(note.lines) + 1
     tx.many("insert_log", [(run.token, first + offset, line) for offset, line in enumerate(note.lines)])
+    if last > note.keep:
+        tx.run("trim_logs", row=run.token, last=last - note.keep)
     if note.progress is not None:
         tx.tell(queue, "progress", dump([[run.id, note.progress]]))
 
@@ -108,13 +111,24 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
     )
     if not changed.rowcount:
         return [run]
-    tx.count(queue, {ACTIVE: -1, FAILED: 1})
-    tx.tell(queue, "failed", dump([[run.id, reason]]))
+    _failed(tx, queue, run.token, run.id, ACTIVE, reason, keep)
+    return []
+
+
+def fail_unrun(tx: Transaction, queue: int, job: JobRecord, reason: str, keep: Keep) -> None:
+    """A job that is neither active nor ended fails for good where it is."""
+    tx.run("fail_unrun", row=job.token, now=tx.now, reason=reason)
+    _failed(tx, queue, job.token, job.id, tuple(JobState).index(job.state), reason, keep)
+
+
+def _failed(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, reason: str, keep: Keep) -> None:
+    """Count and tell that a job has failed; remove what is not to be kept."""
+    tx.count(queue, {was: -1, FAILED: 1})
+    tx.tell(queue, "failed", dump([[job_id, reason]]))
     if keep.count == 0:
-        tx.forget_logs(tx.rows("remove_job", row=run.token))
+        tx.forget_logs(tx.rows("remove_job", row=row))
         tx.count(queue, {FAILED: -1})
     trim(tx, queue, FAILED, keep)
-    return []
 
 
 def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: int = 0) -> list[Run]:
@@ -123,14 +137,18 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
     row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
     if not row:
         return [run]
-    attempts, reason, stack = 0, row[1], None
+    priority, reason, opts, canceller = row
+    attempts, stack = 0, None
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
+    if canceller is not None:  # its worker had not heard of it yet
+        keep = Policy.from_json(opts).keep_failed
+        return _fail(tx, queue, Failed(run, cancelled_by(canceller), stack, keep, attempts), stalls)
     if isinstance(outcome, Delayed) and outcome.due > tx.now:
         state, rank = DELAYED, outcome.due
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
-        state, rank = tx.ready_place(row[0], tx.numbers(1), front=isinstance(outcome, Released))
+        state, rank = tx.ready_place(priority, tx.numbers(1), front=isinstance(outcome, Released))
         tx.tell(queue, "waiting", dump([[run.id, "active"]]))
         tx.ready.add(queue)
     tx.run(

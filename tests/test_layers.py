@@ -15,7 +15,7 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {"errors", "clock", "json", "retry", "schedule", "job", "options", "environment", "settings", "turn"},
+    {"errors", "clock", "json", "retry", "schedule", "job", "limits", "options", "environment", "settings", "turn"},
     {"store"},
     {"context", "arguments", "task", "decorators", "queue", "events", "sync", "app"},
     {"worker", "maintenance"},
@@ -158,7 +158,7 @@ def test_pure_modules_do_no_io(part):
 
 
 def test_the_seam_names_no_database():
-    plain = {"__future__", "collections.abc", "dataclasses", "typing", "toril.job", "toril.options"}
+    plain = {"__future__", "collections.abc", "dataclasses", "typing", "toril.job", "toril.limits", "toril.options"}
     assert names_imported(modules()["toril.store.base"]) == plain
 
 

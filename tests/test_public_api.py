@@ -28,6 +28,8 @@ PUBLIC = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
     "Snooze",
     "StoreUnavailable",

@@ -9,6 +9,7 @@ from toril.errors import (
     JobFailed,
     JobNotFound,
     PartlyAdded,
+    RateLimited,
     ResultTimeout,
     Snooze,
     StoreUnavailable,
@@ -16,6 +17,7 @@ from toril.errors import (
     Unrecoverable,
 )
 from toril.job import JobState
+from toril.limits import Rate
 from toril.options import Keep
 from toril.queue import Job, Queue
 from toril.retry import Exponential, Fixed
@@ -37,6 +39,8 @@ __all__ = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
     "Snooze",
     "StoreUnavailable",

@@ -31,6 +31,7 @@ Raised by a task to say what shall become of its job:
 
 * Unrecoverable                 fail for good at once, whatever attempts are left
 * Snooze                        come back later without using up an attempt
+* RateLimited                   the same, and nothing else of the queue is started until then
 """
 
 from __future__ import annotations
@@ -183,3 +184,19 @@ class Snooze(Exception):
 
     def __str__(self) -> str:
         return f"snoozed for {self.seconds:g} s"
+
+
+class RateLimited(Exception):
+    """Raised by a task that was told to slow down: `retry_after` is in seconds or a timedelta.
+
+    No job of its queue is started until then, by any worker; this one comes back without using up an attempt.
+    """
+
+    def __init__(self, retry_after: float | timedelta) -> None:
+        self.seconds = retry_after.total_seconds() if isinstance(retry_after, timedelta) else float(retry_after)
+        if not 0 < self.seconds < float("inf"):
+            raise ValueError(f"RateLimited: retry_after must be more than 0 seconds, got {retry_after!r}")
+        super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
+
+    def __str__(self) -> str:
+        return f"rate limited for {self.seconds:g} s"

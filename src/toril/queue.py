@@ -22,6 +22,7 @@ from toril.errors import (
 )
 from toril.job import CANCELLED, JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
+from toril.limits import Limits, Rate
 from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
@@ -114,6 +115,18 @@ class Queue:
     async def resume(self) -> None:
         """Let jobs be taken again."""
         await self.app.store.resume(self.name)
+
+    async def set_limits(self, *, concurrency: int | None = None, rate: Rate | None = None) -> None:
+        """Limit what all workers together run of this queue; the limits are kept in the store until set anew.
+
+        concurrency: jobs that are active at once. rate: jobs that are started in a time. None: no limit.
+        Raises InvalidOption.
+        """
+        await self.app.store.set_limits(self.name, Limits(concurrency, rate))
+
+    async def limits(self) -> Limits:
+        """Return the limits that hold for all workers together."""
+        return (await self.app.store.info(self.name)).limits
 
     async def paused(self) -> Mapping[str, Any] | None:
         """Return `by`, `why` and `at` (epoch ms) of a pause, or None."""

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from toril import Snooze, Toril
+from toril import RateLimited, Snooze, Toril
 from toril.settings import Settings
 
 app = Toril("sqlite:///:memory:", settings=Settings(env={}, dotenv=None))  # tests register them with their own
@@ -67,6 +67,11 @@ def interrupt() -> None:
 @app.task(process=True)
 def snooze() -> None:
     raise Snooze(30)
+
+
+@app.task(process=True)
+def slow_down() -> None:
+    raise RateLimited(30)
 
 
 @app.task(process=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.job import JobRecord, JobState, NewJob
+from toril.limits import Limits
 from toril.options import LOG_LINES, Keep
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Event",
     "Extended",
     "Failed",
+    "Limited",
     "Note",
     "Outcome",
     "Page",
@@ -77,7 +79,14 @@ class Released(NamedTuple):
     run: Run
 
 
-Outcome = Completed | Failed | Delayed | Released
+class Limited(NamedTuple):
+    """The run met a limit of somebody else's: released, and the queue is closed until `until`."""
+
+    run: Run
+    until: int
+
+
+Outcome = Completed | Failed | Delayed | Released | Limited
 
 
 class Note(NamedTuple):
@@ -96,7 +105,8 @@ class Step:
     taken: Sequence[JobRecord]
     refused: Sequence[Run]  # outcomes of runs that are over: rescued, removed, or taken by another
     due_at: int | None  # when the next delayed job of the queue is due
-    closed: str | None  # why nothing may be taken now ("paused"), or None
+    closed: str | None  # why nothing more may be taken: paused, rate limited until …, limit full; or None
+    opens_at: int | None = None  # when that will change by itself
 
 
 class Extended(NamedTuple):
@@ -124,10 +134,12 @@ class Page(NamedTuple):
 
 
 class QueueInfo(NamedTuple):
-    """A queue's counts by state, and since when, by whom and why it is paused (None: it is not)."""
+    """A queue's counts by state, since when, by whom and why it is paused (None: it is not), its limits."""
 
     counts: Mapping[JobState, int]
     paused: Mapping[str, Any] | None
+    limits: Limits
+    closed: str | None  # as in Step
 
 
 class WorkerInfo(NamedTuple):
@@ -220,6 +232,9 @@ class Store(Protocol):
 
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
+
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """Whatever the number of workers, no more jobs of the queue are active, or started in a time, than given."""
 
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """A job that is neither active nor ended has failed as cancelled; an active one will, as soon as its worker

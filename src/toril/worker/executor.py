@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
+from toril.errors import InvalidArguments, InvalidData, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.job import JobRecord
 from toril.json import clip, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Completed, Delayed, Failed, Outcome, Run
+from toril.store.base import Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
 from toril.worker.outcomes import TimedOut
 from toril.worker.processes import Processes
@@ -110,6 +110,9 @@ class Executor:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
+        if isinstance(error, RateLimited):
+            log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
+            return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         reason, stack = _describe(error), _stack(record, error)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts

@@ -113,8 +113,9 @@ class Lane:
     def _apply(self, step: Step, want: int) -> None:
         for run in step.refused:
             log.warning("job %s of queue %s: the outcome came too late, its run was over", run.id, self.queue)
-        if step.due_at != self._due_at:
-            self._due_at = step.due_at
+        due_at = step.opens_at or step.due_at
+        if due_at != self._due_at:
+            self._due_at = due_at
             if self._ear is not None:  # it listens until another moment
                 self._ear.cancel()
                 self._ear = None

@@ -127,7 +127,7 @@ class Worker:
         """Return whether the jobs of one queue have left work in another whose lane had ended."""
         infos = [await self.app.store.info(name) for name in self.queues]
         ready = (JobState.WAITING, JobState.PRIORITIZED)
-        return any(info.counts[state] for info in infos for state in ready if info.paused is None)
+        return any(info.counts[state] for info in infos for state in ready if info.closed is None)
 
     @contextlib.asynccontextmanager
     async def _beside(self) -> AsyncIterator[None]:

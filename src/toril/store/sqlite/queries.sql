@@ -16,10 +16,12 @@ INSERT INTO queue (name) VALUES (:name) RETURNING id;
 SELECT name FROM queue WHERE id > 0 ORDER BY name;
 
 -- name: read_queue
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until FROM queue WHERE id = :queue;
 
 -- name: read_queue_by_name
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE name = :name;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until FROM queue WHERE name = :name;
 
 -- name: count
 UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
@@ -28,6 +30,18 @@ WHERE id = ?;
 
 -- name: set_paused
 UPDATE queue SET paused = :paused WHERE id = :queue;
+
+-- name: set_limits
+UPDATE queue SET concurrency = :concurrency, rate_max = :most, rate_ms = :length WHERE id = :queue;
+
+-- name: count_started
+UPDATE queue SET rate_started = :started, rate_until = :until WHERE id = :queue;
+
+-- name: close_queue
+-- Of two tasks that close it the one that names the later time wins.
+UPDATE queue SET rate_started = :by_hand, rate_until = CASE
+  WHEN rate_started >= coalesce(rate_max, :by_hand) THEN max(rate_until, :until) ELSE :until END
+WHERE id = :queue;
 
 -- name: insert_job
 INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)

@@ -9,6 +9,11 @@ CREATE TABLE queue (
   id               INTEGER PRIMARY KEY,
   name             TEXT NOT NULL UNIQUE,
   paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
+  concurrency      INTEGER,             -- active jobs at most; NULL: no limit
+  rate_max         INTEGER,             -- jobs started in a window at most; NULL: no limit
+  rate_ms          INTEGER,             -- the length of a window
+  rate_started     INTEGER NOT NULL DEFAULT 0,   -- jobs started in the window (2^53 - 1: closed by a task)
+  rate_until       INTEGER NOT NULL DEFAULT 0,   -- that ends then
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,

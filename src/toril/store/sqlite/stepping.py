@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.base import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
+from toril.store.sqlite.limiting import CONCURRENCY, close_until, gate, pass_through
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
     ACTIVE,
@@ -33,16 +34,18 @@ def step(
         _note(tx, queue, note)
     refused = _record(tx, queue, outcomes)
     counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
-    closed = "paused" if counts[-1] is not None else None
+    room = min(want, gate(counts, tx.now).room)
     taken: list[JobRecord] = []
-    if want and not closed:
-        for state in (WAITING, PRIORITIZED):
-            if counts[state] and len(taken) < want:
-                taken += _take(tx, queue, name, worker, state, want - len(taken))
+    for state in (WAITING, PRIORITIZED):
+        if counts[state] and len(taken) < room:
+            taken += _take(tx, queue, name, worker, state, room - len(taken))
+    closed, opens_at, room = pass_through(tx, queue, counts, len(taken))
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
+    elif room and outcomes and counts[CONCURRENCY] is not None:
+        tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
-    return Step(taken, refused, due[0] if due else None, closed)
+    return Step(taken, refused, due[0] if due else None, closed, opens_at)
 
 
 def _note(tx: Transaction, queue: int, note: Note) -> None:
@@ -69,6 +72,11 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Ru
                 completed.setdefault(keep, []).append(outcome)
             case Failed():
                 refused += _fail(tx, queue, outcome)
+            case Limited(run, until):
+                if late := _put_back(tx, queue, Released(run)):
+                    refused += late
+                else:
+                    close_until(tx, queue, until)
             case Delayed() | Released():
                 refused += _put_back(tx, queue, outcome)
     for keep, group in completed.items():
@@ -233,5 +241,6 @@ def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:
         else:
             _put_back(tx, queue, Released(run), stalls=1)
         ids.append(job_id)
+        tx.ready.add(queue)  # there is room, at any rate
     tx.run("forget_dead_workers", boot=boot, monotonic=tx.monotonic)
     return ids

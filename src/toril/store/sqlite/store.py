@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from toril.clock import Clock
 from toril.job import JobRecord, JobState, NewJob
+from toril.limits import Limits
 from toril.store.base import (
     Event,
     Extended,
@@ -23,7 +24,7 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, cancelling, control, leases, listening, scheduling, stepping
+from toril.store.sqlite import adding, cancelling, control, leases, limiting, listening, scheduling, stepping
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -179,6 +180,10 @@ class SqliteStore:
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
+
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """See Store.set_limits."""
+        await self._write(limiting.set_limits, queue, limits)
 
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """See Store.cancel."""

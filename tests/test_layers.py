@@ -17,7 +17,7 @@ ROOT = Path(toril.__file__).parent
 LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "job", "limits", "options", "environment", "settings", "turn"},
     {"store"},
-    {"context", "arguments", "task", "decorators", "queue", "events", "sync", "app"},
+    {"context", "arguments", "task", "decorators", "queue", "events", "handlers", "sync", "app"},
     {"worker", "maintenance"},
     {"messaging"},
     {"demo", "cli", "__main__"},

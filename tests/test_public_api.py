@@ -21,6 +21,7 @@ PUBLIC = [
     "Job",
     "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",

@@ -16,6 +16,7 @@ from toril.errors import (
     TorilError,
     Unrecoverable,
 )
+from toril.handlers import JobEvent
 from toril.job import JobState
 from toril.limits import Rate
 from toril.options import Keep
@@ -32,6 +33,7 @@ __all__ = [
     "Job",
     "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -34,7 +33,7 @@ class JobContext:
     most), so a sync task calls them and an async one may await them.
     """
 
-    __slots__ = ("_hear", "_lines", "_policy", "_progress", "_waits", "cancelled", "record", "run")
+    __slots__ = ("_hear", "_lines", "_policy", "_progress", "_told", "_waits", "cancelled", "record", "run")
 
     def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[JobContext], None]) -> None:
         self.record = record
@@ -44,8 +43,9 @@ class JobContext:
         self._policy = policy
         self._hear = hear
         self._waits = False  # to be heard
-        self._progress: deque[str] = deque(maxlen=1)
-        self._lines: deque[str] = deque(maxlen=policy.keep_logs)  # what a step cannot carry would be trimmed anyway
+        self._progress: str | None = None
+        self._told: str | None = None  # the progress that is known
+        self._lines: list[str] = []
 
     def __repr__(self) -> str:
         return f"<JobContext {self.name} {self.id} attempt {self.attempt} of {self.attempts}>"
@@ -82,22 +82,27 @@ class JobContext:
 
     def progress(self, value: object) -> Said:
         """Record how far the run is: a share from 0 to 1, or any JSON. Raises InvalidData."""
-        self._progress.append(encode(value, "progress"))
+        self._progress = encode(value, "progress")
         self._speak()
         return _SAID
 
     def log(self, line: object) -> Said:
         """Add a line to the job's log; one of more than 8 kB is cut, with a mark that says so."""
         self._lines.append(clip(str(line)))
+        if len(self._lines) > 2 * self._policy.keep_logs:  # what no step has carried yet would be trimmed anyway
+            del self._lines[: -self._policy.keep_logs]
         self._speak()
         return _SAID
 
     def said(self) -> Note | None:
         """Return what has been said since the last call, if anything (asked by the worker)."""
-        self._waits = False
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        progress = self._progress.popleft() if self._progress else None
-        return Note(self.run, progress, lines, self._policy.keep_logs) if lines or progress else None
+        self._waits = False  # first: what a thread says from here on is heard anew
+        lines = self._lines[:]
+        del self._lines[: len(lines)]
+        progress = self._progress
+        news = progress if progress is not self._told else None
+        self._told = progress
+        return Note(self.run, news, lines, self._policy.keep_logs) if lines or news is not None else None
 
     def ask_to_cancel(self, by: str) -> None:
         """Let a task in a thread know that it is to end (called by the worker)."""

@@ -93,16 +93,26 @@ class Executor:
         """Run the task's function where it belongs; return its result as JSON text."""
         timeout = policy.timeout
         job = JobContext(record, policy, hear)
-        if task.process:
+        around = self._app.middleware
+        if around is not None:
+            result = await around(job, lambda: self._call(task, arguments, job, timeout))
+        elif task.process:
             return await self._processes.run(task, timeout, job)
+        else:
+            result = await self._call(task, arguments, job, timeout)
+        return "null" if result is None else encode(result, "result")
+
+    async def _call(
+        self, task: Task[..., Any], arguments: dict[str, Any], job: JobContext, timeout: float | None
+    ) -> Any:
+        if task.process:
+            return decode(await self._processes.run(task, timeout, job))
         first = (job,) if task.arguments.wants_context else ()
         if not task.is_async:
-            result = await self._threads.run(partial(task.function, *first, **arguments), timeout, job)
-        elif timeout is None:
-            result = await task.function(*first, **arguments)
-        else:
-            result = await _within(timeout, task.function(*first, **arguments))
-        return "null" if result is None else encode(result, "result")
+            return await self._threads.run(partial(task.function, *first, **arguments), timeout, job)
+        if timeout is None:
+            return await task.function(*first, **arguments)
+        return await _within(timeout, task.function(*first, **arguments))
 
     def _judge(
         self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException

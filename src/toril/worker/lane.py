@@ -12,6 +12,7 @@ from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
 from toril.store.base import Outcome, Released, Run, Step, Store
+from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 
 __all__ = ["Lane"]
@@ -45,6 +46,7 @@ class Lane:
         self._closing = False
         self._lost: set[Run] = set()
         self._cancelled: set[Run] = set()
+        self.announcer: Announcer | None = None  # if there is anybody to be told
 
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
@@ -104,10 +106,14 @@ class Lane:
             self._note_timer = None
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             try:
-                return await self._store.step(self.queue, worker, outcomes, notes, want)
+                step = await self._store.step(self.queue, worker, outcomes, notes, want)
             except StoreUnavailable as error:
                 log.warning("queue %s: %s; trying again in %g s", self.queue, error, pause)
                 await asyncio.sleep(pause)
+            else:
+                if self.announcer is not None:
+                    self.announcer.recorded(outcomes, notes, step)
+                return step
         raise AssertionError("unreachable")
 
     def _apply(self, step: Step, want: int) -> None:
@@ -126,6 +132,8 @@ class Lane:
 
     def _start(self, record: JobRecord) -> None:
         run = Run(record.id, record.starts, record.token)
+        if self.announcer is not None:
+            self.announcer.taken(run, record)
         self.running[run] = self._loop.create_task(self._run(run, record))
 
     async def _run(self, run: Run, record: JobRecord) -> None:
@@ -150,6 +158,9 @@ class Lane:
         self._wake.set()
         if run in self._lost:
             self._lost.discard(run)
+            self._cancelled.discard(run)
+            if self.announcer is not None:
+                self.announcer.forget(run)
             return False
         return True
 

@@ -17,6 +17,7 @@ from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
 from toril.maintenance.rescuer import Rescuer
 from toril.store.base import Extended, Run, WorkerInfo
+from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.heartbeat import Heartbeat
 from toril.worker.lane import Lane
@@ -85,7 +86,10 @@ class Worker:
         await self.app.open()
         await self.app.put_schedules()
         token = await self.app.store.enrol(self._info())
-        rescuer = Rescuer(self.app.store, list(self.queues))
+        announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
+        for lane in self._lanes:
+            lane.announcer = announcer
+        rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
         heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep)
         heartbeat.start(token)
         try:
@@ -93,6 +97,8 @@ class Worker:
                 await self._lanes_until_done(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
+            if announcer is not None:
+                await announcer.stop()
             self._threads.close()
             await asyncio.to_thread(self._processes.close)
             with contextlib.suppress(StoreUnavailable):  # then its lease runs out

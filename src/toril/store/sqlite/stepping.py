@@ -32,7 +32,8 @@ def step(
     queue = tx.queue(name)
     for note in notes:
         _note(tx, queue, note)
-    refused = _record(tx, queue, outcomes)
+    cancelled: list[tuple[Run, str]] = []
+    refused = _record(tx, queue, outcomes, cancelled)
     counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
     room = min(want, gate(counts, tx.now).room)
     taken: list[JobRecord] = []
@@ -45,7 +46,7 @@ def step(
     elif room and outcomes and counts[CONCURRENCY] is not None:
         tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
-    return Step(taken, refused, due[0] if due else None, closed, opens_at)
+    return Step(taken, refused, due[0] if due else None, closed, opens_at, cancelled)
 
 
 def _note(tx: Transaction, queue: int, note: Note) -> None:
@@ -62,8 +63,8 @@ def _note(tx: Transaction, queue: int, note: Note) -> None:
         tx.tell(queue, "progress", dump([[run.id, note.progress]]))
 
 
-def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Run]:
-    """Record each outcome whose run is still its job's; return the runs of the others."""
+def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], cancelled: list[tuple[Run, str]]) -> list[Run]:
+    """Record each outcome whose run is still its job's; return the runs of the others; note who was cancelled."""
     refused: list[Run] = []
     completed: dict[Keep, list[Completed]] = {}
     for outcome in outcomes:
@@ -73,12 +74,12 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Ru
             case Failed():
                 refused += _fail(tx, queue, outcome)
             case Limited(run, until):
-                if late := _put_back(tx, queue, Released(run)):
+                if late := _put_back(tx, queue, Released(run), cancelled):
                     refused += late
                 else:
                     close_until(tx, queue, until)
             case Delayed() | Released():
-                refused += _put_back(tx, queue, outcome)
+                refused += _put_back(tx, queue, outcome, cancelled)
     for keep, group in completed.items():
         refused += _complete(tx, queue, group, keep)
     return refused
@@ -139,7 +140,9 @@ def _failed(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, 
     trim(tx, queue, FAILED, keep)
 
 
-def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: int = 0) -> list[Run]:
+def _put_back(
+    tx: Transaction, queue: int, outcome: Delayed | Released, cancelled: list[tuple[Run, str]], stalls: int = 0
+) -> list[Run]:
     """An active job leaves its run for a place where it is taken again."""
     run = outcome.run
     row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
@@ -150,6 +153,7 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
     if canceller is not None:  # its worker had not heard of it yet
+        cancelled.append((run, canceller))
         keep = Policy.from_json(opts).keep_failed
         return _fail(tx, queue, Failed(run, cancelled_by(canceller), stack, keep, attempts), stalls)
     if isinstance(outcome, Delayed) and outcome.due > tx.now:
@@ -239,7 +243,7 @@ def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:
             reason = f"its worker died {times} while it ran (last: {worker or 'unknown'})"
             _fail(tx, queue, Failed(run, reason, None, policy.keep_failed, 0), stalls=1)
         else:
-            _put_back(tx, queue, Released(run), stalls=1)
+            _put_back(tx, queue, Released(run), [], stalls=1)
         ids.append(job_id)
         tx.ready.add(queue)  # there is room, at any rate
     tx.run("forget_dead_workers", boot=boot, monotonic=tx.monotonic)

@@ -268,6 +268,11 @@ class Settings(BaseSettings):
     redis_password: Annotated[SecretStr | None, Variable("REDIS_PASSWORD", "Redis", mask=_hide)] = None
     """Its password."""
 
+    crash_at: Annotated[
+        int | None, Field(ge=1), Variable("TORIL_CRASH_AT", "Tests", "a whole number, 1 or more", example="7")
+    ] = None
+    """After so many calls of the store the process kills itself, to show what a crash at that point loses: nothing."""
+
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 
     def __init__(

@@ -178,13 +178,13 @@ async def _within(seconds: float, coroutine: Any) -> Any:
 
 def _describe(error: BaseException) -> str:
     try:
-        text = clip(str(error))
+        text = str(error)
     except Exception:  # noqa: BLE001  (of its own __str__)
         text = ""
     if isinstance(error, Unrecoverable):
-        return text or "Unrecoverable"
+        return clip(text) or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
-    return f"{name}: {text}" if text else name
+    return clip(f"{name}: {text}") if text else name
 
 
 def _stack(record: JobRecord, error: BaseException) -> str:

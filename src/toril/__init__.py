@@ -3,6 +3,7 @@
 from toril.app import Toril
 from toril.clock import ManualClock
 from toril.context import JobContext
+from toril.dedup import Dedup
 from toril.errors import (
     InvalidJob,
     JobFailed,
@@ -23,6 +24,7 @@ from toril.worker import Worker
 
 __all__ = [
     "Call",
+    "Dedup",
     "Exponential",
     "Fixed",
     "InvalidJob",

@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
+from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
 
@@ -51,6 +52,7 @@ class NewJob(NamedTuple):
     due: int = 0  # 0: at once
     lifo: bool = False
     id: str | None = None  # None: the store makes one
+    dedup: Dedup | None = None
 
 
 class JobRecord(NamedTuple):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 from toril.clock import LONGEST
+from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.job import check_job_id
 from toril.json import decode, dump
@@ -71,12 +72,14 @@ class Options(TaskOptions, total=False):
     run_at: the moment (with a time zone) before which it does not run.
     lifo: taken before those that wait already.
     job_id: an id of your own; if the queue has a job of that id, that job is returned and nothing is added.
+    dedup: a key that one job of the queue holds at a time, see Dedup.
     """
 
     delay: float | timedelta
     run_at: datetime
     lifo: bool
     job_id: str | None
+    dedup: Dedup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Policy:
     run_at: int | None = None
     lifo: bool = False
     job_id: str | None = None
+    dedup: Dedup | None = None
     missed: str | None = None  # set by schedules alone
 
     def to_json(self) -> str:
@@ -107,6 +111,8 @@ class Policy:
             body["priority"] = self.priority
         if self.lifo:
             body["lifo"] = True
+        if self.dedup:
+            body["de"] = self.dedup.to_json()
         body["removeOnComplete"] = _keep_to_json(self.keep_completed)
         body["removeOnFail"] = _keep_to_json(self.keep_failed)
         own: dict[str, Any] = {"stalls": self.max_stalls}
@@ -227,6 +233,12 @@ def _flag(name: str, value: object) -> bool:
     return value
 
 
+def _dedup(name: str, value: object) -> Dedup | None:
+    if value is not None and not isinstance(value, Dedup):
+        raise InvalidOption(f"{name}: expected Dedup(id, …), got {value!r}")
+    return value
+
+
 def _id(name: str, value: Any) -> str | None:
     del name
     return None if value is None else check_job_id(value)
@@ -244,6 +256,7 @@ _CHECKS: dict[str, Any] = {
     "run_at": _run_at,
     "lifo": _flag,
     "job_id": _id,
+    "dedup": _dedup,
 }
 assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
 

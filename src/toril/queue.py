@@ -133,6 +133,14 @@ class Queue:
             done += len(ids)
         return done
 
+    async def dedup_owner(self, dedup_id: str) -> str | None:
+        """Return the id of the job that holds a deduplication key now, or None."""
+        return await self.app.store.dedup_owner(self.name, dedup_id)
+
+    async def forget_dedup(self, dedup_id: str) -> bool:
+        """Free a deduplication key and forget what was kept for its job's end; return whether it was held."""
+        return await self.app.store.forget_dedup(self.name, dedup_id)
+
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))

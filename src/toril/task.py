@@ -43,7 +43,7 @@ class Call(Generic[R_co]):
 def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
     """Return a job to add; texts are JSON, `now` in epoch milliseconds."""
     due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
-    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id)
+    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id, policy.dedup)
 
 
 class Task(Generic[P, R_co]):

@@ -102,7 +102,7 @@ class Event(NamedTuple):
 
     cursor: int
     queue: str
-    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, paused, resumed
+    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, removed, …
     at: int
     body: Mapping[str, Any]
 
@@ -160,7 +160,8 @@ class Store(Protocol):
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.
 
-        A job whose custom id its queue has already is not added: the id of the one that is there is returned.
+        A job whose custom id its queue has already is not added: the id of the one that is there is returned. So is
+        that of the job that holds its `dedup` key, after what the Dedup says has been done.
         """
 
     async def step(
@@ -211,6 +212,12 @@ class Store(Protocol):
 
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """Return the id of the job that holds a deduplication key, or None."""
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """Nobody holds the key, and nothing is added when its job ends; return whether somebody held it."""
 
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """The schedule is as given and has its next job; return False if it was so already and nothing changed."""

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from toril.job import NewJob
+from toril.store.sqlite.deduplication import claim, hold, release
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
 
-__all__ = ["add"]
+__all__ = ["add", "follow"]
 
 
 def add(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
-    """Insert jobs; return their ids in order, for a custom id that exists the one that is there."""
+    """Insert jobs; return their ids in order, for one that is not added the id of the one that is there."""
     number = tx.numbers(len(jobs))
     ids: list[str] = []
     for queue, group in groupby(jobs, _queue_of):
@@ -22,6 +23,19 @@ def add(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
+def follow(tx: Transaction, queue: int, key: str, row: int) -> None:
+    """The job of a row has ended: free the key that it holds, and add the job that was kept for this moment."""
+    kept = release(tx, queue, key, row)
+    if kept is None:
+        return
+    number, job = kept
+    if job.id is not None and tx.run("find_key", queue=queue, key=job.id).fetchone():
+        tx.tell_all(queue, "duplicated", [job.id])
+        return
+    hold(tx, queue, key, number, job.id or str(number), None)
+    _write(tx, queue, [_row(tx, queue, job, number, place=tx.numbers(1))])
+
+
 def _queue_of(job: NewJob) -> str:
     return job.queue
 
@@ -29,34 +43,45 @@ def _queue_of(job: NewJob) -> str:
 def _insert(tx: Transaction, queue: int, jobs: list[NewJob], number: int) -> list[str]:
     rows: list[Row] = []
     ids: list[str] = []
-    counts = {WAITING: 0, PRIORITIZED: 0, DELAYED: 0}
     keys: set[str] = set()
-    for offset, job in enumerate(jobs):
+    for row, job in enumerate(jobs, number):
+        ids.append(job.id or str(row))
         if job.id is not None:
-            ids.append(job.id)
             if job.id in keys or tx.run("find_key", queue=queue, key=job.id).fetchone():
+                tx.tell_all(queue, "duplicated", [job.id])
                 continue
             keys.add(job.id)
-        else:
-            ids.append(str(number + offset))
-        row = _row(tx, queue, job, number + offset)
-        counts[row[2]] += 1
-        rows.append(row)
-    if rows:
-        tx.many("insert_job", rows)
-        tx.count(queue, counts)
-        tx.tell_all(queue, "added", [row[4] or str(row[0]) for row in rows])
-        tx.ready.add(queue)  # for delayed jobs too: a lane may have to wake up earlier than it thinks
+        if job.dedup is not None:
+            _write(tx, queue, rows)  # the job that holds the key may be among them
+            rows = []
+            holder = claim(tx, queue, job, row)
+            if holder is not None:
+                ids[-1] = holder
+                continue
+        rows.append(_row(tx, queue, job, row, place=row))
+    _write(tx, queue, rows)
     return ids
 
 
-def _row(tx: Transaction, queue: int, job: NewJob, number: int) -> Row:
+def _write(tx: Transaction, queue: int, rows: list[Row]) -> None:
+    if not rows:
+        return
+    counts = {WAITING: 0, PRIORITIZED: 0, DELAYED: 0}
+    for row in rows:
+        counts[row[2]] += 1
+    tx.many("insert_job", rows)
+    tx.count(queue, counts)
+    tx.tell_all(queue, "added", [row[4] or str(row[0]) for row in rows])
+    tx.ready.add(queue)  # for delayed jobs too: a lane may have to wake up earlier than it thinks
+
+
+def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> Row:
     if job.due > tx.now:
         state, rank = DELAYED, job.due
     elif job.priority or job.lifo:
-        state, rank = tx.ready_place(job.priority, number, front=job.lifo)
+        state, rank = tx.ready_place(job.priority, place, front=job.lifo)
     else:
-        state, rank = WAITING, number
+        state, rank = WAITING, place
     return (
         number,
         queue,
@@ -70,4 +95,5 @@ def _row(tx: Transaction, queue: int, job: NewJob, number: int) -> Row:
         tx.now,
         None,
         None,
+        job.dedup.id if job.dedup else None,
     )

@@ -30,8 +30,8 @@ WHERE id = ?;
 UPDATE queue SET paused = :paused WHERE id = :queue;
 
 -- name: insert_job
-INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick, dedup)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_key
 SELECT id FROM job WHERE queue = :queue AND key = :key;
@@ -44,18 +44,18 @@ UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
 FROM json_each(:outcomes) AS o
 WHERE job.id = json_extract(o.value, '$[0]') AND +queue = :queue AND +state = 4
   AND starts = json_extract(o.value, '$[1]')
-RETURNING job.id, starts;
+RETURNING job.id, starts, dedup;
 
 -- name: complete_and_remove
 DELETE FROM job
 WHERE +queue = :queue AND +state = 4 AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(:outcomes))
   AND (id, starts) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
-RETURNING id, starts, logs;
+RETURNING id, starts, dedup, logs;
 
 -- name: fail
 UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
   reason = :reason, stack = coalesce(:stack, stack)
-WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run RETURNING dedup;
 
 -- name: put_back
 -- An active job leaves its run for another place.
@@ -158,6 +158,30 @@ DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
+
+-- name: read_dedup
+SELECT dedup.job, owner, until, job.state, job.logs FROM dedup LEFT JOIN job ON job.id = dedup.job
+WHERE dedup.queue = :queue AND dedup.key = :key;
+
+-- name: hold_dedup
+INSERT OR REPLACE INTO dedup (queue, key, job, owner, until) VALUES (:queue, :key, :row, :owner, :until);
+
+-- name: keep_next
+UPDATE dedup SET next = :next, until = NULL WHERE queue = :queue AND key = :key;
+
+-- name: extend_dedup
+UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
+
+-- name: release_dedup
+DELETE FROM dedup WHERE queue = :queue AND key = :key AND job = :row AND until IS NULL RETURNING next;
+
+-- name: dedup_owner
+-- A key without a time of its own is nobody's once its job is gone.
+SELECT owner FROM dedup JOIN queue ON queue.id = dedup.queue LEFT JOIN job ON job.id = dedup.job
+WHERE queue.name = :queue AND dedup.key = :key AND CASE WHEN until IS NULL THEN job.id IS NOT NULL ELSE until > :now END;
+
+-- name: forget_dedup
+DELETE FROM dedup WHERE queue = :queue AND key = :key;
 
 -- name: read_schedule
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts

@@ -77,7 +77,7 @@ def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> None:
     priority = Policy.from_json(schedule.opts).priority
     state, rank = (DELAYED, tick) if tick > tx.now else tx.ready_place(priority, number)
     row = (number, queue, state, rank, key, schedule.name, schedule.data, schedule.opts, priority, tx.now)
-    tx.many("insert_job", [(*row, schedule.id, tick)])
+    tx.many("insert_job", [(*row, schedule.id, tick, None)])
     tx.count(queue, {state: 1})
     tx.tell_all(queue, "added", [key])
     if state in (WAITING, PRIORITIZED):

@@ -43,12 +43,24 @@ CREATE TABLE job (
   reason   TEXT,
   stack    TEXT,                        -- JSON list
   schedule TEXT,                        -- the schedule that made it
-  tick     INTEGER                      -- and the time it was made for
+  tick     INTEGER,                     -- and the time it was made for
+  dedup    TEXT                         -- the key that it holds, or held
 );
 -- rank: waiting = sequence number, negative at the front; prioritized = priority * 2^40 + the same; delayed = due time;
 -- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
 CREATE INDEX job_place ON job (queue, state, rank);
 CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
+
+CREATE TABLE dedup (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  job   INTEGER NOT NULL,               -- who holds it: its row
+  owner TEXT NOT NULL,                  -- and its id, which may outlive it
+  until INTEGER,                        -- NULL: until the job has ended
+  next  TEXT,                           -- JSON of the job that is added then
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX dedup_until ON dedup (queue, until) WHERE until IS NOT NULL;
 
 CREATE TABLE log (
   job  INTEGER NOT NULL,

@@ -8,6 +8,7 @@ from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.options import Keep, Policy
 from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.sqlite.adding import follow
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
     ACTIVE,
@@ -77,7 +78,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        tx.forget_logs([(row, logs) for row, _, logs in done])
+        tx.forget_logs([(row, logs) for row, _, _, logs in done])
     else:
         done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
     refused: list[Run] = []
@@ -87,6 +88,9 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
         accepted = [outcome for outcome in group if outcome.run not in refused]
         body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
     if done:
+        for row, _, key, *_ in done:
+            if key is not None:
+                follow(tx, queue, key, row)
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)
         trim(tx, queue, COMPLETED, keep)
@@ -105,9 +109,11 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
         stack=stack,
         attempts=attempts,
         stalls=stalls,
-    )
-    if not changed.rowcount:
+    ).fetchall()
+    if not changed:
         return [run]
+    if changed[0][0] is not None:
+        follow(tx, queue, changed[0][0], int(run.token))
     tx.count(queue, {ACTIVE: -1, FAILED: 1})
     tx.tell(queue, "failed", dump([[run.id, reason]]))
     if keep.count == 0:

@@ -22,7 +22,7 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, control, leases, listening, scheduling, stepping
+from toril.store.sqlite import adding, control, deduplication, leases, listening, scheduling, stepping
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -176,6 +176,14 @@ class SqliteStore:
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """See Store.dedup_owner."""
+        return await self._look(deduplication.owner, queue, key)
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """See Store.forget_dedup."""
+        return await self._write(deduplication.forget, queue, key)
 
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """See Store.put_schedule."""

@@ -1,14 +1,18 @@
 """Background jobs and messages for Python web applications."""
 
 from toril.app import Toril
+from toril.budget import Budget
 from toril.clock import ManualClock
 from toril.context import JobContext
 from toril.dedup import Dedup
 from toril.errors import (
+    BudgetExceeded,
+    DataTooLarge,
     InvalidJob,
     JobFailed,
     JobNotFound,
     PartlyAdded,
+    QueueFull,
     ResultTimeout,
     Snooze,
     StoreUnavailable,
@@ -23,7 +27,10 @@ from toril.task import Call, Task
 from toril.worker import Worker
 
 __all__ = [
+    "Budget",
+    "BudgetExceeded",
     "Call",
+    "DataTooLarge",
     "Dedup",
     "Exponential",
     "Fixed",
@@ -37,6 +44,7 @@ __all__ = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "QueueFull",
     "ResultTimeout",
     "Snooze",
     "StoreUnavailable",

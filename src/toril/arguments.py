@@ -25,7 +25,7 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="cons
 class Arguments:
     """The typed arguments of one function: Python values in, JSON out, and back."""
 
-    __slots__ = ("_adapter", "_by_position", "_read", "_validate", "_write", "function_name", "wants_context")
+    __slots__ = ("_adapter", "_by_position", "_read", "_validate", "_write", "function_name", "names", "wants_context")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function_name = function.__name__
@@ -47,6 +47,7 @@ class Arguments:
             for name, hint in types.items():
                 _adapter(hint, f"task {self.function_name}: parameter {name}")
             raise ConfigurationError(f"task {self.function_name}: {error}") from error
+        self.names = tuple(parameter.name for parameter in parameters)
         self._by_position = tuple(parameter.name for parameter in parameters if parameter.kind is not _KEYWORD_ONLY)
         self._validate = self._adapter.validator.validate_python
         self._read = self._adapter.validator.validate_json

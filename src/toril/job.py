@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
+from toril.budget import Charge
 from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
@@ -53,6 +54,7 @@ class NewJob(NamedTuple):
     lifo: bool = False
     id: str | None = None  # None: the store makes one
     dedup: Dedup | None = None
+    charge: Charge | None = None
 
 
 class JobRecord(NamedTuple):

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
+from toril.budget import Budget
 from toril.clock import LONGEST
 from toril.dedup import Dedup
-from toril.errors import InvalidOption
+from toril.errors import DataTooLarge, InvalidOption
 from toril.job import check_job_id
 from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
@@ -54,6 +55,8 @@ class TaskOptions(TypedDict, total=False):
     timeout: seconds that one run may take; None: no limit.
     keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
     max_stalls: how often a job may lose its worker before it fails (default 3).
+    max_size: bytes of JSON that the data may have; None: no limit (default: the setting TORIL_MAX_JOB_SIZE).
+    budget: how many jobs may be added within a time, see Budget.
     """
 
     attempts: int
@@ -63,6 +66,8 @@ class TaskOptions(TypedDict, total=False):
     keep_completed: int | timedelta | Keep
     keep_failed: int | timedelta | Keep
     max_stalls: int
+    max_size: int | None
+    budget: Budget | None
 
 
 class Options(TaskOptions, total=False):
@@ -93,6 +98,8 @@ class Policy:
     keep_completed: Keep = KEEP_COMPLETED
     keep_failed: Keep = KEEP_FAILED
     max_stalls: int = 3
+    max_size: int | None = None
+    budget: Budget | None = None
     delay: float = 0.0
     run_at: int | None = None
     lifo: bool = False
@@ -121,6 +128,11 @@ class Policy:
         if self.missed:
             own["missed"] = self.missed
         return dump({**body, "toril": own})
+
+    def check_size(self, name: str, data: str) -> None:
+        """Raise DataTooLarge if the data of a job of that name are larger than `max_size`."""
+        if self.max_size is not None and (size := len(data.encode())) > self.max_size:
+            raise DataTooLarge(f"{name}: data of {size:,} bytes, expected at most {self.max_size:,} (max_size)")
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -189,6 +201,19 @@ def _whole(low: int, high: float = math.inf) -> Any:
     return check
 
 
+def _optional(check: Any) -> Any:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _a(kind: type, shape: str) -> Any:
+    def check(name: str, value: object) -> Any:
+        if not isinstance(value, kind):
+            raise InvalidOption(f"{name}: expected {shape}, got {value!r}")
+        return value
+
+    return check
+
+
 def _seconds(name: str, value: object) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -233,12 +258,6 @@ def _flag(name: str, value: object) -> bool:
     return value
 
 
-def _dedup(name: str, value: object) -> Dedup | None:
-    if value is not None and not isinstance(value, Dedup):
-        raise InvalidOption(f"{name}: expected Dedup(id, …), got {value!r}")
-    return value
-
-
 def _id(name: str, value: Any) -> str | None:
     del name
     return None if value is None else check_job_id(value)
@@ -252,11 +271,13 @@ _CHECKS: dict[str, Any] = {
     "keep_completed": _keep,
     "keep_failed": _keep,
     "max_stalls": _whole(0),
+    "max_size": _optional(_whole(1)),
+    "budget": _optional(_a(Budget, "Budget(limit, per=…, key=…)")),
     "delay": _seconds,
     "run_at": _run_at,
     "lifo": _flag,
     "job_id": _id,
-    "dedup": _dedup,
+    "dedup": _optional(_a(Dedup, "Dedup(id, …)")),
 }
 assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
 

@@ -119,6 +119,7 @@ class QueueInfo(NamedTuple):
 
     counts: Mapping[JobState, int]
     paused: Mapping[str, Any] | None
+    max_length: int | None = None  # jobs that may wait or be delayed
 
 
 class WorkerInfo(NamedTuple):
@@ -161,7 +162,8 @@ class Store(Protocol):
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.
 
         A job whose custom id its queue has already is not added: the id of the one that is there is returned. So is
-        that of the job that holds its `dedup` key, after what the Dedup says has been done.
+        that of the job that holds its `dedup` key, after what the Dedup says has been done. Those that are added are
+        charged to their budgets. Raises QueueFull, BudgetExceeded.
         """
 
     async def step(
@@ -212,6 +214,9 @@ class Store(Protocol):
 
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
+
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """`add` refuses what would make more than `max_length` jobs wait or be delayed."""
 
     async def dedup_owner(self, queue: str, key: str) -> str | None:
         """Return the id of the job that holds a deduplication key, or None."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from toril.budget import Charge
+from toril.errors import BudgetExceeded, QueueFull
 from toril.job import NewJob
 from toril.store.sqlite.deduplication import claim, hold, release
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
@@ -18,7 +20,7 @@ def add(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
     ids: list[str] = []
     for queue, group in groupby(jobs, _queue_of):
         batch = list(group)
-        ids += _insert(tx, tx.queue(queue), batch, number)
+        ids += _insert(tx, queue, batch, number)
         number += len(batch)
     return ids
 
@@ -40,7 +42,9 @@ def _queue_of(job: NewJob) -> str:
     return job.queue
 
 
-def _insert(tx: Transaction, queue: int, jobs: list[NewJob], number: int) -> list[str]:
+def _insert(tx: Transaction, name: str, jobs: list[NewJob], number: int) -> list[str]:
+    queue = tx.queue(name)
+    limit, more = tx.limits.get(queue), False
     rows: list[Row] = []
     ids: list[str] = []
     keys: set[str] = set()
@@ -58,9 +62,21 @@ def _insert(tx: Transaction, queue: int, jobs: list[NewJob], number: int) -> lis
             if holder is not None:
                 ids[-1] = holder
                 continue
+        if job.charge is not None:
+            _spend(tx, queue, job.charge)
         rows.append(_row(tx, queue, job, row, place=row))
+        more = True
     _write(tx, queue, rows)
+    if more and limit is not None and tx.rows("queue_length", queue=queue)[0][0] > limit:
+        raise QueueFull(name, limit)
     return ids
+
+
+def _spend(tx: Transaction, queue: int, charge: Charge) -> None:
+    """Charge one job; what was counted too much goes with the transaction that the error ends."""
+    [(used, until)] = tx.rows("spend", queue=queue, key=charge.key, now=tx.now, until=tx.now + charge.per)
+    if used > charge.limit:
+        raise BudgetExceeded(charge.key, charge.budget, until, tx.now)
 
 
 def _write(tx: Transaction, queue: int, rows: list[Row]) -> None:

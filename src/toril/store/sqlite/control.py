@@ -11,7 +11,7 @@ from toril.store.base import Page, QueueInfo
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
 
-__all__ = ["get", "info", "list_jobs", "logs", "pause", "queues", "resume", "retry"]
+__all__ = ["get", "info", "limit_length", "list_jobs", "logs", "pause", "queues", "resume", "retry"]
 
 _STATES = tuple(JobState)
 _JOBS = SQL["job_columns"]
@@ -53,8 +53,8 @@ def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: s
 
 def info(tx: Transaction, queue: str) -> QueueInfo:
     """Return counts and controls."""
-    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None)
-    return QueueInfo(dict(zip(_STATES, row[:7], strict=True)), decode(row[7]) if row[7] else None)
+    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None)
+    return QueueInfo(dict(zip(_STATES, row[:7], strict=True)), decode(row[7]) if row[7] else None, row[8])
 
 
 def queues(tx: Transaction) -> list[str]:
@@ -81,6 +81,11 @@ def resume(tx: Transaction, name: str) -> None:
     tx.run("set_paused", queue=queue, paused=None)
     tx.tell(queue, "resumed", "[[]]")
     tx.ready.add(queue)
+
+
+def limit_length(tx: Transaction, name: str, max_length: int | None) -> None:
+    """Bound the jobs that may wait in a queue."""
+    tx.limit(tx.queue(name), max_length)
 
 
 def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | None) -> list[str]:

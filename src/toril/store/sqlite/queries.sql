@@ -7,10 +7,10 @@ SELECT sequence FROM queue WHERE id = 0;
 UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
-SELECT id FROM queue WHERE name = :name;
+SELECT id, max_length FROM queue WHERE name = :name;
 
 -- name: make_queue
-INSERT INTO queue (name) VALUES (:name) RETURNING id;
+INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length;
 
 -- name: queue_names
 SELECT name FROM queue WHERE id > 0 ORDER BY name;
@@ -19,7 +19,8 @@ SELECT name FROM queue WHERE id > 0 ORDER BY name;
 SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
 
 -- name: read_queue_by_name
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE name = :name;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused, max_length
+FROM queue WHERE name = :name;
 
 -- name: count
 UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
@@ -28,6 +29,17 @@ WHERE id = ?;
 
 -- name: set_paused
 UPDATE queue SET paused = :paused WHERE id = :queue;
+
+-- name: limit_length
+UPDATE queue SET max_length = :max_length WHERE id = :queue;
+
+-- name: queue_length
+SELECT waiting + prioritized + delayed FROM queue WHERE id = :queue;
+
+-- name: spend
+INSERT INTO budget (queue, key, used, until) VALUES (:queue, :key, 1, :until) ON CONFLICT (queue, key) DO UPDATE
+SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN until <= :now THEN :until ELSE until END
+RETURNING used, until;
 
 -- name: insert_job
 INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick, dedup)

@@ -9,6 +9,7 @@ CREATE TABLE queue (
   id               INTEGER PRIMARY KEY,
   name             TEXT NOT NULL UNIQUE,
   paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
+  max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,
@@ -61,6 +62,15 @@ CREATE TABLE dedup (
   PRIMARY KEY (queue, key)
 ) WITHOUT ROWID;
 CREATE INDEX dedup_until ON dedup (queue, until) WHERE until IS NOT NULL;
+
+CREATE TABLE budget (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  used  INTEGER NOT NULL,               -- jobs added since the first of this window
+  until INTEGER NOT NULL,               -- when the window ends
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX budget_until ON budget (queue, until);
 
 CREATE TABLE log (
   job  INTEGER NOT NULL,

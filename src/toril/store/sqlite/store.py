@@ -177,6 +177,10 @@ class SqliteStore:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
 
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """See Store.limit_length."""
+        await self._write(control.limit_length, queue, max_length)
+
     async def dedup_owner(self, queue: str, key: str) -> str | None:
         """See Store.dedup_owner."""
         return await self._look(deduplication.owner, queue, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
 
-__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id", "check_name"]
+__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id", "check_name", "expiry_reason"]
 
 
 class JobState(StrEnum):
@@ -55,6 +56,7 @@ class NewJob(NamedTuple):
     id: str | None = None  # None: the store makes one
     dedup: Dedup | None = None
     charge: Charge | None = None
+    expires: int | None = None  # when it has failed if no attempt was made
 
 
 class JobRecord(NamedTuple):
@@ -81,7 +83,14 @@ class JobRecord(NamedTuple):
     worker: str | None  # who took it last
     schedule: str | None  # the schedule that made it
     tick: int | None  # and the time it was made for
+    expires: int | None  # when it fails if no attempt was made; None: never, or no longer
     token: int | str = 0  # the store's own mark of this run
+
+
+def expiry_reason(expires: int) -> str:
+    """Return why a job has failed that was not started by `expires` (epoch milliseconds)."""
+    when = datetime.fromtimestamp(expires / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"Expired: not started by {when}"
 
 
 _INTEGER = re.compile(r"-?\d+")

@@ -57,6 +57,8 @@ class TaskOptions(TypedDict, total=False):
     max_stalls: how often a job may lose its worker before it fails (default 3).
     max_size: bytes of JSON that the data may have; None: no limit (default: the setting TORIL_MAX_JOB_SIZE).
     budget: how many jobs may be added within a time, see Budget.
+    expires: seconds or a timedelta from the add, or a datetime with a time zone: a job of which no attempt has been
+        made by then fails as expired; None: never.
     """
 
     attempts: int
@@ -68,6 +70,7 @@ class TaskOptions(TypedDict, total=False):
     max_stalls: int
     max_size: int | None
     budget: Budget | None
+    expires: float | timedelta | datetime | None
 
 
 class Options(TaskOptions, total=False):
@@ -100,6 +103,7 @@ class Policy:
     max_stalls: int = 3
     max_size: int | None = None
     budget: Budget | None = None
+    expires: float | datetime | None = None
     delay: float = 0.0
     run_at: int | None = None
     lifo: bool = False
@@ -125,9 +129,19 @@ class Policy:
         own: dict[str, Any] = {"stalls": self.max_stalls}
         if self.timeout:
             own["timeout"] = round(self.timeout * 1000)
+        if isinstance(self.expires, datetime):
+            own["expiresAt"] = _epoch(self.expires)
+        elif self.expires is not None:
+            own["expires"] = round(self.expires * 1000)
         if self.missed:
             own["missed"] = self.missed
         return dump({**body, "toril": own})
+
+    def expires_at(self, now: int) -> int | None:
+        """Return when a job that is added at `now` expires, in epoch milliseconds, or None."""
+        if isinstance(self.expires, datetime):
+            return _epoch(self.expires)
+        return None if self.expires is None else now + round(self.expires * 1000)
 
     def check_size(self, name: str, data: str) -> None:
         """Raise DataTooLarge if the data of a job of that name are larger than `max_size`."""
@@ -154,6 +168,7 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_completed=_keep_from_json(body.get("removeOnComplete")),
         keep_failed=_keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
+        expires=own["expires"] / 1000 if "expires" in own else None,
         lifo=bool(body.get("lifo")),
         missed=own.get("missed"),
     )
@@ -229,6 +244,13 @@ def _timeout(name: str, value: object) -> float | None:
     return seconds
 
 
+def _expires(name: str, value: object) -> float | datetime | None:
+    if not isinstance(value, datetime):
+        return _timeout(name, value)
+    _run_at(name, value)
+    return value
+
+
 def _backoff(name: str, value: object) -> Backoff | OwnBackoff | None:
     if value is None or isinstance(value, (Fixed, Exponential)) or callable(value):
         return value
@@ -249,7 +271,11 @@ def _keep(name: str, value: object) -> Keep:
 def _run_at(name: str, value: object) -> int:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidOption(f"{name}: expected a datetime with a time zone, got {value!r}")
-    return round(value.timestamp() * 1000)
+    return _epoch(value)
+
+
+def _epoch(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _flag(name: str, value: object) -> bool:
@@ -273,6 +299,7 @@ _CHECKS: dict[str, Any] = {
     "max_stalls": _whole(0),
     "max_size": _optional(_whole(1)),
     "budget": _optional(_a(Budget, "Budget(limit, per=…, key=…)")),
+    "expires": _expires,
     "delay": _seconds,
     "run_at": _run_at,
     "lifo": _flag,

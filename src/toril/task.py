@@ -42,10 +42,15 @@ class Call(Generic[R_co]):
 
 
 def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
-    """Return a job to add; texts are JSON, `now` in epoch milliseconds."""
-    charge = policy.budget.charge(data) if policy.budget else None
+    """Return a job to add; texts are JSON, `now` in epoch milliseconds. Raises InvalidOption."""
     due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
-    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id, policy.dedup, charge)
+    expires = policy.expires_at(now)
+    if expires is not None and expires <= due:
+        raise InvalidOption(f"expires: expected a time after the job's delay or run_at, got {policy.expires}")
+    charge = policy.budget.charge(data) if policy.budget else None
+    return NewJob(
+        queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id, policy.dedup, charge, expires
+    )
 
 
 class Task(Generic[P, R_co]):

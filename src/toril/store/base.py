@@ -188,6 +188,11 @@ class Store(Protocol):
         `max_stalls` times); return their ids. Only for a worker whose own contact with the store is unbroken.
         """
 
+    async def expire(self, queue: str) -> Sequence[str]:
+        """Ready and delayed jobs of which no attempt was made in time have failed; return their ids. Keys and budgets
+        whose time is over are forgotten.
+        """
+
     async def wait(self, queue: str, until: int | None) -> None:
         """Return when the queue may have work to take, at `until` at the latest; now and then for no reason."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
-from toril.job import JobRecord
+from toril.job import JobRecord, expiry_reason
 from toril.json import clean, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
@@ -49,8 +49,9 @@ class Executor:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:
             return Failed(run, f"its options cannot be read: {error}", None, KEEP_FAILED)
-        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
-            return Completed(run, "null", policy.keep_completed)
+        late = self._too_late(record, run, policy)
+        if late is not None:
+            return late
         try:
             task, arguments = self._resolve(record)
         except (UnknownTask, InvalidArguments) as error:
@@ -64,6 +65,16 @@ class Executor:
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a task raises is its outcome)
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
+
+    def _too_late(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
+        """Return what becomes of a missed tick or an expired job without a run; None if it is in time."""
+        now = self._app.clock.now()
+        if policy.missed == "skip" and record.tick and now - record.tick > LATE:
+            return Completed(run, "null", policy.keep_completed)
+        if record.expires is None or record.attempts or record.expires > now:
+            return None
+        log.warning("job %s (%s) was not started in time", run.id, record.name)
+        return Failed(run, expiry_reason(record.expires), None, policy.keep_failed, 0)
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""

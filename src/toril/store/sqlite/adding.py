@@ -112,4 +112,5 @@ def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> R
         None,
         None,
         job.dedup.id if job.dedup else None,
+        job.expires,
     )

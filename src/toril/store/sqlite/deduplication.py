@@ -72,4 +72,4 @@ def forget(tx: Transaction, name: str, key: str) -> bool:
 
 def _kept(tx: Transaction, job: NewJob, number: int) -> str:
     """A delay counts from the moment at which the job is added, so it is kept as one."""
-    return dump([number, max(job.due - tx.now, 0), *job._replace(due=0, dedup=None)])
+    return dump([number, max(job.due - tx.now, 0), *job._replace(due=0, dedup=None, charge=None)])

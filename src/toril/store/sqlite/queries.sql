@@ -42,8 +42,8 @@ SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN u
 RETURNING used, until;
 
 -- name: insert_job
-INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick, dedup)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick, dedup, expires)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_key
 SELECT id FROM job WHERE queue = :queue AND key = :key;
@@ -109,12 +109,13 @@ SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now
 UPDATE job SET state = ?, rank = ? WHERE id = ?;
 
 -- name: revive
-UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL WHERE id = ?;
+UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL, expires = NULL
+WHERE id = ?;
 
 -- name: ready_jobs
 -- What a step is about to take, as JobRecord reads it once it is taken.
 SELECT coalesce(key, CAST(id AS TEXT)), :name, name, data, opts, 'active', priority, added, NULL, starts + 1, attempts,
-  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, id, rank
+  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, expires, id, rank
 FROM job WHERE queue = :queue AND state = :state ORDER BY rank LIMIT :want;
 
 -- name: take
@@ -126,7 +127,8 @@ WHERE queue = :queue AND state = :state AND rank <= :last;
 -- Not run by itself: the columns of JobRecord.
 SELECT coalesce(job.key, CAST(job.id AS TEXT)), queue.name, job.name, job.data, job.opts, job.state, job.priority,
   job.added, CASE job.state WHEN 2 THEN job.rank END, job.starts, job.attempts, job.stalls, job.started, job.finished,
-  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.id, job.rank
+  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.expires,
+  job.id, job.rank
 FROM job JOIN queue ON queue.id = job.queue;
 
 -- name: insert_log
@@ -194,6 +196,31 @@ WHERE queue.name = :queue AND dedup.key = :key AND CASE WHEN until IS NULL THEN 
 
 -- name: forget_dedup
 DELETE FROM dedup WHERE queue = :queue AND key = :key;
+
+-- name: lapsed
+-- Whether anything of a queue has run out: jobs that are not active or parents, keys, budgets.
+SELECT EXISTS (SELECT 1 FROM job WHERE queue = q.id AND expires <= :now AND state NOT IN (3, 4))
+  OR EXISTS (SELECT 1 FROM dedup WHERE queue = q.id AND until <= :now)
+  OR EXISTS (SELECT 1 FROM budget WHERE queue = q.id AND until <= :now)
+FROM queue AS q WHERE q.name = :queue;
+
+-- name: expired_jobs
+SELECT id, state, attempts, dedup, opts, expires, coalesce(key, CAST(id AS TEXT)) FROM job
+WHERE queue = :queue AND expires <= :now AND state NOT IN (3, 4) ORDER BY expires, id LIMIT 1000;
+
+-- name: forget_expiry
+UPDATE job SET expires = NULL WHERE id = ?;
+
+-- name: expire
+UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason, expires = NULL WHERE id = :row;
+
+-- name: forget_lapsed_dedups
+DELETE FROM dedup WHERE (queue, key) IN (
+  SELECT queue, key FROM dedup WHERE queue = :queue AND until <= :now LIMIT 1000);
+
+-- name: forget_spent_budgets
+DELETE FROM budget WHERE (queue, key) IN (
+  SELECT queue, key FROM budget WHERE queue = :queue AND until <= :now LIMIT 1000);
 
 -- name: read_schedule
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts

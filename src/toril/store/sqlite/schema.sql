@@ -45,12 +45,14 @@ CREATE TABLE job (
   stack    TEXT,                        -- JSON list
   schedule TEXT,                        -- the schedule that made it
   tick     INTEGER,                     -- and the time it was made for
-  dedup    TEXT                         -- the key that it holds, or held
+  dedup    TEXT,                        -- the key that it holds, or held
+  expires  INTEGER                      -- when it fails if no attempt was made
 );
 -- rank: waiting = sequence number, negative at the front; prioritized = priority * 2^40 + the same; delayed = due time;
 -- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
 CREATE INDEX job_place ON job (queue, state, rank);
 CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
+CREATE INDEX job_expiry ON job (queue, expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE dedup (
   queue INTEGER NOT NULL,

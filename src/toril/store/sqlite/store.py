@@ -22,7 +22,7 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, control, deduplication, leases, listening, scheduling, stepping
+from toril.store.sqlite import adding, control, deduplication, expiring, leases, listening, scheduling, stepping
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -122,6 +122,13 @@ class SqliteStore:
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
         return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), limit=None)
+
+    async def expire(self, queue: str) -> Sequence[str]:
+        """See Store.expire."""
+        ids: list[str] = []
+        while await self._look(expiring.due, queue):  # most often nothing is: then nobody's turn to write is taken
+            ids += await self._write(expiring.expire, queue, limit=None, weight=1_000)
+        return ids
 
     async def wait(self, queue: str, until: int | None) -> None:
         """See Store.wait."""

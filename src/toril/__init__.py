@@ -23,6 +23,7 @@ from toril.job import JobState
 from toril.options import Keep
 from toril.queue import Job, Queue
 from toril.retry import Exponential, Fixed
+from toril.secret import Secret
 from toril.task import Call, Task
 from toril.worker import Worker
 
@@ -46,6 +47,7 @@ __all__ = [
     "Queue",
     "QueueFull",
     "ResultTimeout",
+    "Secret",
     "Snooze",
     "StoreUnavailable",
     "Task",

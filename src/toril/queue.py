@@ -162,8 +162,7 @@ class Queue:
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))
-        text = encode({} if data is None else data)
-        self.app.check(name, text)
+        text = self.app.check(name, encode({} if data is None else data))
         policy.check_size(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
 

@@ -242,7 +242,7 @@ class Settings(BaseSettings):
             mask=_hide,
         ),
     ] = ()
-    """What encrypts the secret fields of messages: the first key encrypts, all of them decrypt."""
+    """What encrypts `Secret` arguments and the secret fields of messages: the first encrypts, all of them decrypt."""
 
     redis_queue_host: Annotated[Host | None, Variable("REDIS_QUEUE_HOST", "Redis", A_HOST, example="redis-queue")] = (
         None

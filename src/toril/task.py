@@ -12,6 +12,7 @@ from toril.budget import Budget
 from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
 from toril.job import NewJob, check_name
 from toril.options import Options, Policy, carried, declared, resolve
+from toril.secret import masked
 
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
@@ -34,7 +35,7 @@ class Call(Generic[R_co]):
         self.text = text  # the policy as JSON
 
     def __repr__(self) -> str:
-        return f"<Call {self.task.name} {self.data}>"
+        return f"<Call {self.task.name} {masked(self.data)}>"
 
     def new_job(self, now: int) -> NewJob:
         """Return the job to add, `now` being the moment from which its delay counts."""
@@ -44,8 +45,8 @@ class Call(Generic[R_co]):
 def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
     """Return a job to add; texts are JSON, `now` in epoch milliseconds. Raises InvalidOption."""
     due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
-    expires = policy.expires_at(now)
-    if expires is not None and expires <= due:
+    expires = policy.expires_at(now) if policy.expires else None
+    if expires and expires <= due:
         raise InvalidOption(f"expires: expected a time after the job's delay or run_at, got {policy.expires}")
     charge = policy.budget.charge(data) if policy.budget else None
     return NewJob(
@@ -71,7 +72,7 @@ class Task(Generic[P, R_co]):
         self.name = check_name("task", function.__name__ if name is None else name)
         self.process = process
         self.is_async = inspect.iscoroutinefunction(function)
-        self.arguments = Arguments(function)
+        self.arguments = Arguments(function, queue.app.settings.secret_keys)
         self.result_type = result_adapter(function)  # reads a result back as what the function returns
         self.options = self._own(options)
         self._using: Mapping[str, Any] = {}

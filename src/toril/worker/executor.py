@@ -97,6 +97,8 @@ class Executor:
         timeout = policy.timeout
         if task.process:
             return await self._pools.in_process(task, record.data, timeout)
+        if task.arguments.cipher:
+            hear = _veiled(hear, task.arguments.veil(record.data))
         first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
         if not task.is_async:
             result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
@@ -112,7 +114,8 @@ class Executor:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
-        reason, stack = _describe(error), _stack(record, error)
+        veil = task.arguments.veil(record.data)
+        reason, stack = veil(_describe(error)), _stack(record, error, veil)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts
         try:
@@ -165,6 +168,10 @@ async def _within(seconds: float, coroutine: Any) -> Any:
         raise
 
 
+def _veiled(hear: Callable[[Note], None], veil: Callable[[str], str]) -> Callable[[Note], None]:
+    return lambda note: hear(note._replace(lines=tuple(map(veil, note.lines))))
+
+
 def _describe(error: BaseException) -> str:
     try:
         text = clean(str(error))
@@ -176,11 +183,11 @@ def _describe(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _stack(record: JobRecord, error: BaseException) -> str:
+def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) -> str:
     """Return the job's stack traces with this one, the newest last."""
     earlier: list[str] = decode(record.stack) if record.stack else []
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, clean("".join(text))][-STACKS:])
+    return dump([*earlier, veil(clean("".join(text)))][-STACKS:])

@@ -56,7 +56,7 @@ class NewJob(NamedTuple):
     id: str | None = None  # None: the store makes one
     dedup: Dedup | None = None
     charge: Charge | None = None
-    expires: int | None = None  # when it has failed if no attempt was made
+    expires: int | None = None  # when it fails if no attempt was made
 
 
 class JobRecord(NamedTuple):
@@ -83,7 +83,6 @@ class JobRecord(NamedTuple):
     worker: str | None  # who took it last
     schedule: str | None  # the schedule that made it
     tick: int | None  # and the time it was made for
-    expires: int | None  # when it fails if no attempt was made; None: never, or no longer
     token: int | str = 0  # the store's own mark of this run
 
 

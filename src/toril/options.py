@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
@@ -138,7 +138,7 @@ class Policy:
         return dump({**body, "toril": own})
 
     def expires_at(self, now: int) -> int | None:
-        """Return when a job that is added at `now` expires, in epoch milliseconds, or None."""
+        """Return when a job that is added at `now` (or made for that time) expires, in epoch milliseconds, or None."""
         if isinstance(self.expires, datetime):
             return _epoch(self.expires)
         return None if self.expires is None else now + round(self.expires * 1000)
@@ -168,7 +168,7 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_completed=_keep_from_json(body.get("removeOnComplete")),
         keep_failed=_keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
-        expires=own["expires"] / 1000 if "expires" in own else None,
+        expires=_expires_from_json(own),
         lifo=bool(body.get("lifo")),
         missed=own.get("missed"),
     )
@@ -318,6 +318,12 @@ def _keep_to_json(keep: Keep) -> Any:
     if keep.count is not None:
         body["count"] = keep.count
     return True if keep.count == 0 else body
+
+
+def _expires_from_json(own: Mapping[str, Any]) -> float | datetime | None:
+    if "expiresAt" in own:
+        return datetime.fromtimestamp(own["expiresAt"] / 1000, UTC)
+    return own["expires"] / 1000 if "expires" in own else None
 
 
 def _keep_from_json(value: Any) -> Keep:

@@ -71,10 +71,11 @@ class Executor:
         now = self._app.clock.now()
         if policy.missed == "skip" and record.tick and now - record.tick > LATE:
             return Completed(run, "null", policy.keep_completed)
-        if record.expires is None or record.attempts or record.expires > now:
+        expires = policy.expires_at(record.tick or record.timestamp) if policy.expires else None
+        if expires is None or expires > now or record.attempts:
             return None
         log.warning("job %s (%s) was not started in time", run.id, record.name)
-        return Failed(run, expiry_reason(record.expires), None, policy.keep_failed, 0)
+        return Failed(run, expiry_reason(expires), None, policy.keep_failed, 0)
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from operator import itemgetter
 
 from toril.budget import Charge
 from toril.errors import BudgetExceeded, QueueFull
 from toril.job import NewJob
 from toril.store.sqlite.deduplication import claim, hold, release
-from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
+from toril.store.sqlite.transaction import DELAYED, WAITING, Row, Transaction
 
 __all__ = ["add", "follow"]
 
@@ -25,17 +27,15 @@ def add(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
-def follow(tx: Transaction, queue: int, key: str, row: int) -> None:
-    """The job of a row has ended: free the key that it holds, and add the job that was kept for this moment."""
-    kept = release(tx, queue, key, row)
-    if kept is None:
-        return
-    number, job = kept
-    if job.id is not None and tx.run("find_key", queue=queue, key=job.id).fetchone():
-        tx.tell_all(queue, "duplicated", [job.id])
-        return
-    hold(tx, queue, key, number, job.id or str(number), None)
-    _write(tx, queue, [_row(tx, queue, job, number, place=tx.numbers(1))])
+def follow(tx: Transaction, queue: int, rows: Sequence[int | str]) -> None:
+    """The jobs of some rows have ended: free the keys that they hold, and add what was kept for this moment."""
+    for key, number, job in release(tx, rows):
+        if job.id is not None and tx.run("find_key", queue=queue, key=job.id).fetchone():
+            tx.tell_all(queue, "duplicated", [job.id])
+            continue
+        hold(tx, queue, key, number, job.id or str(number), None)
+        _write(tx, queue, [_row(tx, queue, job, number, place=tx.numbers(1))])
+        _expire(tx, queue, job, number)
 
 
 def _queue_of(job: NewJob) -> str:
@@ -65,6 +65,7 @@ def _insert(tx: Transaction, name: str, jobs: list[NewJob], number: int) -> list
         if job.charge is not None:
             _spend(tx, queue, job.charge)
         rows.append(_row(tx, queue, job, row, place=row))
+        _expire(tx, queue, job, row)
         more = True
     _write(tx, queue, rows)
     if more and limit is not None and tx.rows("queue_length", queue=queue)[0][0] > limit:
@@ -82,13 +83,15 @@ def _spend(tx: Transaction, queue: int, charge: Charge) -> None:
 def _write(tx: Transaction, queue: int, rows: list[Row]) -> None:
     if not rows:
         return
-    counts = {WAITING: 0, PRIORITIZED: 0, DELAYED: 0}
-    for row in rows:
-        counts[row[2]] += 1
     tx.many("insert_job", rows)
-    tx.count(queue, counts)
+    tx.count(queue, Counter(map(itemgetter(2), rows)))
     tx.tell_all(queue, "added", [row[4] or str(row[0]) for row in rows])
     tx.ready.add(queue)  # for delayed jobs too: a lane may have to wake up earlier than it thinks
+
+
+def _expire(tx: Transaction, queue: int, job: NewJob, row: int) -> None:
+    if job.expires is not None:
+        tx.many("set_expiry", [(queue, job.expires, row)])
 
 
 def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> Row:
@@ -111,6 +114,4 @@ def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> R
         tx.now,
         None,
         None,
-        job.dedup.id if job.dedup else None,
-        job.expires,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from toril.dedup import Dedup
+from collections.abc import Iterator, Sequence
+
 from toril.job import NewJob
 from toril.json import decode, dump
 from toril.store.sqlite.transaction import ACTIVE, DELAYED, Transaction
@@ -46,15 +47,20 @@ def claim(tx: Transaction, queue: int, job: NewJob, number: int) -> str | None:
 def hold(tx: Transaction, queue: int, key: str, row: int, job_id: str, until: int | None) -> None:
     """Let a job hold a key."""
     tx.run("hold_dedup", queue=queue, key=key, row=row, owner=job_id, until=until)
+    if queue not in tx.keyed:
+        tx.run("key_queue", queue=queue)
+        tx.keyed.add(queue)
 
 
-def release(tx: Transaction, queue: int, key: str, row: int) -> tuple[int, NewJob] | None:
-    """The job has ended: free its key, unless that has a time of its own; return the job kept for this moment."""
-    found = tx.rows("release_dedup", queue=queue, key=key, row=row)
-    if not found or found[0][0] is None:
-        return None
-    number, delay, *job = decode(found[0][0])
-    return number, NewJob(*job)._replace(due=tx.now + delay if delay else 0, dedup=Dedup(key, keep_last=True))
+def release(tx: Transaction, rows: Sequence[int | str]) -> Iterator[tuple[str, int, NewJob]]:
+    """The jobs of some rows have ended: free the keys that they hold, but for those that have a time of their own.
+
+    Yield key, number and job of each that was kept for this moment.
+    """
+    for key, kept in tx.rows("release_dedups", rows=dump(list(rows))):
+        if kept is not None:
+            number, delay, *job = decode(kept)
+            yield key, number, NewJob(*job)._replace(due=tx.now + delay if delay else 0)
 
 
 def owner(tx: Transaction, queue: str, key: str) -> str | None:

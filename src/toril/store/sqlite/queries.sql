@@ -7,10 +7,10 @@ SELECT sequence FROM queue WHERE id = 0;
 UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
-SELECT id, max_length FROM queue WHERE name = :name;
+SELECT id, max_length, keyed FROM queue WHERE name = :name;
 
 -- name: make_queue
-INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length;
+INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length, keyed;
 
 -- name: queue_names
 SELECT name FROM queue WHERE id > 0 ORDER BY name;
@@ -42,8 +42,8 @@ SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN u
 RETURNING used, until;
 
 -- name: insert_job
-INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick, dedup, expires)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: find_key
 SELECT id FROM job WHERE queue = :queue AND key = :key;
@@ -56,18 +56,18 @@ UPDATE job SET state = 5, rank = :now, finished = :now, attempts = attempts + 1,
 FROM json_each(:outcomes) AS o
 WHERE job.id = json_extract(o.value, '$[0]') AND +queue = :queue AND +state = 4
   AND starts = json_extract(o.value, '$[1]')
-RETURNING job.id, starts, dedup;
+RETURNING job.id, starts;
 
 -- name: complete_and_remove
 DELETE FROM job
 WHERE +queue = :queue AND +state = 4 AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(:outcomes))
   AND (id, starts) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:outcomes))
-RETURNING id, starts, dedup, logs;
+RETURNING id, starts, logs;
 
 -- name: fail
 UPDATE job SET state = 6, rank = :now, finished = :now, attempts = attempts + :attempts, stalls = stalls + :stalls,
   reason = :reason, stack = coalesce(:stack, stack)
-WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run RETURNING dedup;
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: put_back
 -- An active job leaves its run for another place.
@@ -109,13 +109,15 @@ SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now
 UPDATE job SET state = ?, rank = ? WHERE id = ?;
 
 -- name: revive
-UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL, expires = NULL
+-- Whoever retries a job by hand wants it to run, however late.
+UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL,
+  opts = CASE WHEN instr(opts, '"expires') THEN json_remove(opts, '$.toril.expires', '$.toril.expiresAt') ELSE opts END
 WHERE id = ?;
 
 -- name: ready_jobs
 -- What a step is about to take, as JobRecord reads it once it is taken.
 SELECT coalesce(key, CAST(id AS TEXT)), :name, name, data, opts, 'active', priority, added, NULL, starts + 1, attempts,
-  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, expires, id, rank
+  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick, id, rank
 FROM job WHERE queue = :queue AND state = :state ORDER BY rank LIMIT :want;
 
 -- name: take
@@ -127,8 +129,7 @@ WHERE queue = :queue AND state = :state AND rank <= :last;
 -- Not run by itself: the columns of JobRecord.
 SELECT coalesce(job.key, CAST(job.id AS TEXT)), queue.name, job.name, job.data, job.opts, job.state, job.priority,
   job.added, CASE job.state WHEN 2 THEN job.rank END, job.starts, job.attempts, job.stalls, job.started, job.finished,
-  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.expires,
-  job.id, job.rank
+  job.progress, job.result, job.reason, job.stack, CAST(job.worker AS TEXT), job.schedule, job.tick, job.id, job.rank
 FROM job JOIN queue ON queue.id = job.queue;
 
 -- name: insert_log
@@ -186,8 +187,11 @@ UPDATE dedup SET next = :next, until = NULL WHERE queue = :queue AND key = :key;
 -- name: extend_dedup
 UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
 
--- name: release_dedup
-DELETE FROM dedup WHERE queue = :queue AND key = :key AND job = :row AND until IS NULL RETURNING next;
+-- name: release_dedups
+DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows)) AND until IS NULL RETURNING key, next;
+
+-- name: key_queue
+UPDATE queue SET keyed = 1 WHERE id = :queue;
 
 -- name: dedup_owner
 -- A key without a time of its own is nobody's once its job is gone.
@@ -197,22 +201,27 @@ WHERE queue.name = :queue AND dedup.key = :key AND CASE WHEN until IS NULL THEN 
 -- name: forget_dedup
 DELETE FROM dedup WHERE queue = :queue AND key = :key;
 
+-- name: set_expiry
+INSERT INTO expiry (queue, until, job) VALUES (?, ?, ?);
+
 -- name: lapsed
 -- Whether anything of a queue has run out: jobs that are not active or parents, keys, budgets.
-SELECT EXISTS (SELECT 1 FROM job WHERE queue = q.id AND expires <= :now AND state NOT IN (3, 4))
+SELECT EXISTS (SELECT 1 FROM expiry LEFT JOIN job ON job.id = expiry.job
+    WHERE expiry.queue = q.id AND until <= :now AND coalesce(state, 5) NOT IN (3, 4))
   OR EXISTS (SELECT 1 FROM dedup WHERE queue = q.id AND until <= :now)
   OR EXISTS (SELECT 1 FROM budget WHERE queue = q.id AND until <= :now)
 FROM queue AS q WHERE q.name = :queue;
 
 -- name: expired_jobs
-SELECT id, state, attempts, dedup, opts, expires, coalesce(key, CAST(id AS TEXT)) FROM job
-WHERE queue = :queue AND expires <= :now AND state NOT IN (3, 4) ORDER BY expires, id LIMIT 1000;
+SELECT expiry.queue, until, expiry.job, state, attempts, opts, coalesce(key, CAST(job.id AS TEXT))
+FROM expiry LEFT JOIN job ON job.id = expiry.job
+WHERE expiry.queue = :queue AND until <= :now AND coalesce(state, 5) NOT IN (3, 4) ORDER BY until, expiry.job LIMIT 1000;
 
 -- name: forget_expiry
-UPDATE job SET expires = NULL WHERE id = ?;
+DELETE FROM expiry WHERE queue = ? AND until = ? AND job = ?;
 
 -- name: expire
-UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason, expires = NULL WHERE id = :row;
+UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason WHERE id = :row;
 
 -- name: forget_lapsed_dedups
 DELETE FROM dedup WHERE (queue, key) IN (

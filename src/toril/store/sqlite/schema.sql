@@ -10,6 +10,7 @@ CREATE TABLE queue (
   name             TEXT NOT NULL UNIQUE,
   paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
   max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
+  keyed            INTEGER,             -- 1 from the first job with a deduplication key on
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,
@@ -44,15 +45,12 @@ CREATE TABLE job (
   reason   TEXT,
   stack    TEXT,                        -- JSON list
   schedule TEXT,                        -- the schedule that made it
-  tick     INTEGER,                     -- and the time it was made for
-  dedup    TEXT,                        -- the key that it holds, or held
-  expires  INTEGER                      -- when it fails if no attempt was made
+  tick     INTEGER                      -- and the time it was made for
 );
 -- rank: waiting = sequence number, negative at the front; prioritized = priority * 2^40 + the same; delayed = due time;
 -- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
 CREATE INDEX job_place ON job (queue, state, rank);
 CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
-CREATE INDEX job_expiry ON job (queue, expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE dedup (
   queue INTEGER NOT NULL,
@@ -63,7 +61,15 @@ CREATE TABLE dedup (
   next  TEXT,                           -- JSON of the job that is added then
   PRIMARY KEY (queue, key)
 ) WITHOUT ROWID;
+CREATE INDEX dedup_job ON dedup (job);
 CREATE INDEX dedup_until ON dedup (queue, until) WHERE until IS NOT NULL;
+
+CREATE TABLE expiry (                    -- of the few jobs that expire
+  queue INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  job   INTEGER NOT NULL,               -- it may have ended, or be gone
+  PRIMARY KEY (queue, until, job)
+) WITHOUT ROWID;
 
 CREATE TABLE budget (
   queue INTEGER NOT NULL,

@@ -78,7 +78,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        tx.forget_logs([(row, logs) for row, _, _, logs in done])
+        tx.forget_logs([(row, logs) for row, _, logs in done])
     else:
         done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
     refused: list[Run] = []
@@ -88,9 +88,8 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
         accepted = [outcome for outcome in group if outcome.run not in refused]
         body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
     if done:
-        for row, _, key, *_ in done:
-            if key is not None:
-                follow(tx, queue, key, row)
+        if queue in tx.keyed:
+            follow(tx, queue, [row[0] for row in done])
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)
         trim(tx, queue, COMPLETED, keep)
@@ -109,11 +108,11 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
         stack=stack,
         attempts=attempts,
         stalls=stalls,
-    ).fetchall()
-    if not changed:
+    )
+    if not changed.rowcount:
         return [run]
-    if changed[0][0] is not None:
-        follow(tx, queue, changed[0][0], int(run.token))
+    if queue in tx.keyed:
+        follow(tx, queue, [run.token])
     tx.count(queue, {ACTIVE: -1, FAILED: 1})
     tx.tell(queue, "failed", dump([[run.id, reason]]))
     if keep.count == 0:

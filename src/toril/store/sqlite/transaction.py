@@ -22,7 +22,18 @@ Row = tuple[Any, ...]
 class Transaction:
     """An open write transaction."""
 
-    __slots__ = ("_connection", "_queues", "execute", "executemany", "limits", "monotonic", "now", "ready", "told")
+    __slots__ = (
+        "_connection",
+        "_queues",
+        "execute",
+        "executemany",
+        "keyed",
+        "limits",
+        "monotonic",
+        "now",
+        "ready",
+        "told",
+    )
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
@@ -33,6 +44,7 @@ class Transaction:
         self.ready: set[int] = set()  # queues that got jobs to run
         self.told = False  # whether an event was written
         self._queues: dict[str, int] = {}
+        self.keyed: set[int] = set()  # queues that have had jobs with a deduplication key
         self.limits: dict[int, int] = {}  # lengths of queues, of those that are bounded
 
     def run(self, statement: str, /, **parameters: object) -> sqlite3.Cursor:
@@ -55,6 +67,8 @@ class Transaction:
             number = self._queues[name] = found[0]
             if found[1] is not None:
                 self.limits[number] = found[1]
+            if found[2]:
+                self.keyed.add(number)
         return number
 
     def limit(self, queue: int, max_length: int | None) -> None:

@@ -14,7 +14,11 @@ import toril
 from toril import errors
 
 PUBLIC = [
+    "Budget",
+    "BudgetExceeded",
     "Call",
+    "DataTooLarge",
+    "Dedup",
     "Exponential",
     "Fixed",
     "InvalidJob",
@@ -29,9 +33,11 @@ PUBLIC = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "QueueFull",
     "Rate",
     "RateLimited",
     "ResultTimeout",
+    "Secret",
     "Snooze",
     "StoreUnavailable",
     "Task",
@@ -41,7 +47,7 @@ PUBLIC = [
     "Worker",
 ]
 NOT_WITH_THE_CORE = {
-    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pebble", "pydantic_settings", "redis",
+    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
     "rich", "sqlalchemy", "starlette", "typer", "uvloop",
 }  # fmt: skip
 

@@ -332,11 +332,13 @@ class Toril:
         task = self.tasks.get(name)
         return task.options if task else {}
 
-    def check(self, name: str, data: str) -> None:
-        """Check JSON data against the task of that name, if there is one; raise InvalidArguments."""
+    def check(self, name: str, data: str) -> str:
+        """Check JSON data against the task of that name, if there is one; raise InvalidArguments.
+
+        Return them as they are to be stored: with secrets encrypted.
+        """
         task = self.tasks.get(name)
-        if task:
-            task.arguments.read(name, data)
+        return task.arguments.check(name, data) if task else data
 
     def served_queues(self) -> list[str]:
         """Return the queues that the application's tasks and processors name, by name."""

@@ -33,15 +33,22 @@ class JobContext:
     most), so a sync task calls them and an async one may await them.
     """
 
-    __slots__ = ("_hear", "_lines", "_policy", "_progress", "_told", "_waits", "cancelled", "record", "run")
+    __slots__ = ("_hear", "_lines", "_policy", "_progress", "_told", "_veil", "_waits", "cancelled", "record", "run")
 
-    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[JobContext], None]) -> None:
+    def __init__(
+        self,
+        record: JobRecord,
+        policy: Policy,
+        hear: Callable[[JobContext], None],
+        veil: Callable[[str], str] = str,
+    ) -> None:
         self.record = record
         self.run = Run(record.id, record.starts, record.token)
         self.cancelled: str | None = None
         """Who wants the job cancelled: a sync task may look, and return or raise; nothing else can stop its thread."""
         self._policy = policy
         self._hear = hear
+        self._veil = veil  # masks secrets in a text
         self._waits = False  # to be heard
         self._progress: str | None = None
         self._told: str | None = None  # the progress that is known
@@ -88,7 +95,7 @@ class JobContext:
 
     def log(self, line: object) -> Said:
         """Add a line to the job's log; one of more than 8 kB is cut, with a mark that says so."""
-        self._lines.append(clip(str(line)))
+        self._lines.append(clip(self._veil(str(line))))
         if len(self._lines) > 2 * self._policy.keep_logs:  # what no step has carried yet would be trimmed anyway
             del self._lines[: -self._policy.keep_logs]
         self._speak()

@@ -12,6 +12,7 @@
     - InvalidArguments          an argument is missing, unknown or of the wrong type
     - InvalidOption             a job option is out of range or of the wrong type
     - InvalidData               data, result or progress is not RFC 8259 JSON
+    - DataTooLarge              the data have more bytes than `max_size` allows
   + InvalidMessage              a message that cannot be sent; nothing was written
     - UnknownTemplate           no message type of that name
     - InvalidContext            a context field is missing, unknown or of the wrong type
@@ -19,6 +20,8 @@
   + StoreError
     - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
     - PartlyAdded               a bulk add of more than 1,000 jobs stopped on the way
+    - QueueFull                 as many jobs wait in the queue as may
+    - BudgetExceeded            as many jobs were added for a key as may within its time
     - JobNotFound               no job of that id
     - WrongState                the job is not in a state that allows the verb
   + NoEventLoop                 `enqueue` was called where no event loop runs
@@ -96,6 +99,10 @@ class InvalidData(InvalidJob):
     """Data, result or progress is not RFC 8259 JSON."""
 
 
+class DataTooLarge(InvalidJob):
+    """The data have more bytes than `max_size` allows."""
+
+
 class InvalidMessage(TorilError):
     """The message cannot be sent; nothing was written."""
 
@@ -131,9 +138,31 @@ class PartlyAdded(StoreError):
     """A bulk add stopped on the way; `ids` are the jobs that were added, in order."""
 
     def __init__(self, ids: Sequence[str], total: int) -> None:
-        super().__init__(f"{len(ids)} of {total} jobs were added before the store failed")
+        super().__init__(f"{len(ids)} of {total} jobs were added before one call failed")
         self.ids = tuple(ids)
         self.total = total
+
+
+class QueueFull(StoreError):
+    """As many jobs wait in the queue as may (`max_length`); nothing was added."""
+
+    def __init__(self, queue: str, max_length: int) -> None:
+        super().__init__(f"queue {queue} is full: no more than {max_length:,} jobs may wait or be delayed in it")
+        self.queue = queue
+        self.max_length = max_length
+
+
+class BudgetExceeded(StoreError):
+    """As many jobs were added under `key` as its budget allows; nothing was added.
+
+    retry_at: epoch milliseconds from which there is budget again; retry_after: seconds until then.
+    """
+
+    def __init__(self, key: str, budget: str, retry_at: int, now: int) -> None:
+        self.key = key
+        self.retry_at = retry_at
+        self.retry_after = (retry_at - now) / 1000
+        super().__init__(f"the budget of {key} is spent ({budget}): try again in {self.retry_after:g} s")
 
 
 class JobNotFound(StoreError):

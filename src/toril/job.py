@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from toril.budget import Charge
+from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
 
-__all__ = ["CANCELLED", "TRANSITIONS", "JobRecord", "JobState", "NewJob", "cancelled_by", "check_job_id", "check_name"]
+__all__ = [
+    "CANCELLED",
+    "TRANSITIONS",
+    "JobRecord",
+    "JobState",
+    "NewJob",
+    "cancelled_by",
+    "check_job_id",
+    "check_name",
+    "expiry_reason",
+]
 
 
 class JobState(StrEnum):
@@ -59,6 +72,9 @@ class NewJob(NamedTuple):
     due: int = 0  # 0: at once
     lifo: bool = False
     id: str | None = None  # None: the store makes one
+    dedup: Dedup | None = None
+    charge: Charge | None = None
+    expires: int | None = None  # when it fails if no attempt was made
 
 
 class JobRecord(NamedTuple):
@@ -86,6 +102,12 @@ class JobRecord(NamedTuple):
     schedule: str | None  # the schedule that made it
     tick: int | None  # and the time it was made for
     token: int | str = 0  # the store's own mark of this run
+
+
+def expiry_reason(expires: int) -> str:
+    """Return why a job has failed that was not started by `expires` (epoch milliseconds)."""
+    when = datetime.fromtimestamp(expires / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"Expired: not started by {when}"
 
 
 _INTEGER = re.compile(r"-?\d+")

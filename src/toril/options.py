@@ -6,12 +6,14 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
+from toril.budget import Budget
 from toril.clock import LONGEST
-from toril.errors import InvalidOption
+from toril.dedup import Dedup
+from toril.errors import DataTooLarge, InvalidOption
 from toril.job import check_job_id
 from toril.json import decode, dump
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
@@ -56,6 +58,10 @@ class TaskOptions(TypedDict, total=False):
     keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
     max_stalls: how often a job may lose its worker before it fails (default 3).
     keep_logs: log lines of a job that stay, the newest ones (1 or more; default 1,000).
+    max_size: bytes of JSON that the data may have; None: no limit (default: the setting TORIL_MAX_JOB_SIZE).
+    budget: how many jobs may be added within a time, see Budget.
+    expires: seconds or a timedelta from the add, or a datetime with a time zone: a job of which no attempt has been
+        made by then fails as expired; None: never.
     """
 
     attempts: int
@@ -66,6 +72,9 @@ class TaskOptions(TypedDict, total=False):
     keep_failed: int | timedelta | Keep
     max_stalls: int
     keep_logs: int
+    max_size: int | None
+    budget: Budget | None
+    expires: float | timedelta | datetime | None
 
 
 class Options(TaskOptions, total=False):
@@ -75,12 +84,14 @@ class Options(TaskOptions, total=False):
     run_at: the moment (with a time zone) before which it does not run.
     lifo: taken before those that wait already.
     job_id: an id of your own; if the queue has a job of that id, that job is returned and nothing is added.
+    dedup: a key that one job of the queue holds at a time, see Dedup.
     """
 
     delay: float | timedelta
     run_at: datetime
     lifo: bool
     job_id: str | None
+    dedup: Dedup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +106,14 @@ class Policy:
     keep_failed: Keep = KEEP_FAILED
     max_stalls: int = 3
     keep_logs: int = LOG_LINES
+    max_size: int | None = None
+    budget: Budget | None = None
+    expires: float | datetime | None = None
     delay: float = 0.0
     run_at: int | None = None
     lifo: bool = False
     job_id: str | None = None
+    dedup: Dedup | None = None
     missed: str | None = None  # set by schedules alone
 
     def to_json(self) -> str:
@@ -112,16 +127,37 @@ class Policy:
             body["priority"] = self.priority
         if self.lifo:
             body["lifo"] = True
+        if self.dedup:
+            body["de"] = self.dedup.to_json()
         body["removeOnComplete"] = _keep_to_json(self.keep_completed)
         body["removeOnFail"] = _keep_to_json(self.keep_failed)
         if self.keep_logs != LOG_LINES:
             body["kl"] = self.keep_logs
+        return dump({**body, "toril": self._own_json()})
+
+    def _own_json(self) -> dict[str, Any]:
+        """Return what BullMQ has no word for."""
         own: dict[str, Any] = {"stalls": self.max_stalls}
         if self.timeout:
             own["timeout"] = round(self.timeout * 1000)
+        if isinstance(self.expires, datetime):
+            own["expiresAt"] = _epoch(self.expires)
+        elif self.expires is not None:
+            own["expires"] = round(self.expires * 1000)
         if self.missed:
             own["missed"] = self.missed
-        return dump({**body, "toril": own})
+        return own
+
+    def expires_at(self, now: int) -> int | None:
+        """Return when a job that is added at `now` (or made for that time) expires, in epoch milliseconds, or None."""
+        if isinstance(self.expires, datetime):
+            return _epoch(self.expires)
+        return None if self.expires is None else now + round(self.expires * 1000)
+
+    def check_size(self, name: str, data: str) -> None:
+        """Raise DataTooLarge if the data of a job of that name are larger than `max_size`."""
+        if self.max_size is not None and (size := len(data.encode())) > self.max_size:
+            raise DataTooLarge(f"{name}: data of {size:,} bytes, expected at most {self.max_size:,} (max_size)")
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -144,6 +180,7 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_failed=_keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
         keep_logs=max(int(body.get("kl") or LOG_LINES), 1),
+        expires=_expires_from_json(own),
         lifo=bool(body.get("lifo")),
         missed=own.get("missed"),
     )
@@ -191,6 +228,19 @@ def _whole(low: int, high: float = math.inf) -> Any:
     return check
 
 
+def _optional(check: Any) -> Any:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _a(kind: type, shape: str) -> Any:
+    def check(name: str, value: object) -> Any:
+        if not isinstance(value, kind):
+            raise InvalidOption(f"{name}: expected {shape}, got {value!r}")
+        return value
+
+    return check
+
+
 def _seconds(name: str, value: object) -> float:
     if isinstance(value, timedelta):
         value = value.total_seconds()
@@ -204,6 +254,13 @@ def _timeout(name: str, value: object) -> float | None:
     if seconds == 0:
         raise InvalidOption(f"{name}: expected more than 0 seconds, or None for no limit")
     return seconds
+
+
+def _expires(name: str, value: object) -> float | datetime | None:
+    if not isinstance(value, datetime):
+        return _timeout(name, value)
+    _run_at(name, value)
+    return value
 
 
 def _backoff(name: str, value: object) -> Backoff | OwnBackoff | None:
@@ -226,7 +283,11 @@ def _keep(name: str, value: object) -> Keep:
 def _run_at(name: str, value: object) -> int:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidOption(f"{name}: expected a datetime with a time zone, got {value!r}")
-    return round(value.timestamp() * 1000)
+    return _epoch(value)
+
+
+def _epoch(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _flag(name: str, value: object) -> bool:
@@ -249,10 +310,14 @@ _CHECKS: dict[str, Any] = {
     "keep_failed": _keep,
     "max_stalls": _whole(0),
     "keep_logs": _whole(1),
+    "max_size": _optional(_whole(1)),
+    "budget": _optional(_a(Budget, "Budget(limit, per=…, key=…)")),
+    "expires": _expires,
     "delay": _seconds,
     "run_at": _run_at,
     "lifo": _flag,
     "job_id": _id,
+    "dedup": _optional(_a(Dedup, "Dedup(id, …)")),
 }
 assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
 
@@ -266,6 +331,12 @@ def _keep_to_json(keep: Keep) -> Any:
     if keep.count is not None:
         body["count"] = keep.count
     return True if keep.count == 0 else body
+
+
+def _expires_from_json(own: Mapping[str, Any]) -> float | datetime | None:
+    if "expiresAt" in own:
+        return datetime.fromtimestamp(own["expiresAt"] / 1000, UTC)
+    return own["expires"] / 1000 if "expires" in own else None
 
 
 def _keep_from_json(value: Any) -> Keep:

@@ -54,7 +54,9 @@ class Queue:
             raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
-        self.options: Mapping[str, Any] = {}
+        size = app.settings.max_job_size
+        self._base: Mapping[str, Any] = {} if size is None else {"max_size": size}
+        self.options = self._base
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -62,14 +64,14 @@ class Queue:
     def declare(self, **options: Unpack[TaskOptions]) -> Queue:
         """Set the defaults of jobs that are added from now on; raise InvalidOption."""
         resolve(declared(options))
-        self.options = options
+        self.options = {**self._base, **options}
         return self
 
     async def add(self, name: str, data: object = None, **options: Unpack[Options]) -> Job[Any]:
         """Add a job by name, with any JSON as its data, and return it.
 
         If this application has a task of that name, the data are checked as its arguments. Raises InvalidData,
-        InvalidArguments, InvalidOption, StoreUnavailable.
+        InvalidArguments, InvalidOption, DataTooLarge, StoreUnavailable, QueueFull, BudgetExceeded.
         """
         return (await self._add([self._new_job(name, data, options)]))[0]
 
@@ -132,6 +134,22 @@ class Queue:
         """Return `by`, `why` and `at` (epoch ms) of a pause, or None."""
         return (await self.app.store.info(self.name)).paused
 
+    async def limit_length(self, max_length: int | None) -> None:
+        """Let no more than `max_length` jobs wait or be delayed here, whoever adds them; None: as many as come.
+
+        An add beyond it raises QueueFull. Jobs that come back (retries, hand-backs), ticks of schedules and jobs that
+        are kept for another's end are let in. Raises InvalidOption.
+        """
+        if max_length is not None and (
+            isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1
+        ):
+            raise InvalidOption(f"max_length: expected a whole number from 1, or None, got {max_length!r}")
+        await self.app.store.limit_length(self.name, max_length)
+
+    async def max_length(self) -> int | None:
+        """Return how many jobs may wait or be delayed here at most; None: there is no limit."""
+        return (await self.app.store.info(self.name)).max_length
+
     async def retry(self, job_id: str) -> Job[Any]:
         """Let a failed or completed job run again: one more attempt. Raises JobNotFound, WrongState."""
         job = await self.get(job_id)
@@ -147,11 +165,19 @@ class Queue:
             done += len(ids)
         return done
 
+    async def dedup_owner(self, dedup_id: str) -> str | None:
+        """Return the id of the job that holds a deduplication key now, or None."""
+        return await self.app.store.dedup_owner(self.name, dedup_id)
+
+    async def forget_dedup(self, dedup_id: str) -> bool:
+        """Free a deduplication key and forget what was kept for its job's end; return whether it was held."""
+        return await self.app.store.forget_dedup(self.name, dedup_id)
+
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))
-        text = encode({} if data is None else data)
-        self.app.check(name, text)
+        text = self.app.check(name, encode({} if data is None else data))
+        policy.check_size(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
 
     async def _add(self, jobs: Sequence[NewJob]) -> list[Job[Any]]:

@@ -135,6 +135,13 @@ class Settings(BaseSettings):
     ] = "UTC"
     """The zone of cron lines that name none."""
 
+    max_job_size: Annotated[
+        int | None,
+        Field(ge=1),
+        Variable("TORIL_MAX_JOB_SIZE", "Jobs", "bytes, 1 or more", example="1000000"),
+    ] = None
+    """How large a job's data may be where its queue and task say nothing of it. Without it: as large as they are."""
+
     sqlite_synchronous: Annotated[
         Literal["NORMAL", "FULL"],
         BeforeValidator(_upper),
@@ -252,7 +259,7 @@ class Settings(BaseSettings):
             mask=_hide,
         ),
     ] = ()
-    """What encrypts the secret fields of messages: the first key encrypts, all of them decrypt."""
+    """What encrypts `Secret` arguments and the secret fields of messages: the first encrypts, all of them decrypt."""
 
     redis_queue_host: Annotated[Host | None, Variable("REDIS_QUEUE_HOST", "Redis", A_HOST, example="redis-queue")] = (
         None

@@ -8,10 +8,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from toril.arguments import Arguments, result_adapter
-from toril.errors import ConfigurationError, NoEventLoop
+from toril.budget import Budget
+from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
 from toril.handlers import Handler
 from toril.job import NewJob, check_name
 from toril.options import Options, Policy, carried, declared, resolve
+from toril.secret import masked
 
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
@@ -35,7 +37,7 @@ class Call(Generic[R_co]):
         self.text = text  # the policy as JSON
 
     def __repr__(self) -> str:
-        return f"<Call {self.task.name} {self.data}>"
+        return f"<Call {self.task.name} {masked(self.data)}>"
 
     def new_job(self, now: int) -> NewJob:
         """Return the job to add, `now` being the moment from which its delay counts."""
@@ -43,9 +45,15 @@ class Call(Generic[R_co]):
 
 
 def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
-    """Return a job to add; texts are JSON, `now` in epoch milliseconds."""
+    """Return a job to add; texts are JSON, `now` in epoch milliseconds. Raises InvalidOption."""
     due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
-    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id)
+    expires = policy.expires_at(now) if policy.expires else None
+    if expires and expires <= due:
+        raise InvalidOption(f"expires: expected a time after the job's delay or run_at, got {policy.expires}")
+    charge = policy.budget.charge(data) if policy.budget else None
+    return NewJob(
+        queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id, policy.dedup, charge, expires
+    )
 
 
 class Task(Generic[P, R_co]):
@@ -66,9 +74,9 @@ class Task(Generic[P, R_co]):
         self.name = check_name("task", function.__name__ if name is None else name)
         self.process = process
         self.is_async = inspect.iscoroutinefunction(function)
-        self.arguments = Arguments(function)
+        self.arguments = Arguments(function, queue.app.settings.secret_keys)
         self.result_type = result_adapter(function)  # reads a result back as what the function returns
-        self.options = dict(options)
+        self.options = self._own(options)
         self.failed_handlers: list[Handler] = []
         self._using: Mapping[str, Any] = {}
         self._plan: tuple[Mapping[str, Any], Policy, str] | None = None
@@ -77,7 +85,9 @@ class Task(Generic[P, R_co]):
         self.__wrapped__ = function
 
     def _refuse(self) -> None:
-        resolve(declared(self.options))
+        budget = resolve(declared(self.options)).budget
+        if budget and budget.argument not in {None, *self.arguments.names}:
+            raise ConfigurationError(f"task {self.name}: budget key {budget.key}: it has no such parameter")
         if self.process and (self.is_async or self.arguments.wants_context):
             raise ConfigurationError(
                 f"task {self.name}: process=True expects a plain function without JobContext; it runs in a process "
@@ -108,22 +118,24 @@ class Task(Generic[P, R_co]):
         """Return this task with other options for the calls made through it; raise InvalidOption."""
         copy: Task[P, R_co] = object.__new__(Task)
         copy.__dict__.update(self.__dict__)
-        copy._using = {**self._using, **carried(options)}
+        copy._using = {**self._using, **self._own(carried(options))}
         copy._plan = None
         copy._planned()
         return copy
 
     def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
-        """Return a validated call; raise InvalidArguments or InvalidData."""
+        """Return a validated call; raise InvalidArguments, InvalidData or DataTooLarge."""
         _, policy, text = self._planned()
-        return Call(self, self.arguments.write(self.name, args, kwargs), policy, text)
+        data = self.arguments.write(self.name, args, kwargs)
+        policy.check_size(self.name, data)
+        return Call(self, data, policy, text)
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Job[R_co]]:
         """Add a job for this call and return it, once it is in the store.
 
-        The arguments are checked at the call (InvalidArguments, InvalidData), before anything is awaited; without a
-        running event loop it raises NoEventLoop there too. Awaiting it raises StoreUnavailable if the store does not
-        answer within a second.
+        The arguments are checked at the call (InvalidArguments, InvalidData, DataTooLarge), before anything is awaited;
+        without a running event loop it raises NoEventLoop there too. Awaiting it raises StoreUnavailable if the store
+        does not answer within a second, and QueueFull or BudgetExceeded if there is such a limit.
         """
         call = self.call(*args, **kwargs)
         require_loop(f"{self.name}.enqueue_sync(...)")
@@ -132,6 +144,11 @@ class Task(Generic[P, R_co]):
     def enqueue_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R_co]:
         """Add a job for this call from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
         return self.queue.app.run(self.queue.enqueue(self.call(*args, **kwargs)))
+
+    def _own(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options of this task: a budget among them is its own, not its queue's."""
+        budget = options.get("budget")
+        return {**options, "budget": budget.of(self.name)} if isinstance(budget, Budget) else dict(options)
 
     def _planned(self) -> tuple[Mapping[str, Any], Policy, str]:
         defaults = self.queue.options

@@ -226,7 +226,7 @@ async def test_a_thread_that_never_ends_makes_its_worker_drain_and_end(app: Tori
     worker = Worker(app, {"default": 2}, grace=1.5)
     async with asyncio.timeout(10):
         await worker.run()  # nobody has stopped it
-    assert worker.stuck_threads == 1
+    assert worker.stuck == 1
     assert await jobs[1].result(timeout=5) == "done"
     record = await jobs[0].refresh()
     assert (record.state, record.attempts, record.reason) == ("waiting", 1, "TimeoutError: ran longer than 0.2 s")

@@ -122,7 +122,7 @@ class Event(NamedTuple):
 
     cursor: int
     queue: str
-    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, paused, resumed
+    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, removed, …
     at: int
     body: Mapping[str, Any]
 
@@ -141,6 +141,7 @@ class QueueInfo(NamedTuple):
     paused: Mapping[str, Any] | None
     limits: Limits
     closed: str | None  # as in Step
+    max_length: int | None = None  # jobs that may wait or be delayed
 
 
 class WorkerInfo(NamedTuple):
@@ -182,7 +183,9 @@ class Store(Protocol):
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.
 
-        A job whose custom id its queue has already is not added: the id of the one that is there is returned.
+        A job whose custom id its queue has already is not added: the id of the one that is there is returned. So is
+        that of the job that holds its `dedup` key, after what the Dedup says has been done. Those that are added are
+        charged to their budgets. Raises QueueFull, BudgetExceeded.
         """
 
     async def step(
@@ -205,6 +208,11 @@ class Store(Protocol):
     async def rescue(self, queue: str) -> Sequence[str]:
         """Active jobs whose lease has run out wait at the front again (or have failed, if that happened more than
         `max_stalls` times); return their ids. Only for a worker whose own contact with the store is unbroken.
+        """
+
+    async def expire(self, queue: str) -> Sequence[str]:
+        """Ready and delayed jobs of which no attempt was made in time have failed; return their ids. Keys and budgets
+        whose time is over are forgotten.
         """
 
     async def wait(self, queue: str, until: int | None) -> None:
@@ -241,6 +249,15 @@ class Store(Protocol):
         """A job that is neither active nor ended has failed as cancelled; an active one will, as soon as its worker
         hears of it (or in place of its return to the queue); return the state that it was in, None: there is none.
         """
+
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """`add` refuses what would make more than `max_length` jobs wait or be delayed."""
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """Return the id of the job that holds a deduplication key, or None."""
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """Nobody holds the key, and nothing is added when its job ends; return whether somebody held it."""
 
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """The schedule is as given and has its next job; return False if it was so already and nothing changed."""

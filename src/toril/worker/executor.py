@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, RateLimited, Snooze, UnknownTask, Unrecoverable
-from toril.job import JobRecord
+from toril.job import JobRecord, expiry_reason
 from toril.json import clip, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
@@ -53,8 +53,9 @@ class Executor:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:
             return Failed(run, f"its options cannot be read: {error}", None, KEEP_FAILED)
-        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
-            return Completed(run, "null", policy.keep_completed)
+        late = self._too_late(record, run, policy)
+        if late is not None:
+            return late
         try:
             task, arguments = self._resolve(record)
         except (UnknownTask, InvalidArguments) as error:
@@ -72,6 +73,17 @@ class Executor:
     def is_over_time(self, run: Run) -> bool:
         """Return whether a run has timed out and only waits for its thread to end."""
         return run in self._threads.over_time
+
+    def _too_late(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
+        """Return what becomes of a missed tick or an expired job without a run; None if it is in time."""
+        now = self._app.clock.now()
+        if policy.missed == "skip" and record.tick and now - record.tick > LATE:
+            return Completed(run, "null", policy.keep_completed)
+        expires = policy.expires_at(record.tick or record.timestamp) if policy.expires else None
+        if expires is None or expires > now or record.attempts:
+            return None
+        log.warning("job %s (%s) was not started in time", run.id, record.name)
+        return Failed(run, expiry_reason(expires), None, policy.keep_failed, 0)
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""
@@ -92,7 +104,7 @@ class Executor:
     ) -> str:
         """Run the task's function where it belongs; return its result as JSON text."""
         timeout = policy.timeout
-        job = JobContext(record, policy, hear)
+        job = JobContext(record, policy, hear, task.arguments.veil(record.data))
         around = self._app.middleware
         if around is not None:
             result = await around(job, lambda: self._call(task, arguments, job, timeout))
@@ -123,7 +135,8 @@ class Executor:
         if isinstance(error, RateLimited):
             log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
             return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
-        reason, stack = _describe(error), _stack(record, error)
+        veil = task.arguments.veil(record.data)
+        reason, stack = veil(_describe(error)), _stack(record, error, veil)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts
         try:
@@ -187,11 +200,11 @@ def _describe(error: BaseException) -> str:
     return clip(f"{name}: {text}") if text else name
 
 
-def _stack(record: JobRecord, error: BaseException) -> str:
+def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) -> str:
     """Return the job's stack traces with this one, the newest last."""
     earlier: list[str] = decode(record.stack) if record.stack else []
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, clip("".join(text), STACK)][-STACKS:])
+    return dump([*earlier, clip(veil("".join(text)), STACK)][-STACKS:])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
+from toril.maintenance.cleaner import Cleaner
 from toril.maintenance.rescuer import Rescuer
 from toril.store.base import Extended, Run, WorkerInfo
 from toril.worker.announcer import Announcer
@@ -139,7 +140,8 @@ class Worker:
     async def _beside(self) -> AsyncIterator[None]:
         """Run the services, the watchdog and the signal handlers while the lanes run."""
         loop = asyncio.get_running_loop()
-        helpers = [asyncio.create_task(keep_running(run)) for run in self.app.services_for(self.queues)]
+        services = [Cleaner(self.app.store, list(self.queues)).run, *self.app.services_for(self.queues)]
+        helpers = [asyncio.create_task(keep_running(run)) for run in services]
         handled: list[signal.Signals] = []
         if self._signals and threading.current_thread() is threading.main_thread():
             helpers.append(asyncio.create_task(watch(self._patience)))

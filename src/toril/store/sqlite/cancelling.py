@@ -25,7 +25,8 @@ def cancel(tx: Transaction, name: str, job_id: str, by: str) -> JobState | None:
     if job.state is JobState.ACTIVE:
         tx.run("ask_to_cancel", row=job.token, run=job.starts, by=by)
     elif job.state not in _ENDED:
-        fail_unrun(tx, tx.queue(name), job, cancelled_by(by), Policy.from_json(job.opts).keep_failed)
+        was, keep = tuple(JobState).index(job.state), Policy.from_json(job.opts).keep_failed
+        fail_unrun(tx, tx.queue(name), job.token, job.id, was, cancelled_by(by), keep)
         if job.schedule is not None:
             advance(tx, job)  # the schedule goes on
     return job.state

@@ -12,7 +12,7 @@ from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
 
-__all__ = ["get", "info", "list_jobs", "logs", "pause", "queues", "resume", "retry"]
+__all__ = ["get", "info", "limit_length", "list_jobs", "logs", "pause", "queues", "resume", "retry"]
 
 _STATES = tuple(JobState)
 _JOBS = SQL["job_columns"]
@@ -54,9 +54,9 @@ def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: s
 
 def info(tx: Transaction, queue: str) -> QueueInfo:
     """Return counts and controls."""
-    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None, None, None, 0, 0)
+    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None, None, None, 0, 0, None)
     counts = dict(zip(_STATES, row[:7], strict=True))
-    return QueueInfo(counts, decode(row[7]) if row[7] else None, limits(row), gate(row, tx.now).closed)
+    return QueueInfo(counts, decode(row[7]) if row[7] else None, limits(row[:-1]), gate(row[:-1], tx.now).closed, row[-1])
 
 
 def queues(tx: Transaction) -> list[str]:
@@ -83,6 +83,11 @@ def resume(tx: Transaction, name: str) -> None:
     tx.run("set_paused", queue=queue, paused=None)
     tx.tell(queue, "resumed", "[[]]")
     tx.ready.add(queue)
+
+
+def limit_length(tx: Transaction, name: str, max_length: int | None) -> None:
+    """Bound the jobs that may wait in a queue."""
+    tx.limit(tx.queue(name), max_length)
 
 
 def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | None) -> list[str]:

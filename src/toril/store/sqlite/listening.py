@@ -18,6 +18,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "waiting": ("jobId", "prev"),
     "stalled": ("jobId", "worker"),
     "progress": ("jobId", "data"),
+    "removed": ("jobId", "prev"),
+    "deduplicated": ("jobId", "deduplicationId", "deduplicatedJobId"),
 }
 
 

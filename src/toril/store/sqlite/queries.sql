@@ -7,10 +7,10 @@ SELECT sequence FROM queue WHERE id = 0;
 UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
-SELECT id FROM queue WHERE name = :name;
+SELECT id, max_length, keyed FROM queue WHERE name = :name;
 
 -- name: make_queue
-INSERT INTO queue (name) VALUES (:name) RETURNING id;
+INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length, keyed;
 
 -- name: queue_names
 SELECT name FROM queue WHERE id > 0 ORDER BY name;
@@ -21,7 +21,7 @@ SELECT waiting, prioritized, delayed, waiting_children, active, completed, faile
 
 -- name: read_queue_by_name
 SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
-  paused, concurrency, rate_max, rate_ms, rate_started, rate_until FROM queue WHERE name = :name;
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until, max_length FROM queue WHERE name = :name;
 
 -- name: count
 UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
@@ -42,6 +42,16 @@ UPDATE queue SET rate_started = :started, rate_until = :until WHERE id = :queue;
 UPDATE queue SET rate_started = :by_hand, rate_until = CASE
   WHEN rate_started >= coalesce(rate_max, :by_hand) THEN max(rate_until, :until) ELSE :until END
 WHERE id = :queue;
+-- name: limit_length
+UPDATE queue SET max_length = :max_length WHERE id = :queue;
+
+-- name: queue_length
+SELECT waiting + prioritized + delayed FROM queue WHERE id = :queue;
+
+-- name: spend
+INSERT INTO budget (queue, key, used, until) VALUES (:queue, :key, 1, :until) ON CONFLICT (queue, key) DO UPDATE
+SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN until <= :now THEN :until ELSE until END
+RETURNING used, until;
 
 -- name: insert_job
 INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
@@ -115,7 +125,10 @@ SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now
 UPDATE job SET state = ?, rank = ? WHERE id = ?;
 
 -- name: revive
-UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL WHERE id = ?;
+-- Whoever retries a job by hand wants it to run, however late.
+UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL,
+  opts = CASE WHEN instr(opts, '"expires') THEN json_remove(opts, '$.toril.expires', '$.toril.expiresAt') ELSE opts END
+WHERE id = ?;
 
 -- name: ready_jobs
 -- What a step is about to take, as JobRecord reads it once it is taken.
@@ -190,6 +203,60 @@ WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = cancel.job AND job.starts = c
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
+
+-- name: read_dedup
+SELECT dedup.job, owner, until, job.state, job.logs FROM dedup LEFT JOIN job ON job.id = dedup.job
+WHERE dedup.queue = :queue AND dedup.key = :key;
+
+-- name: hold_dedup
+INSERT OR REPLACE INTO dedup (queue, key, job, owner, until) VALUES (:queue, :key, :row, :owner, :until);
+
+-- name: keep_next
+UPDATE dedup SET next = :next, until = NULL WHERE queue = :queue AND key = :key;
+
+-- name: extend_dedup
+UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
+
+-- name: release_dedups
+DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows)) AND until IS NULL RETURNING key, next;
+
+-- name: key_queue
+UPDATE queue SET keyed = 1 WHERE id = :queue;
+
+-- name: dedup_owner
+-- A key without a time of its own is nobody's once its job is gone.
+SELECT owner FROM dedup JOIN queue ON queue.id = dedup.queue LEFT JOIN job ON job.id = dedup.job
+WHERE queue.name = :queue AND dedup.key = :key AND CASE WHEN until IS NULL THEN job.id IS NOT NULL ELSE until > :now END;
+
+-- name: forget_dedup
+DELETE FROM dedup WHERE queue = :queue AND key = :key;
+
+-- name: set_expiry
+INSERT INTO expiry (queue, until, job) VALUES (?, ?, ?);
+
+-- name: lapsed
+-- Whether anything of a queue has run out: jobs that are not active or parents, keys, budgets.
+SELECT EXISTS (SELECT 1 FROM expiry LEFT JOIN job ON job.id = expiry.job
+    WHERE expiry.queue = q.id AND until <= :now AND coalesce(state, 5) NOT IN (3, 4))
+  OR EXISTS (SELECT 1 FROM dedup WHERE queue = q.id AND until <= :now)
+  OR EXISTS (SELECT 1 FROM budget WHERE queue = q.id AND until <= :now)
+FROM queue AS q WHERE q.name = :queue;
+
+-- name: expired_jobs
+SELECT expiry.queue, until, expiry.job, state, attempts, opts, coalesce(key, CAST(job.id AS TEXT))
+FROM expiry LEFT JOIN job ON job.id = expiry.job
+WHERE expiry.queue = :queue AND until <= :now AND coalesce(state, 5) NOT IN (3, 4) ORDER BY until, expiry.job LIMIT 1000;
+
+-- name: forget_expiry
+DELETE FROM expiry WHERE queue = ? AND until = ? AND job = ?;
+
+-- name: forget_lapsed_dedups
+DELETE FROM dedup WHERE (queue, key) IN (
+  SELECT queue, key FROM dedup WHERE queue = :queue AND until <= :now LIMIT 1000);
+
+-- name: forget_spent_budgets
+DELETE FROM budget WHERE (queue, key) IN (
+  SELECT queue, key FROM budget WHERE queue = :queue AND until <= :now LIMIT 1000);
 
 -- name: read_schedule
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts

@@ -14,6 +14,8 @@ CREATE TABLE queue (
   rate_ms          INTEGER,             -- the length of a window
   rate_started     INTEGER NOT NULL DEFAULT 0,   -- jobs started in the window (2^53 - 1: closed by a task)
   rate_until       INTEGER NOT NULL DEFAULT 0,   -- that ends then
+  max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
+  keyed            INTEGER,             -- 1 from the first job with a deduplication key on
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,
@@ -54,6 +56,34 @@ CREATE TABLE job (
 -- active = start; completed, failed = end. Ranks of ready jobs are unique within queue and state.
 CREATE INDEX job_place ON job (queue, state, rank);
 CREATE UNIQUE INDEX job_key ON job (queue, key) WHERE key IS NOT NULL;
+
+CREATE TABLE dedup (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  job   INTEGER NOT NULL,               -- who holds it: its row
+  owner TEXT NOT NULL,                  -- and its id, which may outlive it
+  until INTEGER,                        -- NULL: until the job has ended
+  next  TEXT,                           -- JSON of the job that is added then
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX dedup_job ON dedup (job);
+CREATE INDEX dedup_until ON dedup (queue, until) WHERE until IS NOT NULL;
+
+CREATE TABLE expiry (                    -- of the few jobs that expire
+  queue INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  job   INTEGER NOT NULL,               -- it may have ended, or be gone
+  PRIMARY KEY (queue, until, job)
+) WITHOUT ROWID;
+
+CREATE TABLE budget (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  used  INTEGER NOT NULL,               -- jobs added since the first of this window
+  until INTEGER NOT NULL,               -- when the window ends
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX budget_until ON budget (queue, until);
 
 CREATE TABLE log (
   job  INTEGER NOT NULL,

@@ -8,6 +8,7 @@ from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
 from toril.store.base import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
+from toril.store.sqlite.adding import follow
 from toril.store.sqlite.limiting import CONCURRENCY, close_until, gate, pass_through
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
@@ -99,6 +100,8 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
         accepted = [outcome for outcome in group if outcome.run not in refused]
         body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
     if done:
+        if queue in tx.keyed:
+            follow(tx, queue, [row[0] for row in done])
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
         tx.tell(queue, "completed", body)
         trim(tx, queue, COMPLETED, keep)
@@ -124,14 +127,16 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
     return []
 
 
-def fail_unrun(tx: Transaction, queue: int, job: JobRecord, reason: str, keep: Keep) -> None:
-    """A job that is neither active nor ended fails for good where it is."""
-    tx.run("fail_unrun", row=job.token, now=tx.now, reason=reason)
-    _failed(tx, queue, job.token, job.id, tuple(JobState).index(job.state), reason, keep)
+def fail_unrun(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, reason: str, keep: Keep) -> None:
+    """A job that is neither active nor ended fails for good where it is; `was` is its state."""
+    tx.run("fail_unrun", row=row, now=tx.now, reason=reason)
+    _failed(tx, queue, row, job_id, was, reason, keep)
 
 
 def _failed(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, reason: str, keep: Keep) -> None:
-    """Count and tell that a job has failed; remove what is not to be kept."""
+    """Count and tell that a job has failed; let go of its key; remove what is not to be kept."""
+    if queue in tx.keyed:
+        follow(tx, queue, [row])
     tx.count(queue, {was: -1, FAILED: 1})
     tx.tell(queue, "failed", dump([[job_id, reason]]))
     if keep.count == 0:

@@ -24,7 +24,18 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, cancelling, control, leases, limiting, listening, scheduling, stepping
+from toril.store.sqlite import (
+    adding,
+    cancelling,
+    control,
+    deduplication,
+    expiring,
+    leases,
+    limiting,
+    listening,
+    scheduling,
+    stepping,
+)
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -127,6 +138,13 @@ class SqliteStore:
         """See Store.rescue."""
         return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), limit=None)
 
+    async def expire(self, queue: str) -> Sequence[str]:
+        """See Store.expire."""
+        ids: list[str] = []
+        while await self._look(expiring.due, queue):  # most often nothing is: then nobody's turn to write is taken
+            ids += await self._write(expiring.expire, queue, limit=None, weight=1_000)
+        return ids
+
     async def wait(self, queue: str, until: int | None) -> None:
         """See Store.wait."""
         seconds = SAFETY if until is None else min((until - self._clock.now()) / 1000, SAFETY)
@@ -188,6 +206,18 @@ class SqliteStore:
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """See Store.cancel."""
         return await self._write(cancelling.cancel, queue, job_id, by)
+
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """See Store.limit_length."""
+        await self._write(control.limit_length, queue, max_length)
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """See Store.dedup_owner."""
+        return await self._look(deduplication.owner, queue, key)
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """See Store.forget_dedup."""
+        return await self._write(deduplication.forget, queue, key)
 
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """See Store.put_schedule."""

@@ -22,7 +22,18 @@ Row = tuple[Any, ...]
 class Transaction:
     """An open write transaction."""
 
-    __slots__ = ("_connection", "_queues", "execute", "executemany", "monotonic", "now", "ready", "told")
+    __slots__ = (
+        "_connection",
+        "_queues",
+        "execute",
+        "executemany",
+        "keyed",
+        "limits",
+        "monotonic",
+        "now",
+        "ready",
+        "told",
+    )
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock) -> None:
         self._connection = connection
@@ -33,6 +44,8 @@ class Transaction:
         self.ready: set[int] = set()  # queues that got jobs to run
         self.told = False  # whether an event was written
         self._queues: dict[str, int] = {}
+        self.keyed: set[int] = set()  # queues that have had jobs with a deduplication key
+        self.limits: dict[int, int] = {}  # lengths of queues, of those that are bounded
 
     def run(self, statement: str, /, **parameters: object) -> sqlite3.Cursor:
         """Run the named statement."""
@@ -52,7 +65,18 @@ class Transaction:
         if number is None:
             found = self.run("queue_id", name=name).fetchone() or self.rows("make_queue", name=name)[0]
             number = self._queues[name] = found[0]
+            if found[1] is not None:
+                self.limits[number] = found[1]
+            if found[2]:
+                self.keyed.add(number)
         return number
+
+    def limit(self, queue: int, max_length: int | None) -> None:
+        """Bound the length of a queue, or (None) let it grow."""
+        self.run("limit_length", queue=queue, max_length=max_length)
+        self.limits.pop(queue, None)
+        if max_length is not None:
+            self.limits[queue] = max_length
 
     def ready_names(self) -> list[str]:
         """Return the names of the queues that got jobs to run."""

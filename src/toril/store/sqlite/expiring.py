@@ -1,0 +1,34 @@
+"""What runs out of time: jobs that nobody started, deduplication keys, budgets."""
+
+from __future__ import annotations
+
+from toril.job import expiry_reason
+from toril.options import Policy
+from toril.store.sqlite.stepping import fail_unrun
+from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Transaction
+
+__all__ = ["due", "expire"]
+
+_UNSTARTED = (WAITING, PRIORITIZED, DELAYED)
+
+
+def due(tx: Transaction, name: str) -> bool:
+    """Return whether anything has run out."""
+    found = tx.rows("lapsed", queue=name, now=tx.now)
+    return bool(found and found[0][0])
+
+
+def expire(tx: Transaction, name: str) -> list[str]:
+    """Fail up to 1,000 jobs of which no attempt was made in time; return their ids."""
+    queue = tx.queue(name)
+    ids: list[str] = []
+    expired = tx.rows("expired_jobs", queue=queue, now=tx.now)
+    tx.many("forget_expiry", [row[:3] for row in expired])
+    for _, until, row, state, attempts, opts, job_id in expired:
+        policy = Policy.from_json(opts)  # without an expiry if somebody has retried the job by hand
+        if state in _UNSTARTED and not attempts and policy.expires is not None:
+            fail_unrun(tx, queue, row, job_id, state, expiry_reason(until), policy.keep_failed)
+            ids.append(job_id)
+    tx.run("forget_lapsed_dedups", queue=queue, now=tx.now)
+    tx.run("forget_spent_budgets", queue=queue, now=tx.now)
+    return ids

@@ -27,9 +27,9 @@ class JobState(StrEnum):
 _READY = frozenset({JobState.WAITING, JobState.PRIORITIZED})
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.WAITING: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.DELAYED: _READY,  # step promotes what is due
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED}),  # step takes it; it gets a priority
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING}),  # step takes it; it loses its priority
+    JobState.DELAYED: _READY,  # step promotes what is due, or a hand does
     JobState.WAITING_CHILDREN: _READY,  # its last child ended
     JobState.ACTIVE: _READY  # retried at once, released, rescued
     | {JobState.DELAYED}  # retried later, snoozed

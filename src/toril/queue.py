@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 
 from pydantic import TypeAdapter
 
+from toril.controls import QueueControls
 from toril.errors import (
     InvalidData,
     InvalidOption,
@@ -19,21 +20,25 @@ from toril.errors import (
     StoreError,
     WrongState,
 )
+from toril.filter import parse
+from toril.insight import QueueInsight
 from toril.job import JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
-from toril.options import Options, TaskOptions, carried, declared, resolve
+from toril.options import Options, TaskOptions, carried, check_options, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
+from toril.why import Why, explain
 
 if TYPE_CHECKING:
     from toril.app import Toril
 
-__all__ = ["Job", "JobPage", "Queue"]
+__all__ = ["Job", "JobPage", "Queue", "SearchPage"]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 BULK = 1_000  # jobs that one atomic add carries
 LOOK_AGAIN = 10.0  # seconds
+BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -44,7 +49,16 @@ class JobPage(NamedTuple):
     after: str | None
 
 
-class Queue:
+class SearchPage(NamedTuple):
+    """Jobs that were found; `looked` of `total` have been looked at since the first page. `after`: as in JobPage."""
+
+    jobs: Sequence[Job[Any]]
+    after: str | None
+    looked: int
+    total: int
+
+
+class Queue(QueueControls, QueueInsight):
     """A named line of jobs with its own defaults and controls."""
 
     def __init__(self, app: Toril, name: str) -> None:
@@ -88,17 +102,46 @@ class Queue:
         return None if record is None else Job(self, record.id, record.name, record)
 
     async def jobs(
-        self, state: JobState | str, *, limit: int = 100, after: str | None = None, newest: bool = False
+        self,
+        state: JobState | str,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        offset: int = 0,
+        newest: bool = False,
     ) -> JobPage:
-        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first."""
+        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first.
+
+        after: where the page before ended; pages keep their place while jobs come and go. offset: leave out so many
+        instead, within the first 10,000. Raises InvalidOption.
+        """
         try:
             state = JobState(state)
         except ValueError:
             raise InvalidOption(f"state {state!r}: expected one of {', '.join(JobState)}") from None
         if not 1 <= limit <= BULK:
             raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
-        page = await self.app.store.list(self.name, state, limit, after, newest=newest)
+        if offset and after is not None:
+            raise InvalidOption("after, offset: expected one of them, got both")
+        if not 0 <= offset <= BY_OFFSET - limit:
+            raise InvalidOption(
+                f"offset: expected a page within the first {BY_OFFSET:,}, got {offset} and {limit} more"
+            )
+        page = await self.app.store.list(self.name, state, limit, after, newest=newest, offset=offset)
         return JobPage([Job(self, record.id, record.name, record) for record in page.jobs], page.after)
+
+    async def search(self, text: str, *, limit: int = 100, after: str | None = None) -> SearchPage:
+        """Return jobs that match a filter such as `state:failed name:report* error:timeout since:1h`, newest first.
+
+        The language stands in `toril.filter`. Id, state, time and name are looked up; for the rest a page looks at
+        the newest 10,000 jobs or for 0.1 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
+        InvalidOption.
+        """
+        if not 1 <= limit <= BULK:
+            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        found = await self.app.store.search(self.name, parse(text, self.app.clock.now()), limit, after)
+        jobs: list[Job[Any]] = [Job(self, record.id, record.name, record) for record in found.jobs]
+        return SearchPage(jobs, found.after, found.looked, found.total)
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state, and `ready`: those that could be taken now."""
@@ -212,6 +255,43 @@ class Job(Generic[R_co]):
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
+    async def promote(self) -> None:
+        """Let it be taken now although it is delayed; raise JobNotFound or WrongState."""
+        if not await self.queue.app.store.promote(self.queue.name, [self.id]):
+            raise WrongState(f"job {self.id} is {await self.state()}: expected delayed")
+
+    async def change(
+        self, *, delay: float | timedelta | None = None, priority: int | None = None, data: object = None
+    ) -> None:
+        """Change what is given, all at once; a job with another priority stands behind all that have it.
+
+        delay: seconds or a timedelta from now; the job must be delayed. data: checked as when it was added; a run that
+        goes on keeps what it has. Raises InvalidOption, InvalidData, InvalidArguments, JobNotFound, WrongState.
+        """
+        app = self.queue.app
+        checked = check_options(delay=delay, priority=priority)
+        text = None if data is None else encode(data)
+        if text is not None:
+            app.check(self.name, text)
+        due = None if delay is None else app.clock.now() + round(checked["delay"] * 1000)
+        if not await app.store.change(self.queue.name, self.id, due, priority, text):
+            raise WrongState(f"job {self.id} is {await self.state()}: expected delayed to change its delay")
+
+    async def remove(self) -> None:
+        """Remove it with its logs; raise JobNotFound, or WrongState for one that runs or that a schedule waits for."""
+        if await self.queue.app.store.remove(self.queue.name, [self.id]):
+            return
+        record = await self.refresh()
+        if record.state is JobState.ACTIVE:
+            raise WrongState(f"job {self.id} is active on a live worker: expected it to have ended")
+        raise WrongState(f"job {self.id} is the next one of schedule {record.schedule}: remove the schedule instead")
+
+    async def why(self) -> Why:
+        """Return why it is not running, or where it runs; raise JobNotFound."""
+        app = self.queue.app
+        info, workers, record = await app.store.info(self.queue.name), await app.store.workers(), await self.refresh()
+        return explain(record, info, workers, app.clock.now())
+
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.
 
@@ -221,7 +301,7 @@ class Job(Generic[R_co]):
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
         def hear(event: Event) -> None:
-            if event.kind in {"completed", "failed"} and not ended.done():
+            if event.kind in {"completed", "failed", "removed"} and not ended.done():
                 ended.set_result(event)
 
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -240,6 +320,8 @@ class Job(Generic[R_co]):
                 event = ended.result()
         except TimeoutError:
             raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
+        if event.kind == "removed":
+            raise JobNotFound(f"job {self.id} was removed before it ended")
         if event.kind == "failed":
             raise JobFailed(self.id, event.body["failedReason"])
         return self._read(event.body["returnvalue"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from toril.errors import InvalidOption
 from toril.json import decode
-from toril.store.base import Event
+from toril.store.base import Event, Heard
 from toril.store.sqlite.transaction import Transaction
 
 __all__ = ["cursor", "hang_bell", "read"]
@@ -15,25 +17,60 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "completed": ("", "", "returnvalue", "jobId"),
     "failed": ("jobId", "failedReason"),
     "delayed": ("jobId", "delay", "failedReason"),
-    "waiting": ("jobId", "prev"),
+    "waiting": ("jobId", "prev", "failedReason"),
     "stalled": ("jobId", "worker"),
     "progress": ("jobId", "data"),
+    "removed": ("jobId", "prev"),
+    "cleaned": ("count",),
 }
+_RETRIES = {"delayed", "waiting"}  # with a reason they say that an attempt failed
+_ALL = 2**40  # behind every item of a row
 
 
-def cursor(tx: Transaction) -> int:
-    """Return the number of the last event."""
-    number: int = tx.rows("last_event")[0][0]
-    return number
+def cursor(tx: Transaction) -> str:
+    """Return the mark behind the last event."""
+    return f"{tx.rows('last_event')[0][0]}-{_ALL}"
 
 
-def read(tx: Transaction, after: int) -> list[Event]:
-    """Return events behind `after`, one for each job; those of one row share its cursor."""
-    return [
-        Event(number, queue, kind, at, _body(kind, item))
-        for number, queue, kind, at, body in tx.rows("read_events", after=after)
-        for item in decode(body)
-    ]
+def read(tx: Transaction, after: str, queue: str | None = None) -> Heard:
+    """Return the next events behind a mark, one for each job, and the mark behind them.
+
+    A mark is the event's row and, since that may tell of many jobs, the event's place in it.
+    """
+    row, place = _mark(after)
+    found = tx.rows("read_events", row=row)
+    oldest, newest = found[0][:2]
+    heard: list[Event] = []
+    if row > (newest or 0) or row < (oldest or 0) - 1:
+        row, place = (newest or 0, _ALL) if row > (newest or 0) else (oldest - 1, _ALL)
+        after = f"{row}-{_ALL}"
+        heard.append(Event(after, queue or "", "gap", tx.now, {}))
+    for _, _, number, *event in found:
+        if number is None or event[0] is None:
+            continue
+        if queue is None or event[0] == queue:
+            heard += (each for index, each in _told(number, *event) if number > row or index > place)
+        after = f"{number}-{_ALL}"
+    return Heard(heard, after)
+
+
+def _mark(text: str) -> tuple[int, int]:
+    row, _, place = text.partition("-")
+    if not (row.isdecimal() and place.isdecimal()):
+        raise InvalidOption(f"after: expected the cursor of an event, got {text!r}")
+    return int(row), int(place)
+
+
+def _told(number: int, queue: str, kind: str, at: int, body: str) -> Iterator[tuple[int, Event]]:
+    """Yield the events of a row with their places: even ones as written, odd ones before them derived."""
+    for index, item in enumerate(decode(body)):
+        fields = _body(kind, item)
+        if kind in _RETRIES and (reason := fields.pop("failedReason", None)) is not None:
+            failed = {"jobId": fields["jobId"], "failedReason": reason}
+            place = 2 * index + 1
+            yield place, Event(f"{number}-{place}", queue, "attempt_failed", at, failed)
+        place = 2 * index + 2
+        yield place, Event(f"{number}-{place}", queue, kind, at, fields)
 
 
 def _body(kind: str, item: Any) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def step(
                 taken += _take(tx, queue, name, worker, state, want - len(taken))
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
+        if outcomes and not taken and not counts[ACTIVE] and not closed:
+            tx.tell(queue, "drained", "[[]]")
     due = tx.run("next_due", queue=queue).fetchone()
     return Step(taken, refused, due[0] if due else None, closed)
 
@@ -88,6 +90,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
         body = dump([[run.token, run.number, result, run.id] for run, result, _ in accepted])
     if done:
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
+        tx.end(queue, len(done), 0)
         tx.tell(queue, "completed", body)
         trim(tx, queue, COMPLETED, keep)
     return refused
@@ -109,6 +112,7 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
     if not changed.rowcount:
         return [run]
     tx.count(queue, {ACTIVE: -1, FAILED: 1})
+    tx.end(queue, 0, 1)
     tx.tell(queue, "failed", dump([[run.id, reason]]))
     if keep.count == 0:
         tx.forget_logs(tx.rows("remove_job", row=run.token))
@@ -131,7 +135,7 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
         state, rank = tx.ready_place(row[0], tx.numbers(1), front=isinstance(outcome, Released))
-        tx.tell(queue, "waiting", dump([[run.id, "active"]]))
+        tx.tell(queue, "waiting", dump([[run.id, "active", reason if attempts else None]]))
         tx.ready.add(queue)
     tx.run(
         "put_back",
@@ -175,6 +179,7 @@ def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
     tx.many("move", moves)
     ready = sum(1 for move in moves if move[0] == WAITING)
     tx.count(queue, {DELAYED: -len(due), WAITING: ready, PRIORITIZED: len(due) - ready})
+    tx.tell_all(queue, "waiting", [[row[2], "delayed"] for row in due])
     tx.ready.add(queue)
     counts: tuple[int, ...] = tx.rows("read_queue", queue=queue)[0]
     return counts

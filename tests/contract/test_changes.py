@@ -99,7 +99,7 @@ async def test_only_the_delay_of_a_delayed_job_can_be_changed(app: Toril) -> Non
 
 async def test_a_priority_moves_a_job_within_the_line(app: Toril, ran, work) -> None:
     line = app.queue("line")
-    a, b, c, d = [await line.add(name, priority=priority) for name, priority in zip("abcd", (0, 0, 2, 2), strict=True)]
+    a, _b, c, d = [await line.add(name, priority=priority) for name, priority in zip("abcd", (0, 0, 2, 2), strict=True)]
     await a.change(priority=2)
     await d.change(priority=1)
     await c.change(priority=2)  # as it was: it keeps its place
@@ -130,9 +130,9 @@ async def test_data_are_changed_as_they_were_checked(app: Toril, work) -> None:
         return 2 * n
 
     job = await double.enqueue(n=1)
-    with pytest.raises(InvalidJob, match="double.n"):
+    with pytest.raises(InvalidJob, match=r"double\.n"):
         await job.change(data={"n": "many"})
-    with pytest.raises(InvalidJob, match="NaN|finite"):
+    with pytest.raises(InvalidJob, match="finite"):
         await job.change(data={"n": float("nan")})
     await job.change(data={"n": 21})
     await work()

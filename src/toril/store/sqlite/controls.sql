@@ -48,16 +48,16 @@ UPDATE queue SET forgotten = NULL WHERE id = :queue;
 
 -- name: priorities
 -- From one class to the next by the index: `:class` ranks lie between two classes, half of them before each.
-WITH RECURSIVE class (priority) AS (
+WITH RECURSIVE class (level) AS (
   SELECT (min(rank) + :class / 2) / :class FROM job WHERE queue = :queue AND state = 1
   UNION ALL
   SELECT (SELECT (min(rank) + :class / 2) / :class FROM job
-    WHERE queue = :queue AND state = 1 AND rank >= priority * :class + :class / 2)
-  FROM class WHERE priority IS NOT NULL LIMIT 10000
+    WHERE queue = :queue AND state = 1 AND rank >= level * :class + :class / 2)
+  FROM class WHERE level IS NOT NULL LIMIT 10000
 )
-SELECT priority, (SELECT count(*) FROM job WHERE queue = :queue AND state = 1
-  AND rank >= priority * :class - :class / 2 AND rank < priority * :class + :class / 2)
-FROM class WHERE priority IS NOT NULL;
+SELECT level, (SELECT count(*) FROM job WHERE queue = :queue AND state = 1
+  AND rank >= level * :class - :class / 2 AND rank < level * :class + :class / 2)
+FROM class WHERE level IS NOT NULL;
 
 -- name: count_ended
 UPDATE metric SET completed = completed + :completed, failed = failed + :failed
@@ -95,5 +95,5 @@ SELECT rank, id FROM job WHERE queue = :queue AND state = :state AND rank >= :si
 ORDER BY rank DESC, id DESC LIMIT 1 OFFSET :page;
 
 -- name: count_between
-SELECT count(*) FROM job WHERE queue = :queue AND state = :state AND rank >= :since
+SELECT count(*) FROM job WHERE queue = :queue AND state = :state
 AND (rank, id) < (:rank, :row) AND (rank, id) >= (:last, :last_row);

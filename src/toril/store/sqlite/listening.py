@@ -39,15 +39,12 @@ def read(tx: Transaction, after: str, queue: str | None = None) -> Heard:
     """
     row, place = _mark(after)
     found = tx.rows("read_events", row=row)
-    oldest, newest = found[0][:2]
     heard: list[Event] = []
-    if row > (newest or 0) or row < (oldest or 0) - 1:
-        row, place = (newest or 0, _ALL) if row > (newest or 0) else (oldest - 1, _ALL)
-        after = f"{row}-{_ALL}"
+    known = found[0][0] - 1 if found else tx.rows("last_event")[0][0]  # up to there nothing more can be read
+    if row < known if found else row > known:  # some are kept no longer, or it is another store's mark
+        row, place, after = known, _ALL, f"{known}-{_ALL}"
         heard.append(Event(after, queue or "", "gap", tx.now, {}))
-    for _, _, number, *event in found:
-        if number is None or event[0] is None:
-            continue
+    for _, number, *event in found:
         if queue is None or event[0] == queue:
             heard += (each for index, each in _told(number, *event) if number > row or index > place)
         after = f"{number}-{_ALL}"

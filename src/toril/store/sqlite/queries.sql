@@ -187,12 +187,10 @@ DELETE FROM event WHERE id <= :last;
 SELECT coalesce(max(id), 0) FROM event;
 
 -- name: read_events
--- From the mark's own row, which may tell of more jobs; a row of nulls if there is none. In one statement: what is kept
--- and what is read must be of one moment.
-SELECT span.oldest, span.newest, event.id, queue.name, kind, at, body
-FROM (SELECT (SELECT min(id) FROM event) AS oldest, (SELECT max(id) FROM event) AS newest) AS span
-LEFT JOIN event ON event.id >= :row LEFT JOIN queue ON queue.id = event.queue
-ORDER BY event.id LIMIT 200;
+-- From the mark's own row, which may tell of more jobs. In one statement: what is kept and what is read must be of one
+-- moment.
+SELECT (SELECT min(id) FROM event), event.id, queue.name, kind, at, body
+FROM event JOIN queue ON queue.id = event.queue WHERE event.id >= :row ORDER BY event.id LIMIT 200;
 
 -- name: hang_bell
 INSERT OR IGNORE INTO bell (path, queue) VALUES (:path, :queue);

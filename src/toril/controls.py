@@ -1,18 +1,23 @@
-"""What is done to a queue by hand: policy here, then verbs of the store, a thousand jobs at a time."""
+"""What is done by hand to a queue and to one job: policy here, then verbs of the store."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from toril.errors import InvalidOption
-from toril.job import JobState
+from toril.errors import InvalidOption, WrongState
+from toril.job import JobRecord, JobState
+from toril.json import encode
+from toril.options import check_options
+from toril.why import Why, explain
 
 if TYPE_CHECKING:
     from toril.app import Toril
+    from toril.queue import Queue
 
-__all__ = ["QueueControls"]
+__all__ = ["JobControls", "QueueControls"]
 
 BULK = 1_000  # jobs that one call of the store touches
 _CLEANABLE = (JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.COMPLETED, JobState.FAILED)
@@ -91,3 +96,55 @@ class QueueControls:
             if after is None:
                 break
         return done
+
+
+class JobControls:
+    """The part of a Job that changes it before it runs, or asks why it does not."""
+
+    __slots__ = ()
+    id: str
+    name: str
+    queue: Queue
+
+    @abstractmethod
+    async def refresh(self) -> JobRecord:
+        """Read the job again and return its row; raise JobNotFound if it is gone."""
+
+    async def promote(self) -> None:
+        """Let it be taken now although it is delayed; raise JobNotFound or WrongState."""
+        if not await self.queue.app.store.promote(self.queue.name, [self.id]):
+            raise WrongState(f"job {self.id} is {(await self.refresh()).state}: expected delayed")
+
+    async def change(
+        self, *, delay: float | timedelta | None = None, priority: int | None = None, data: object = None
+    ) -> None:
+        """Change what is given, all at once; a job with another priority stands behind all that have it.
+
+        delay: seconds or a timedelta from now; the job must be delayed. data: checked as when it was added; a run that
+        goes on keeps what it has. Raises InvalidOption, InvalidData, InvalidArguments, JobNotFound, WrongState.
+        """
+        app = self.queue.app
+        checked = check_options(delay=delay, priority=priority)
+        text = None if data is None else encode(data)
+        if text is not None:
+            app.check(self.name, text)
+        due = None if delay is None else app.clock.now() + round(checked["delay"] * 1000)
+        if not await app.store.change(self.queue.name, self.id, due, priority, text):
+            raise WrongState(f"job {self.id} is {(await self.refresh()).state}: expected delayed to change its delay")
+
+    async def remove(self) -> None:
+        """Remove it with its logs; raise JobNotFound, or WrongState for one that runs or that a schedule waits for."""
+        if await self.queue.app.store.remove(self.queue.name, [self.id]):
+            return
+        record = await self.refresh()
+        if record.tick is not None and not record.starts:
+            raise WrongState(
+                f"job {self.id} is the next one of schedule {record.schedule}: remove the schedule instead"
+            )
+        raise WrongState(f"job {self.id} is active on a live worker: expected it to have ended")
+
+    async def why(self) -> Why:
+        """Return why it is not running, or where it runs; raise JobNotFound."""
+        app = self.queue.app
+        info, workers, record = await app.store.info(self.queue.name), await app.store.workers(), await self.refresh()
+        return explain(record, info, workers, app.clock.now())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 
 from pydantic import TypeAdapter
 
-from toril.controls import QueueControls
+from toril.controls import JobControls, QueueControls
 from toril.errors import (
     InvalidData,
     InvalidOption,
@@ -24,10 +24,9 @@ from toril.filter import parse
 from toril.insight import QueueInsight
 from toril.job import JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
-from toril.options import Options, TaskOptions, carried, check_options, declared, resolve
+from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
-from toril.why import Why, explain
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -207,7 +206,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
-class Job(Generic[R_co]):
+class Job(JobControls, Generic[R_co]):
     """The handle of one job. What it knows is what it last read: `refresh` reads again."""
 
     __slots__ = ("_record", "id", "name", "queue")
@@ -254,43 +253,6 @@ class Job(Generic[R_co]):
         ended = state in {JobState.FAILED, JobState.COMPLETED}
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
-
-    async def promote(self) -> None:
-        """Let it be taken now although it is delayed; raise JobNotFound or WrongState."""
-        if not await self.queue.app.store.promote(self.queue.name, [self.id]):
-            raise WrongState(f"job {self.id} is {await self.state()}: expected delayed")
-
-    async def change(
-        self, *, delay: float | timedelta | None = None, priority: int | None = None, data: object = None
-    ) -> None:
-        """Change what is given, all at once; a job with another priority stands behind all that have it.
-
-        delay: seconds or a timedelta from now; the job must be delayed. data: checked as when it was added; a run that
-        goes on keeps what it has. Raises InvalidOption, InvalidData, InvalidArguments, JobNotFound, WrongState.
-        """
-        app = self.queue.app
-        checked = check_options(delay=delay, priority=priority)
-        text = None if data is None else encode(data)
-        if text is not None:
-            app.check(self.name, text)
-        due = None if delay is None else app.clock.now() + round(checked["delay"] * 1000)
-        if not await app.store.change(self.queue.name, self.id, due, priority, text):
-            raise WrongState(f"job {self.id} is {await self.state()}: expected delayed to change its delay")
-
-    async def remove(self) -> None:
-        """Remove it with its logs; raise JobNotFound, or WrongState for one that runs or that a schedule waits for."""
-        if await self.queue.app.store.remove(self.queue.name, [self.id]):
-            return
-        record = await self.refresh()
-        if record.state is JobState.ACTIVE:
-            raise WrongState(f"job {self.id} is active on a live worker: expected it to have ended")
-        raise WrongState(f"job {self.id} is the next one of schedule {record.schedule}: remove the schedule instead")
-
-    async def why(self) -> Why:
-        """Return why it is not running, or where it runs; raise JobNotFound."""
-        app = self.queue.app
-        info, workers, record = await app.store.info(self.queue.name), await app.store.workers(), await self.refresh()
-        return explain(record, info, workers, app.clock.now())
 
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.

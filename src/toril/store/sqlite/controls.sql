@@ -87,7 +87,7 @@ SELECT id, name, host, pid, lease, queues, beat FROM worker WHERE boot = :boot A
 
 -- name: running_jobs
 SELECT job.worker, queue.name, coalesce(job.key, CAST(job.id AS TEXT)), job.name, job.started
-FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4 ORDER BY job.started, job.id;
+FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4;
 
 -- name: page_end
 -- The last of the next `:page` jobs behind a mark, newest first.

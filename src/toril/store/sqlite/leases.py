@@ -45,7 +45,8 @@ def live(tx: Transaction, boot: str) -> list[LiveWorker]:
     found = []
     for row, name, host, pid, lease, queues, beat in tx.rows("live_workers", boot=boot, monotonic=tx.monotonic):
         info = WorkerInfo(name, host, pid, lease, decode(queues))
-        found.append(LiveWorker(str(row), info, tx.monotonic - beat, runs.get(row, [])))
+        held = sorted(runs.get(row, []), key=lambda run: run.since)
+        found.append(LiveWorker(str(row), info, tx.monotonic - beat, held))
     return found
 
 

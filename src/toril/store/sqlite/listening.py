@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,37 +26,39 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 }
 _RETRIES = {"delayed", "waiting"}  # with a reason they say that an attempt failed
 _ALL = 2**40  # behind every item of a row
+_MARK = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?")
 
 
 def cursor(tx: Transaction) -> str:
     """Return the mark behind the last event."""
-    return f"{tx.rows('last_event')[0][0]}-{_ALL}"
+    return str(tx.rows("last_event")[0][0])
 
 
 def read(tx: Transaction, after: str, queue: str | None = None) -> Heard:
     """Return the next events behind a mark, one for each job, and the mark behind them.
 
-    A mark is the event's row and, since that may tell of many jobs, the event's place in it.
+    A mark is the event's row and, since that may tell of many jobs, the event's place in it; without one it is behind
+    all of the row.
     """
     row, place = _mark(after)
     found = tx.rows("read_events", row=row)
     heard: list[Event] = []
     known = found[0][0] - 1 if found else tx.rows("last_event")[0][0]  # up to there nothing more can be read
     if row < known if found else row > known:  # some are kept no longer, or it is another store's mark
-        row, place, after = known, _ALL, f"{known}-{_ALL}"
+        row, place, after = known, _ALL, str(known)
         heard.append(Event(after, queue or "", "gap", tx.now, {}))
     for _, number, *event in found:
         if queue is None or event[0] == queue:
             heard += (each for index, each in _told(number, *event) if number > row or index > place)
-        after = f"{number}-{_ALL}"
+        after = str(number)
     return Heard(heard, after)
 
 
 def _mark(text: str) -> tuple[int, int]:
-    row, _, place = text.partition("-")
-    if not (row.isdecimal() and place.isdecimal()):
+    found = _MARK.fullmatch(text)
+    if found is None:
         raise InvalidOption(f"after: expected the cursor of an event, got {text!r}")
-    return int(row), int(place)
+    return int(found[1]), int(found[2] or _ALL)
 
 
 def _told(number: int, queue: str, kind: str, at: int, body: str) -> Iterator[tuple[int, Event]]:

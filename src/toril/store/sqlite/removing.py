@@ -14,7 +14,7 @@ from toril.store.sqlite.transaction import ACTIVE, Transaction
 
 __all__ = ["clean", "obliterate", "remove"]
 
-LOOK = 10_000  # jobs that one clean looks at
+LOOK = 1_000  # jobs that one clean looks at
 _ENDED = (JobState.COMPLETED, JobState.FAILED)
 
 
@@ -34,7 +34,7 @@ def _removable(tx: Transaction, job: JobRecord, boot: str) -> bool:
 
 
 def clean(tx: Transaction, name: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
-    """Remove old jobs of a state, the first in its order first; look at 10,000 at most."""
+    """Remove old jobs of a state, the first in its order first; look at 1,000 at most."""
     queue, number = tx.queue(name), STATES.index(state)
     rank, row = place(after, newest=False)
     ended = state in _ENDED

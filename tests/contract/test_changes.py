@@ -171,9 +171,7 @@ async def test_many_are_removed_and_the_others_named(app: Toril, ran, work) -> N
     assert [job.id for job in (await line.jobs("waiting")).jobs] == [kept.id]
 
 
-async def test_what_a_live_worker_runs_stays_until_its_lease_is_gone(
-    app: Toril, make_app, clock: ManualClock, work
-) -> None:
+async def test_what_a_live_worker_runs_stays_until_its_lease_is_gone(app: Toril, clock: ManualClock, work) -> None:
     seen: list[str] = []
 
     @app.task(queue="line")

@@ -105,8 +105,8 @@ async def test_an_obliterated_queue_is_as_if_never_used(line, app: Toril, clock,
     assert await again.state() == "completed"
 
 
-async def test_active_jobs_are_obliterated_by_force_alone(app: Toril, make_app, clock, work) -> None:
-    other = make_app(clock).queue("line")
+async def test_active_jobs_are_obliterated_by_force_alone(app: Toril, work) -> None:
+    other = app.queue("line")
 
     @app.task(queue="line")
     async def obliterate_my_queue() -> None:

@@ -127,8 +127,8 @@ async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twi
         assert again.cursor is not None
 
 
-async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, make_app, clock, line) -> None:
-    stream = await make_app(clock).events(queue="line").start()
+async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, line) -> None:
+    stream = await app.events(queue="line").start()
     waiting = asyncio.create_task(anext(stream))
     start = stream.cursor
     await app.queue("other").add("x")

@@ -26,7 +26,7 @@ async def working(app: Toril, **queues: int) -> AsyncIterator[Worker]:
         await running
 
 
-async def test_live_workers_tell_what_each_runs(app: Toril, make_app, clock: ManualClock) -> None:
+async def test_live_workers_tell_what_each_runs(app: Toril, clock: ManualClock) -> None:
     started, release = asyncio.Event(), asyncio.Event()
 
     @app.task(queue="line")
@@ -38,7 +38,7 @@ async def test_live_workers_tell_what_each_runs(app: Toril, make_app, clock: Man
     async with working(app, line=2, mails=5) as worker:
         job = await hold.enqueue()
         await started.wait()
-        (live,) = await make_app(clock).workers()
+        (live,) = await app.workers()
         assert (live.info.name, live.info.queues, live.age) == (worker.name, {"line": 2, "mails": 5}, 0)
         assert [(run.queue, run.id, run.name, run.since) for run in live.runs] == [
             ("line", job.id, "hold", clock.now())
@@ -92,7 +92,7 @@ async def test_why_a_job_is_active(app: Toril, clock: ManualClock) -> None:
     assert (await job.why()).code == "lost"
 
 
-async def test_why_a_job_waits_for_its_time(app: Toril, make_app, clock: ManualClock, work) -> None:
+async def test_why_a_job_waits_for_its_time(app: Toril, clock: ManualClock, work) -> None:
     job = await app.queue("line").add("x", delay=5)
     why = await job.why()
     assert (why.code, why.text, why.until) == ("delayed", f"it is due at {AT}5+00:00", clock.now() + 5_000)

@@ -30,7 +30,7 @@ def told(app: Toril):
     """Return what the store has told of since the beginning: `await told("added", "deduplicated")`."""
 
     async def read(*kinds: str):
-        return [(event.kind, event.body) for event in await app.store.events(0, 0) if event.kind in kinds]
+        return [(event.kind, event.body) for event in (await app.store.events("0", 0)).events if event.kind in kinds]
 
     return read
 

@@ -228,8 +228,10 @@ class RateLimited(Exception):
 
     def __init__(self, retry_after: float | timedelta) -> None:
         self.seconds = retry_after.total_seconds() if isinstance(retry_after, timedelta) else float(retry_after)
-        if not 0 < self.seconds < float("inf"):
-            raise ValueError(f"RateLimited: retry_after must be more than 0 seconds, got {retry_after!r}")
+        if not 0 < self.seconds <= LONGEST:
+            raise ValueError(
+                f"RateLimited: expected seconds (more than 0, to {LONGEST:,}) or a timedelta, got {retry_after!r}"
+            )
         super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
 
     def __str__(self) -> str:

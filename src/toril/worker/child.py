@@ -88,7 +88,9 @@ def _answer(pipe: Connection[Any, Any], module: str, name: str, data: str) -> An
         if not begun:
             pipe.send_bytes(READY)
         stack = clip("".join(traceback.format_exception(error)), _STACK)
-        return Answer(None, _pickled(error), clip(f"{type(error).__name__}: {error}"), stack, *_memory())
+        return Answer(
+            None, _pickled(error), clip(traceback.format_exception_only(error)[-1].strip()), stack, *_memory()
+        )
     return Answer(text, None, "", "", *_memory())
 
 

@@ -103,9 +103,11 @@ class Executor:
         hear: Callable[[JobContext], None],
     ) -> str:
         """Run the task's function where it belongs; return its result as JSON text."""
-        timeout = policy.timeout
+        timeout, around = policy.timeout, self._app.middleware
+        if task.is_async and around is None and timeout is None and not task.arguments.wants_context:
+            result = await task.function(**arguments)  # the most frequent kind: nobody looks at the context
+            return "null" if result is None else encode(result, "result")
         job = JobContext(record, policy, hear, task.arguments.veil(record.data))
-        around = self._app.middleware
         if around is not None:
             result = await around(job, lambda: self._call(task, arguments, job, timeout))
         elif task.process:

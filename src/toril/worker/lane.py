@@ -148,8 +148,10 @@ class Lane:
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         if self._forget(run):
-            self._finished.append(outcome if run not in self._cancelled else Released(run))
-            self._cancelled.discard(run)
+            if self._cancelled and run in self._cancelled:
+                self._cancelled.discard(run)
+                outcome = Released(run)
+            self._finished.append(outcome)
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""

@@ -15,9 +15,10 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {"errors", "clock", "json", "retry", "schedule", "job", "options", "environment", "settings", "turn"},
+    {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"}
+    | {"environment", "settings", "turn"},
     {"store"},
-    {"context", "arguments", "task", "decorators", "queue", "events", "sync", "app"},
+    {"cipher", "secret", "context", "arguments", "task", "decorators", "queue", "events", "sync", "app"},
     {"worker", "maintenance"},
     {"messaging"},
     {"demo", "cli", "__main__"},
@@ -31,7 +32,7 @@ MESSAGING_MAY_USE = {
     "toril.turn": "its database is shared by processes in the same way",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
-PURE = ["errors", "clock", "json", "retry", "schedule", "job", "options"]
+PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]
 IO = {"asyncio", "threading", "sqlite3", "socket", "subprocess", "logging", "os", "pathlib"}
 LONG_MODULES = {
     "toril.app": "the composition root; overloads give tasks their types",

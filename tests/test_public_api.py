@@ -14,7 +14,11 @@ import toril
 from toril import errors
 
 PUBLIC = [
+    "Budget",
+    "BudgetExceeded",
     "Call",
+    "DataTooLarge",
+    "Dedup",
     "Exponential",
     "Fixed",
     "InvalidJob",
@@ -27,7 +31,9 @@ PUBLIC = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "QueueFull",
     "ResultTimeout",
+    "Secret",
     "Snooze",
     "StoreUnavailable",
     "Task",

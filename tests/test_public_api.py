@@ -23,7 +23,9 @@ PUBLIC = [
     "Fixed",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",
@@ -32,6 +34,8 @@ PUBLIC = [
     "PartlyAdded",
     "Queue",
     "QueueFull",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
     "Secret",
     "Snooze",
@@ -43,7 +47,7 @@ PUBLIC = [
     "Worker",
 ]
 NOT_WITH_THE_CORE = {
-    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pebble", "pydantic_settings", "redis",
+    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
     "rich", "sqlalchemy", "starlette", "typer", "uvloop",
 }  # fmt: skip
 

@@ -9,17 +9,21 @@ from toril.errors import (
     BudgetExceeded,
     DataTooLarge,
     InvalidJob,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     PartlyAdded,
     QueueFull,
+    RateLimited,
     ResultTimeout,
     Snooze,
     StoreUnavailable,
     TorilError,
     Unrecoverable,
 )
+from toril.handlers import JobEvent
 from toril.job import JobState
+from toril.limits import Rate
 from toril.options import Keep
 from toril.queue import Job, Queue
 from toril.retry import Exponential, Fixed
@@ -37,7 +41,9 @@ __all__ = [
     "Fixed",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",
@@ -46,6 +52,8 @@ __all__ = [
     "PartlyAdded",
     "Queue",
     "QueueFull",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
     "Secret",
     "Snooze",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import difflib
+import inspect
 import logging
 import os
 import weakref
@@ -20,6 +21,7 @@ from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
 from toril.events import Listener
+from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
@@ -40,6 +42,9 @@ R = TypeVar("R")
 T = TypeVar("T")
 Missed = Literal["once", "skip", "all"]
 Service = Callable[[], Awaitable[None]]
+Middleware = Callable[[JobContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+M = TypeVar("M", bound=Middleware)
+H = TypeVar("H", bound=Handler)
 
 
 class Toril:
@@ -62,6 +67,8 @@ class Toril:
         self.store = make_store(self.url, self.settings, self.clock)
         self.tasks: dict[str, Task[..., Any]] = {}
         self.processors: dict[str, Task[..., Any]] = {}
+        self.handlers = Handlers()
+        self.middleware: Middleware | None = None
         self._queues: dict[str, Queue] = {}
         self._schedules: dict[str, tuple[Task[..., Any], Cron | Every, Missed]] = {}
         self._services: list[tuple[str, Service]] = []
@@ -174,6 +181,36 @@ class Toril:
             return task
 
         return ScheduleDecorator(schedule)
+
+    def around(self, function: M) -> M:
+        """Run every job of the worker inside of an async function: `async def f(job, call_next): …`.
+
+        It gets the JobContext and an async function that runs the task and returns (or raises) what the task does;
+        what it returns itself is the result. There is one, for tracing, logging and the like; its own time does not
+        count for a timeout. Raises ConfigurationError.
+        """
+        if self.middleware is not None:
+            raise ConfigurationError("around: the application has one already; call it from a new one")
+        is_async = inspect.iscoroutinefunction(function)  # on its own: mypy would forget what M is
+        if not is_async:
+            raise ConfigurationError(f"around: expected an async function of (job, call_next), got {function!r}")
+        self.middleware = function
+        return function
+
+    def on(self, kind: Kind) -> Callable[[H], H]:
+        """Have a function called, in the worker, with the JobEvent of each job that an event happens to.
+
+        kind: `completed`, `failed` (for good), `attempt_failed` (it will be retried), `progress`, `stalled` (its worker
+        was lost). Handlers run beside the jobs, one after the other, a plain function in a thread; what one raises is
+        logged and changes nothing. A worker calls those that were declared before it was started.
+        Raises ConfigurationError.
+        """
+
+        def register(handler: H) -> H:
+            self.handlers.add(kind, handler)
+            return handler
+
+        return register
 
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
         """Return the queue of that name, always the same object; with options, declare its jobs' defaults."""

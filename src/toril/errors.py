@@ -28,11 +28,13 @@
   + LoopRunning                 a blocking call was made on an event loop's own thread
   + ResultTimeout               `job.result()` waited in vain
   + JobFailed                   the job whose result was awaited failed for good
+    - JobCancelled              it was cancelled
 
 Raised by a task to say what shall become of its job:
 
 * Unrecoverable                 fail for good at once, whatever attempts are left
 * Snooze                        come back later without using up an attempt
+* RateLimited                   the same, and nothing else of the queue is started until then
 """
 
 from __future__ import annotations
@@ -192,6 +194,10 @@ class JobFailed(TorilError):
         self.reason = reason
 
 
+class JobCancelled(JobFailed):
+    """The job was cancelled; `reason` says by whom."""
+
+
 class Unrecoverable(Exception):
     """Raised by a task: fail for good at once, whatever attempts are left."""
 
@@ -207,3 +213,19 @@ class Snooze(Exception):
 
     def __str__(self) -> str:
         return f"snoozed for {self.seconds:g} s"
+
+
+class RateLimited(Exception):
+    """Raised by a task that was told to slow down: `retry_after` is in seconds or a timedelta.
+
+    No job of its queue is started until then, by any worker; this one comes back without using up an attempt.
+    """
+
+    def __init__(self, retry_after: float | timedelta) -> None:
+        self.seconds = retry_after.total_seconds() if isinstance(retry_after, timedelta) else float(retry_after)
+        if not 0 < self.seconds < float("inf"):
+            raise ValueError(f"RateLimited: retry_after must be more than 0 seconds, got {retry_after!r}")
+        super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
+
+    def __str__(self) -> str:
+        return f"rate limited for {self.seconds:g} s"

@@ -12,7 +12,17 @@ from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
 
-__all__ = ["TRANSITIONS", "JobRecord", "JobState", "NewJob", "check_job_id", "check_name", "expiry_reason"]
+__all__ = [
+    "CANCELLED",
+    "TRANSITIONS",
+    "JobRecord",
+    "JobState",
+    "NewJob",
+    "cancelled_by",
+    "check_job_id",
+    "check_name",
+    "expiry_reason",
+]
 
 
 class JobState(StrEnum):
@@ -30,10 +40,10 @@ class JobState(StrEnum):
 _READY = frozenset({JobState.WAITING, JobState.PRIORITIZED})
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.WAITING: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.DELAYED: _READY,  # step promotes what is due
-    JobState.WAITING_CHILDREN: _READY,  # its last child ended
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.FAILED}),  # step takes it; cancelled
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.FAILED}),  # step takes it; cancelled
+    JobState.DELAYED: _READY | {JobState.FAILED},  # step promotes what is due; cancelled
+    JobState.WAITING_CHILDREN: _READY | {JobState.FAILED},  # its last child ended; cancelled
     JobState.ACTIVE: _READY  # retried at once, released, rescued
     | {JobState.DELAYED}  # retried later, snoozed
     | {JobState.COMPLETED, JobState.FAILED},  # ended
@@ -41,6 +51,14 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: _READY,  # retried by hand
 }
 """The only list of edges; whatever else happens to a job is its removal."""
+
+CANCELLED = "Cancelled: by "
+"""What the reason of a cancelled job begins with, on every store."""
+
+
+def cancelled_by(name: str) -> str:
+    """Return the reason of a job that `name` has cancelled."""
+    return f"{CANCELLED}{name}"
 
 
 class NewJob(NamedTuple):

@@ -21,6 +21,7 @@ from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_js
 __all__ = [
     "KEEP_COMPLETED",
     "KEEP_FAILED",
+    "LOG_LINES",
     "Keep",
     "Options",
     "Policy",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
+LOG_LINES = 1_000
 
 
 class TaskOptions(TypedDict, total=False):
@@ -42,6 +44,7 @@ class TaskOptions(TypedDict, total=False):
     timeout: seconds that one run may take; None: no limit.
     keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
     max_stalls: how often a job may lose its worker before it fails (default 3).
+    keep_logs: log lines of a job that stay, the newest ones (1 or more; default 1,000).
     max_size: bytes of JSON that the data may have; None: no limit (default: the setting TORIL_MAX_JOB_SIZE).
     budget: how many jobs may be added within a time, see Budget.
     expires: seconds or a timedelta from the add, or a datetime with a time zone: a job of which no attempt has been
@@ -55,6 +58,7 @@ class TaskOptions(TypedDict, total=False):
     keep_completed: int | timedelta | Keep
     keep_failed: int | timedelta | Keep
     max_stalls: int
+    keep_logs: int
     max_size: int | None
     budget: Budget | None
     expires: float | timedelta | datetime | None
@@ -88,6 +92,7 @@ class Policy:
     keep_completed: Keep = KEEP_COMPLETED
     keep_failed: Keep = KEEP_FAILED
     max_stalls: int = 3
+    keep_logs: int = LOG_LINES
     max_size: int | None = None
     budget: Budget | None = None
     expires: float | datetime | None = None
@@ -113,6 +118,12 @@ class Policy:
             body["de"] = self.dedup.to_json()
         body["removeOnComplete"] = keep_to_json(self.keep_completed)
         body["removeOnFail"] = keep_to_json(self.keep_failed)
+        if self.keep_logs != LOG_LINES:
+            body["kl"] = self.keep_logs
+        return dump({**body, "toril": self._own_json()})
+
+    def _own_json(self) -> dict[str, Any]:
+        """Return what BullMQ has no word for."""
         own: dict[str, Any] = {"stalls": self.max_stalls}
         if self.timeout:
             own["timeout"] = round(self.timeout * 1000)
@@ -122,7 +133,7 @@ class Policy:
             own["expires"] = round(self.expires * 1000)
         if self.missed:
             own["missed"] = self.missed
-        return dump({**body, "toril": own})
+        return own
 
     def expires_at(self, now: int) -> int | None:
         """Return when a job that is added at `now` (or made for that time) expires, in epoch milliseconds, or None."""
@@ -155,6 +166,7 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         keep_completed=keep_from_json(body.get("removeOnComplete")),
         keep_failed=keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
+        keep_logs=max(int(body.get("kl") or LOG_LINES), 1),
         expires=_expires_from_json(own),
         lifo=bool(body.get("lifo")),
         missed=own.get("missed"),
@@ -226,6 +238,7 @@ _CHECKS: dict[str, Any] = {
     "keep_completed": check_keep,
     "keep_failed": check_keep,
     "max_stalls": whole(0),
+    "keep_logs": whole(1),
     "max_size": optional(whole(1)),
     "budget": optional(instance(Budget, "Budget(limit, per=…, key=…)")),
     "expires": optional(_expires),

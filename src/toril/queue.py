@@ -13,6 +13,7 @@ from toril.checks import optional, whole
 from toril.errors import (
     InvalidData,
     InvalidOption,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     PartlyAdded,
@@ -20,8 +21,9 @@ from toril.errors import (
     StoreError,
     WrongState,
 )
-from toril.job import JobRecord, JobState, NewJob, check_name
+from toril.job import CANCELLED, JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
+from toril.limits import Limits, Rate
 from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
@@ -117,6 +119,18 @@ class Queue:
         """Let jobs be taken again."""
         await self.app.store.resume(self.name)
 
+    async def set_limits(self, *, concurrency: int | None = None, rate: Rate | None = None) -> None:
+        """Limit what all workers together run of this queue; the limits are kept in the store until set anew.
+
+        concurrency: jobs that are active at once. rate: jobs that are started in a time. None: no limit.
+        Raises InvalidOption.
+        """
+        await self.app.store.set_limits(self.name, Limits(concurrency, rate))
+
+    async def limits(self) -> Limits:
+        """Return the limits that hold for all workers together."""
+        return (await self.app.store.info(self.name)).limits
+
     async def paused(self) -> Mapping[str, Any] | None:
         """Return `by`, `why` and `at` (epoch ms) of a pause, or None."""
         return (await self.app.store.info(self.name)).paused
@@ -206,7 +220,7 @@ class Job(Generic[R_co]):
         """Read the job again and return its row; raise JobNotFound if it is gone."""
         self._record = await self.queue.app.store.get(self.queue.name, self.id)
         if self._record is None:
-            raise JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
+            raise self._gone()
         return self._record
 
     @property
@@ -236,11 +250,26 @@ class Job(Generic[R_co]):
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
+    async def cancel(self, *, by: str) -> None:
+        """Let it fail as cancelled, without a retry; `by` (who asks) is kept with it.
+
+        A job that waits fails at once. One that runs is cancelled within two seconds: an async task at its next
+        await, a process by a kill; a thread can only be asked (JobContext.cancelled), and its job ends with it.
+        Raises JobNotFound, WrongState if it has ended.
+        """
+        if not isinstance(by, str) or not by:
+            raise InvalidOption(f"by: expected the name of who cancels, got {by!r}")
+        state = await self.queue.app.store.cancel(self.queue.name, self.id, by)
+        if state is None:
+            raise self._gone()
+        if state in {JobState.FAILED, JobState.COMPLETED}:
+            raise WrongState(f"job {self.id} is {state}: it has ended")
+
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.
 
-        timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason,
-        ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
+        timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason (of a
+        cancelled job JobCancelled), ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
         """
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
@@ -259,14 +288,20 @@ class Job(Generic[R_co]):
                     if record.state is JobState.COMPLETED:
                         return self._read(record.result)
                     if record.state is JobState.FAILED:
-                        raise JobFailed(self.id, record.reason or "")
+                        raise self._failure(record.reason or "")
                     await asyncio.wait([ended], timeout=LOOK_AGAIN)
                 event = ended.result()
         except TimeoutError:
             raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
         if event.kind == "failed":
-            raise JobFailed(self.id, event.body["failedReason"])
+            raise self._failure(event.body["failedReason"])
         return self._read(event.body["returnvalue"])
+
+    def _gone(self) -> JobNotFound:
+        return JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
+
+    def _failure(self, reason: str) -> JobFailed:
+        return (JobCancelled if reason.startswith(CANCELLED) else JobFailed)(self.id, reason)
 
     def _read(self, text: str | None) -> R_co:
         task = self.queue.app.tasks.get(self.name)

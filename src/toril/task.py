@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 from toril.arguments import Arguments, result_adapter
 from toril.budget import Budget
 from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
+from toril.handlers import Handler
 from toril.job import NewJob, check_name
 from toril.options import Options, Policy, carried, declared, resolve
 from toril.secret import masked
@@ -21,6 +22,7 @@ __all__ = ["Call", "Task", "require_loop"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+H = TypeVar("H", bound=Handler)
 
 
 class Call(Generic[R_co]):
@@ -75,6 +77,7 @@ class Task(Generic[P, R_co]):
         self.arguments = Arguments(function, queue.app.settings.secret_keys)
         self.result_type = result_adapter(function)  # reads a result back as what the function returns
         self.options = self._own(options)
+        self.failed_handlers: list[Handler] = []
         self._using: Mapping[str, Any] = {}
         self._plan: tuple[Mapping[str, Any], Policy, str] | None = None
         self._refuse()
@@ -101,6 +104,15 @@ class Task(Generic[P, R_co]):
     def policy(self) -> Policy:
         """What its jobs say of themselves: the queue's defaults, then the task's options, then `using`."""
         return self._planned()[1]
+
+    def on_failed(self, handler: H) -> H:
+        """Have a function called, in the worker, with the JobEvent of each job of this task that failed for good.
+
+        It is called once a job, by the worker that recorded the failure; a plain function is called in a thread.
+        What it raises is logged and changes nothing.
+        """
+        self.failed_handlers.append(handler)
+        return handler
 
     def using(self, **options: Unpack[Options]) -> Task[P, R_co]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""

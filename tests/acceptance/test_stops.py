@@ -85,6 +85,7 @@ async def test_a_task_that_blocks_the_loop_keeps_its_lease(queue: Queue, process
     assert (record.starts, record.attempts, record.stalls) == (1, 1, 0)
 
 
+@pytest.mark.slow
 async def test_a_loop_that_turns_no_more_ends_its_worker_and_says_where_it_hangs(
     queue: Queue, processes: Processes, ledger: Ledger
 ) -> None:

@@ -1,242 +1,295 @@
-"""What bounds the adding of jobs: the size of their data, the length of a queue, a budget for each key."""
+"""Limits of a queue: they hold for all workers together, and whoever waits for one wakes up when it opens."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
 
-from toril import (
-    Budget,
-    BudgetExceeded,
-    DataTooLarge,
-    Dedup,
-    Fixed,
-    InvalidJob,
-    ManualClock,
-    PartlyAdded,
-    QueueFull,
-    Toril,
-    TorilError,
-)
-from toril.errors import ConfigurationError
+from toril import JobContext, ManualClock, Rate, RateLimited, Toril, Worker
+from toril.errors import InvalidOption
+from toril.store.base import Completed, Failed, Keep, Limited, Released, Run, Step, WorkerInfo
 
-# -- size
+QUEUE = "line"
 
 
-async def test_data_that_are_too_large_are_refused_at_the_call(app: Toril) -> None:
-    @app.task(max_size=30)
-    async def greet(name: str) -> None: ...
+class Hand:
+    """A worker without a process: it does nothing of itself."""
 
-    await greet.enqueue("x" * 19)  # {"name":"…"} is 30 bytes
-    with pytest.raises(DataTooLarge, match=r"greet: data of 31 bytes, expected at most 30 \(max_size\)"):
-        greet.call("x" * 20)
-    with pytest.raises(DataTooLarge):
-        greet.call("\N{PILE OF POO}" * 5)  # bytes count, not characters
-    with pytest.raises(DataTooLarge):
-        await greet.queue.add("greet", {"name": "x" * 20})
-    await greet.using(max_size=40).enqueue("x" * 20)
-    assert (await greet.queue.counts())["waiting"] == 2
+    def __init__(self, app: Toril) -> None:
+        self._store = app.store
+        self.id = ""
 
+    async def enrol(self) -> Hand:
+        self.id = await self._store.enrol(WorkerInfo("hand", "host", 1, 10.0, {QUEUE: 10}))
+        return self
 
-async def test_one_that_is_too_large_keeps_a_whole_bulk_out(app: Toril) -> None:
-    queue = app.queue("mails", max_size=10)
-    with pytest.raises(DataTooLarge, match="second"):
-        await queue.add_many([("first", "x"), ("second", "x" * 20)])
-    assert not any((await queue.counts()).values())
+    async def step(self, *outcomes: object, want: int = 10) -> Step:
+        return await self._store.step(QUEUE, self.id, outcomes, [], want)
+
+    async def take(self, want: int = 10) -> list[Run]:
+        taken = (await self.step(want=want)).taken
+        return [Run(record.id, record.starts, record.token) for record in taken]
 
 
-async def test_a_setting_bounds_what_declares_nothing(make_app, clock: ManualClock) -> None:
-    app = make_app(clock, max_job_size=10)
-    await app.queue("mails").add("x", "12345678")
-    with pytest.raises(DataTooLarge):
-        await app.queue("mails").add("x", "123456789")
-    await app.queue("reports", max_size=100).add("x", "123456789")
-    await app.queue("files", max_size=None).add("x", "x" * 1_000)
+@pytest.fixture
+async def hand(app: Toril) -> Hand:
+    return await Hand(app).enrol()
 
 
-# -- length
+@pytest.fixture
+async def other(app: Toril) -> Hand:
+    return await Hand(app).enrol()
 
 
-async def test_a_full_queue_takes_no_more_until_jobs_have_left_it(app: Toril, make_app, clock, work) -> None:
-    @app.task
-    async def greet() -> None: ...
-
-    await greet.queue.limit_length(3)
-    await greet.enqueue()
-    await greet.using(priority=1).enqueue()
-    await greet.using(delay=60).enqueue()
-    with pytest.raises(QueueFull, match="queue default is full: no more than 3 jobs") as refused:
-        await make_app(clock).queue("default").add("greet")  # another producer, which was told nothing
-    assert (refused.value.queue, refused.value.max_length) == ("default", 3)
-    await app.queue("other").add("greet")
-    await work()
-    await app.enqueue_many([greet.call(), greet.call()])
-    assert await greet.queue.max_length() == 3
-    await greet.queue.limit_length(None)
-    await greet.enqueue()
-    assert await greet.queue.max_length() is None
+async def add(app: Toril, count: int) -> None:
+    await app.queue(QUEUE).add_many([("x", None)] * count)
 
 
-async def test_a_bulk_that_does_not_fit_is_refused_as_a_whole(app: Toril) -> None:
-    queue = app.queue("mails")
-    await queue.limit_length(3)
-    await queue.add("x")
-    with pytest.raises(QueueFull):
-        await queue.add_many([("x", n) for n in range(3)])
-    assert (await queue.counts())["waiting"] == 1
-    await queue.add_many([("x", n) for n in range(2)])
+def done(run: Run) -> Completed:
+    return Completed(run, "null", Keep(100))
 
 
-async def test_a_full_queue_still_knows_the_jobs_that_it_has(app: Toril) -> None:
-    queue = app.queue("mails")
-    await queue.add("x", job_id="one")
-    held = await queue.add("x", dedup=Dedup("key"), delay=60)
-    await queue.limit_length(1)
-    assert (await queue.add("x", job_id="one")).id == "one"
-    assert (await queue.add("x", dedup=Dedup("key"))).id == held.id
-    with pytest.raises(QueueFull):
-        await queue.add("x")
+# -- concurrency
 
 
-async def test_jobs_that_come_back_find_the_full_queue_open(app: Toril, clock: ManualClock, work) -> None:
-    @app.task(attempts=2, backoff=Fixed(5))
-    async def fails() -> None:
-        await fails.queue.limit_length(1)
-        await fails.using(delay=60).enqueue()
-        raise ValueError
-
-    await fails.enqueue()
-    await work()
-    assert (await fails.queue.counts())["delayed"] == 2
-
-
-async def test_what_no_longer_fits_after_a_thousand_is_named(app: Toril) -> None:
-    queue = app.queue("mails")
-    await queue.limit_length(1_500)
-    with pytest.raises(PartlyAdded) as partly:
-        await queue.add_many([("x", n) for n in range(2_000)])
-    assert len(partly.value.ids) == 1_000
-    assert isinstance(partly.value.__cause__, QueueFull)
+async def test_no_more_are_active_than_the_limit_whoever_asks(app: Toril, hand: Hand, other: Hand) -> None:
+    await app.queue(QUEUE).set_limits(concurrency=3)
+    await add(app, 10)
+    mine = await hand.take(2)
+    theirs = await other.take(5)
+    assert (len(mine), len(theirs)) == (2, 1)
+    step = await hand.step()
+    assert (list(step.taken), step.closed, step.opens_at) == ([], "limit full", None)
+    ended = await hand.step(done(mine[0]), Failed(mine[1], "no", None, Keep(9)))
+    assert (len(ended.taken), ended.closed) == (2, "limit full")
+    assert len((await other.step(Released(theirs[0]))).taken) == 1
+    assert (await app.queue(QUEUE).counts())["active"] == 3
 
 
-@pytest.mark.parametrize("value", [0, -1, True, 1.5, "10"])
-async def test_a_length_that_is_none_is_refused(app: Toril, value) -> None:
-    with pytest.raises(InvalidJob, match="max_length"):
-        await app.queue("mails").limit_length(value)
+async def test_without_a_limit_all_are_taken(app: Toril, hand: Hand) -> None:
+    queue = app.queue(QUEUE)
+    await queue.set_limits(concurrency=1)
+    await add(app, 5)
+    await hand.take()
+    await queue.set_limits()
+    step = await hand.step()
+    assert (len(step.taken), step.closed) == (4, None)
 
 
-# -- budgets
+async def test_a_lowered_limit_stops_nothing_that_runs(app: Toril, hand: Hand) -> None:
+    queue = app.queue(QUEUE)
+    await add(app, 6)
+    runs = await hand.take(4)
+    await queue.set_limits(concurrency=2)
+    assert (await hand.step(done(runs[0]))).closed == "limit full"
+    assert len((await hand.step(done(runs[1]), done(runs[2]))).taken) == 1
 
 
-async def test_over_its_budget_a_key_is_refused_until_its_time_is_over(app: Toril, clock: ManualClock) -> None:
-    @app.task(budget=Budget(2, per=60, key="data.user_id"))
-    async def greet(user_id: int) -> None: ...
+async def test_limits_are_kept_and_told(app: Toril, make_app, clock: ManualClock) -> None:
+    queue = app.queue(QUEUE)
+    assert (await queue.limits()).concurrency is None
+    await queue.set_limits(concurrency=4, rate=Rate(100, per=timedelta(minutes=1)))
+    limits = await make_app(clock).queue(QUEUE).limits()
+    assert (limits.concurrency, limits.rate) == (4, Rate(100, per=60))
 
-    await greet.enqueue(1)
-    clock.advance(20)
-    await greet.enqueue(1)
-    with pytest.raises(
-        BudgetExceeded, match=r"greet data.user_id=1 is spent \(2 per 60 s\): try again in 40 s"
-    ) as over:
-        await greet.enqueue(1)
-    assert over.value.key == "greet data.user_id=1"
-    assert over.value.retry_after == 40
-    assert over.value.retry_at == clock.now() + 40_000
-    await greet.enqueue(2)
-    clock.advance(39.999)
-    with pytest.raises(BudgetExceeded, match=r"try again in 0.001 s"):
-        await greet.enqueue(1)
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "3"])
+async def test_limits_are_checked(app: Toril, wrong: object) -> None:
+    queue = app.queue(QUEUE)
+    with pytest.raises(InvalidOption, match="concurrency: expected a whole number from 1"):
+        await queue.set_limits(concurrency=wrong)
+    with pytest.raises(InvalidOption, match="rate n: expected a whole number from 1"):
+        Rate(wrong)
+    with pytest.raises(InvalidOption, match="rate per: expected seconds"):
+        Rate(1, per=0)
+    with pytest.raises(InvalidOption, match="rate: expected Rate"):
+        await queue.set_limits(rate=5)
+    assert (await queue.limits()).concurrency is None
+
+
+async def test_what_ends_in_one_worker_wakes_up_another(make_app) -> None:
+    """The first worker takes no more when it has ended its job, so only the other can take the next."""
+    first, second = make_app(), make_app()
+    gate = asyncio.Event()
+
+    @first.task(name="wait")
+    async def wait_here() -> str:
+        await gate.wait()
+        return "first"
+
+    @second.task(name="wait")
+    async def go_on() -> str:
+        return "second"
+
+    await first.queue("default").set_limits(concurrency=1)
+    jobs = [await wait_here.enqueue() for _ in range(2)]
+    one, two = Worker(first, {"default": 1}), Worker(second, {"default": 5})
+    running = [asyncio.create_task(one.run())]
+    async with asyncio.timeout(10):
+        while await jobs[0].state() != "active":
+            await asyncio.sleep(0.01)
+        running.append(asyncio.create_task(two.run()))
+        await asyncio.sleep(0.3)
+        assert await jobs[1].state() == "waiting"
+        one.stop()
+        begin = time.monotonic()
+        gate.set()
+        assert await jobs[1].result() == "second"
+    assert time.monotonic() - begin < 2  # it did not wait for the safety look after 5 s
+    two.stop()
+    await asyncio.gather(*running)
+
+
+# -- rate
+
+
+async def test_no_more_are_started_in_a_window_whoever_asks(app: Toril, clock: ManualClock, hand, other) -> None:
+    await app.queue(QUEUE).set_limits(rate=Rate(3, per=10))
+    await add(app, 10)
+    (first, second) = await hand.take(2)
+    clock.advance(4)
+    assert len(await other.take()) == 1
+    step = await hand.step(done(first), done(second))
+    assert (list(step.taken), step.opens_at) == ([], clock.now() + 6_000)
+    assert step.closed == "rate limited until 2027-01-15T08:00:10.000+00:00"
+    clock.advance(5.999)
+    assert await hand.take() == []
     clock.advance(0.001)
-    await greet.enqueue(1)
-    assert (await greet.queue.counts())["waiting"] == 4
+    assert len(await hand.take()) == 3
 
 
-async def test_a_bulk_over_the_budget_adds_nothing_and_costs_nothing(app: Toril) -> None:
-    @app.task(budget=Budget(3, per=timedelta(minutes=1), key="data.user_id"))
-    async def greet(user_id: int) -> None: ...
-
-    with pytest.raises(BudgetExceeded):
-        await app.enqueue_many(greet.call(user) for user in (1, 2, 2, 2, 2))
-    assert (await greet.queue.counts())["waiting"] == 0
-    await app.enqueue_many(greet.call(user) for user in (1, 2, 2, 2, 1))
-
-
-async def test_what_is_not_added_costs_nothing(app: Toril) -> None:
-    queue = app.queue("mails", budget=Budget(2, per=60))
-    for _ in range(3):
-        await queue.add("x", job_id="one")
-        await queue.add("x", dedup=Dedup("key"))
-    with pytest.raises(BudgetExceeded, match=r"all jobs is spent"):
-        await queue.add("x")
+async def test_a_window_begins_with_its_first_job(app: Toril, clock: ManualClock, hand: Hand) -> None:
+    await app.queue(QUEUE).set_limits(rate=Rate(2, per=10))
+    clock.advance(9)
+    await add(app, 5)
+    assert len(await hand.take(1)) == 1
+    clock.advance(9)
+    assert len(await hand.take()) == 1
+    clock.advance(1)
+    assert len(await hand.take()) == 2
 
 
-async def test_a_task_has_a_budget_of_its_own_or_shares_its_queues(app: Toril) -> None:
-    app.queue("mails", budget=Budget(1, per=60, key="data.user"))
-
-    @app.task(queue="mails")
-    async def one(user: str) -> None: ...
-
-    @app.task(queue="mails")
-    async def two(user: str) -> None: ...
-
-    @app.task(queue="mails", budget=Budget(1, per=60, key="data.user"))
-    async def three(user: str) -> None: ...
-
-    await one.enqueue("ana")
-    with pytest.raises(BudgetExceeded, match=r"budget of data.user=ana"):
-        await two.enqueue("ana")
-    await three.enqueue("ana")
-    with pytest.raises(BudgetExceeded, match=r"budget of three data.user=ana"):
-        await app.queue("mails").add("three", {"user": "ana"})
-    await one.using(budget=None).enqueue("ana")
+async def test_both_limits_hold(app: Toril, clock: ManualClock, hand: Hand) -> None:
+    await app.queue(QUEUE).set_limits(concurrency=2, rate=Rate(3, per=10))
+    await add(app, 10)
+    runs = await hand.take()
+    assert len(runs) == 2
+    step = await hand.step(*map(done, runs))
+    assert len(step.taken) == 1
+    assert "rate limited" in str(step.closed)
 
 
-async def test_a_key_may_lie_deeper_and_what_is_not_there_is_none(app: Toril) -> None:
-    queue = app.queue("mails", budget=Budget(1, per=60, key="data.user.id"))
-    await queue.add("x", {"user": {"id": 7}})
-    await queue.add("x", {"user": {"id": 8}})
-    await queue.add("x", {"user": 7})
-    with pytest.raises(BudgetExceeded, match=r"data.user.id=None"):
-        await queue.add("x", [1])
-    with pytest.raises(InvalidJob, match=r"budget key data.user.id: expected text, a number or a flag"):
-        await queue.add("x", {"user": {"id": {"no": 1}}})
+async def test_paused_comes_before_limited(app: Toril, hand: Hand) -> None:
+    queue = app.queue(QUEUE)
+    await queue.set_limits(rate=Rate(1, per=10))
+    await add(app, 2)
+    await hand.take()
+    await queue.pause()
+    assert (await hand.step()).closed == "paused"
 
 
-async def test_concurrent_adds_never_spend_more_than_there_is(app: Toril, make_app, clock) -> None:
-    apps = [app, make_app(clock)]
-    queues = [each.queue("mails", budget=Budget(5, per=60)) for each in apps]
-    adds = [queues[n % 2].add("x", n) for n in range(40)]
-    results = await asyncio.gather(*adds, return_exceptions=True)
-    assert sum(isinstance(result, BudgetExceeded) for result in results) == 35
-    assert (await queues[0].counts())["waiting"] == 5
+async def test_a_worker_wakes_up_when_the_window_ends(make_app) -> None:
+    app = make_app()
+    starts: list[float] = []
+
+    @app.task
+    async def call_a_bank() -> None:
+        starts.append(time.monotonic())
+
+    await call_a_bank.queue.set_limits(rate=Rate(2, per=0.4))
+    jobs = [await call_a_bank.enqueue() for _ in range(5)]
+    worker = Worker(app, {"default": 10})
+    running = asyncio.create_task(worker.run())
+    for job in jobs:
+        await job.result(timeout=10)
+    worker.stop()
+    await running
+    assert starts[2] - starts[0] >= 0.39
+    assert starts[4] - starts[2] >= 0.39
+    assert starts[4] - starts[0] < 2  # it did not wait for the safety look after 5 s
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Budget(0, per=60), "budget limit"),
-        (lambda: Budget(True, per=60), "budget limit"),
-        (lambda: Budget(1, per=0), "budget per"),
-        (lambda: Budget(1, per=float("nan")), "budget per"),
-        (lambda: Budget(1, per=60, key="user_id"), "budget key"),
-        (lambda: Budget(1, per=60, key="data."), "budget key"),
-    ],
-)
-def test_budgets_that_make_no_sense_are_refused(make, message: str) -> None:
-    with pytest.raises(InvalidJob, match=message):
-        make()
+async def test_a_burst_ends_when_nothing_may_be_started(app: Toril, clock: ManualClock, work) -> None:
+    @app.task
+    async def call_a_bank() -> None: ...
+
+    queue = call_a_bank.queue
+    await queue.set_limits(rate=Rate(2, per=10))
+    for _ in range(5):
+        await call_a_bank.enqueue()
+    async with asyncio.timeout(10):
+        await work(slots=5)
+    assert (await queue.counts())["ready"] == 3
+    clock.advance(10)
+    await work(slots=5)
+    assert (await queue.counts())["ready"] == 1
 
 
-def test_a_key_that_the_task_does_not_have_is_refused_where_it_is_declared(app: Toril) -> None:
-    with pytest.raises(ConfigurationError, match=r"task greet: budget key data.user: it has no such parameter"):
-
-        @app.task(budget=Budget(1, per=60, key="data.user"))
-        async def greet(user_id: int) -> None: ...
+# -- by hand
 
 
-@pytest.mark.parametrize("options", [{"max_size": 0}, {"max_size": "1k"}, {"budget": 100}])
-def test_bad_limits_are_refused_where_they_are_declared(app: Toril, options) -> None:
-    with pytest.raises(TorilError, match=next(iter(options))):
-        app.queue("mails", **options)
+@pytest.mark.parametrize("process", [False, True])
+async def test_a_task_may_close_its_queue_and_uses_no_attempt(app: Toril, clock, work, process: bool) -> None:
+    attempts: list[int] = []
+
+    @app.task
+    async def call_a_bank(job: JobContext) -> None:
+        attempts.append(job.attempt)
+        if len(attempts) == 1:
+            raise RateLimited(30)
+
+    if process:
+        import cpu
+
+        job = await app.task(process=True)(cpu.slow_down.function).enqueue()
+    else:
+        job = await call_a_bank.enqueue()
+    other = await app.queue("default").add("nobody")
+    await work()
+    record = await job.refresh()
+    assert (record.state, record.attempts, record.starts) == ("waiting", 0, 1)
+    assert await other.state() == "waiting"
+    clock.advance(29)
+    await work()
+    assert (await job.refresh()).starts == 1
+    clock.advance(1)
+    await work()
+    assert (await job.refresh()).starts == 2
+    assert process or (attempts, job.record.state, job.record.attempts) == ([1, 1], "completed", 1)
+
+
+async def test_it_comes_back_first_and_the_later_time_wins(app: Toril, clock: ManualClock, hand: Hand) -> None:
+    await add(app, 3)
+    runs = await hand.take(2)
+    now = clock.now()
+    step = await hand.step(Limited(runs[1], now + 60_000), Limited(runs[0], now + 5_000))
+    assert (list(step.taken), step.opens_at) == ([], now + 60_000)
+    clock.advance(60)
+    again = await hand.take()
+    assert [run.id for run in again[:2]] == [runs[0].id, runs[1].id]
+
+
+async def test_a_run_that_is_over_closes_nothing(app: Toril, clock: ManualClock, hand: Hand) -> None:
+    await add(app, 2)
+    (run,) = await hand.take(1)
+    await hand.step(done(run), want=0)
+    step = await hand.step(Limited(run, clock.now() + 60_000))
+    assert (list(step.refused), len(step.taken), step.closed) == ([run], 1, None)
+
+
+async def test_a_window_of_a_rate_does_not_lengthen_what_a_task_says(app: Toril, clock: ManualClock, hand) -> None:
+    await app.queue(QUEUE).set_limits(rate=Rate(100, per=3600))
+    await add(app, 3)
+    (run,) = await hand.take(1)
+    assert (await hand.step(Limited(run, clock.now() + 5_000))).opens_at == clock.now() + 5_000
+    clock.advance(5)
+    assert len(await hand.take()) == 3
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("inf")])
+def test_retry_after_is_checked(wrong: float) -> None:
+    with pytest.raises(ValueError, match="more than 0 seconds"):
+        RateLimited(wrong)

@@ -20,7 +20,11 @@ METHODS = [*multiprocessing.get_all_start_methods(), *(["os.fork"] if hasattr(os
 async def test_parent_and_child_both_enqueue(app: Toril, tmp_path: Path, method: str) -> None:
     script = Path(__file__).with_name("children.py")
     done = subprocess.run(
-        [sys.executable, script, method, tmp_path / "jobs.db"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "ignore::DeprecationWarning", script, method, tmp_path / "jobs.db"],  # of fork itself
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     jobs = (await app.queue("default").jobs("waiting", limit=1_000)).jobs

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.job import JobRecord, JobState, NewJob
-from toril.options import Keep
+from toril.limits import Limits
+from toril.options import LOG_LINES, Keep
 
 __all__ = [
     "Completed",
     "Delayed",
     "Event",
+    "Extended",
     "Failed",
+    "Limited",
     "Note",
     "Outcome",
     "Page",
@@ -76,7 +79,14 @@ class Released(NamedTuple):
     run: Run
 
 
-Outcome = Completed | Failed | Delayed | Released
+class Limited(NamedTuple):
+    """The run met a limit of somebody else's: released, and the queue is closed until `until`."""
+
+    run: Run
+    until: int
+
+
+Outcome = Completed | Failed | Delayed | Released | Limited
 
 
 class Note(NamedTuple):
@@ -85,6 +95,7 @@ class Note(NamedTuple):
     run: Run
     progress: str | None
     lines: Sequence[str]
+    keep: int = LOG_LINES  # lines of the job that stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,16 @@ class Step:
     taken: Sequence[JobRecord]
     refused: Sequence[Run]  # outcomes of runs that are over: rescued, removed, or taken by another
     due_at: int | None  # when the next delayed job of the queue is due
-    closed: str | None  # why nothing may be taken now ("paused"), or None
+    closed: str | None  # why nothing more may be taken: paused, rate limited until …, limit full; or None
+    opens_at: int | None = None  # when that will change by itself
+    cancelled: Sequence[tuple[Run, str]] = ()  # runs whose job has failed as cancelled instead of coming back, by whom
+
+
+class Extended(NamedTuple):
+    """What a worker learns with each renewal of its lease."""
+
+    lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
+    cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
 
 
 class Event(NamedTuple):
@@ -115,10 +135,12 @@ class Page(NamedTuple):
 
 
 class QueueInfo(NamedTuple):
-    """A queue's counts by state, and since when, by whom and why it is paused (None: it is not)."""
+    """A queue's counts by state, since when, by whom and why it is paused (None: it is not), its limits."""
 
     counts: Mapping[JobState, int]
     paused: Mapping[str, Any] | None
+    limits: Limits
+    closed: str | None  # as in Step
     max_length: int | None = None  # jobs that may wait or be delayed
 
 
@@ -180,8 +202,8 @@ class Store(Protocol):
     async def leave(self, worker: str) -> None:
         """The worker is forgotten; what it still holds can be rescued at once."""
 
-    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
-        """The worker's lease counts from now; return those of `runs` that are no longer its own."""
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
+        """The worker's lease counts from now; return which of `runs` are lost, and which are to be cancelled."""
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """Active jobs whose lease has run out wait at the front again (or have failed, if that happened more than
@@ -219,6 +241,14 @@ class Store(Protocol):
 
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
+
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """Whatever the number of workers, no more jobs of the queue are active, or started in a time, than given."""
+
+    async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
+        """A job that is neither active nor ended has failed as cancelled; an active one will, as soon as its worker
+        hears of it (or in place of its return to the queue); return the state that it was in, None: there is none.
+        """
 
     async def limit_length(self, queue: str, max_length: int | None) -> None:
         """`add` refuses what would make more than `max_length` jobs wait or be delayed."""

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
+from toril.errors import InvalidArguments, InvalidData, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.job import JobRecord, expiry_reason
-from toril.json import clean, decode, dump, encode
+from toril.json import clip, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run
+from toril.store.base import Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
-from toril.worker.pool import Pools, TimedOut
+from toril.worker.outcomes import TimedOut
+from toril.worker.processes import Processes
+from toril.worker.threads import Threads
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -28,6 +30,7 @@ __all__ = ["Executor"]
 
 log = logging.getLogger("toril.worker")
 
+STACK = 32_768  # bytes of a traceback
 STACKS = 10  # tracebacks that a job keeps
 LATE = 60_000  # milliseconds after which a tick counts as missed
 _OURS = str(Path(__file__).parents[1])  # a job's stack begins in its task
@@ -38,11 +41,12 @@ _FIRST_PUT_BACK, _LONGEST_PUT_BACK = 5_000, 60_000  # milliseconds
 class Executor:
     """Runs jobs of one application."""
 
-    def __init__(self, app: Toril, pools: Pools) -> None:
+    def __init__(self, app: Toril, threads: Threads, processes: Processes) -> None:
         self._app = app
-        self._pools = pools
+        self._threads = threads
+        self._processes = processes
 
-    async def run(self, record: JobRecord, hear: Callable[[Note], None]) -> Outcome:
+    async def run(self, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         """Run a job and return what has become of it; never raises but CancelledError."""
         run = Run(record.id, record.starts, record.token)
         try:
@@ -65,6 +69,10 @@ class Executor:
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a task raises is its outcome)
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
+
+    def is_over_time(self, run: Run) -> bool:
+        """Return whether a run has timed out and only waits for its thread to end."""
+        return run in self._threads.over_time
 
     def _too_late(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
         """Return what becomes of a missed tick or an expired job without a run; None if it is in time."""
@@ -92,22 +100,31 @@ class Executor:
         arguments: dict[str, Any],
         record: JobRecord,
         policy: Policy,
-        hear: Callable[[Note], None],
+        hear: Callable[[JobContext], None],
     ) -> str:
         """Run the task's function where it belongs; return its result as JSON text."""
         timeout = policy.timeout
-        if task.process:
-            return await self._pools.in_process(task, record.data, timeout)
-        if task.arguments.cipher:
-            hear = _veiled(hear, task.arguments.veil(record.data))
-        first = (JobContext(record, policy, hear),) if task.arguments.wants_context else ()
-        if not task.is_async:
-            result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
-        elif timeout is None:
-            result = await task.function(*first, **arguments)
+        job = JobContext(record, policy, hear, task.arguments.veil(record.data))
+        around = self._app.middleware
+        if around is not None:
+            result = await around(job, lambda: self._call(task, arguments, job, timeout))
+        elif task.process:
+            return await self._processes.run(task, timeout, job)
         else:
-            result = await _within(timeout, task.function(*first, **arguments))
+            result = await self._call(task, arguments, job, timeout)
         return "null" if result is None else encode(result, "result")
+
+    async def _call(
+        self, task: Task[..., Any], arguments: dict[str, Any], job: JobContext, timeout: float | None
+    ) -> Any:
+        if task.process:
+            return decode(await self._processes.run(task, timeout, job))
+        first = (job,) if task.arguments.wants_context else ()
+        if not task.is_async:
+            return await self._threads.run(partial(task.function, *first, **arguments), timeout, job)
+        if timeout is None:
+            return await task.function(*first, **arguments)
+        return await _within(timeout, task.function(*first, **arguments))
 
     def _judge(
         self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException
@@ -115,6 +132,9 @@ class Executor:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
+        if isinstance(error, RateLimited):
+            log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
+            return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         veil = task.arguments.veil(record.data)
         reason, stack = veil(_describe(error)), _stack(record, error, veil)
         attempt = record.attempts + 1
@@ -169,19 +189,15 @@ async def _within(seconds: float, coroutine: Any) -> Any:
         raise
 
 
-def _veiled(hear: Callable[[Note], None], veil: Callable[[str], str]) -> Callable[[Note], None]:
-    return lambda note: hear(note._replace(lines=tuple(map(veil, note.lines))))
-
-
 def _describe(error: BaseException) -> str:
     try:
-        text = clean(str(error))
+        text = str(error)
     except Exception:  # noqa: BLE001  (of its own __str__)
         text = ""
     if isinstance(error, Unrecoverable):
-        return text or "Unrecoverable"
+        return clip(text) or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
-    return f"{name}: {text}" if text else name
+    return clip(f"{name}: {text}") if text else name
 
 
 def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) -> str:
@@ -191,4 +207,4 @@ def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) 
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, veil(clean("".join(text)))][-STACKS:])
+    return dump([*earlier, clip(veil("".join(text)), STACK)][-STACKS:])

@@ -8,6 +8,7 @@ from toril.errors import InvalidOption
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 from toril.store.base import Page, QueueInfo
+from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
 
@@ -53,8 +54,9 @@ def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: s
 
 def info(tx: Transaction, queue: str) -> QueueInfo:
     """Return counts and controls."""
-    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None)
-    return QueueInfo(dict(zip(_STATES, row[:7], strict=True)), decode(row[7]) if row[7] else None, row[8])
+    row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None, None, None, 0, 0, None)
+    counts = dict(zip(_STATES, row[:7], strict=True))
+    return QueueInfo(counts, decode(row[7]) if row[7] else None, limits(row[:-1]), gate(row[:-1], tx.now).closed, row[-1])
 
 
 def queues(tx: Transaction) -> list[str]:

@@ -103,10 +103,14 @@ class DatabaseFile:
             check_same_thread=False,
             cached_statements=256,
         )
-        if not self.memory:
-            connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
-        connection.execute(f"PRAGMA synchronous = {self.synchronous}")
-        connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
+        try:
+            if not self.memory:
+                connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
+            connection.execute(f"PRAGMA synchronous = {self.synchronous}")
+            connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
+        except sqlite3.Error:  # no database at all
+            connection.close()
+            raise
         return connection
 
     def _check_folder(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toril.json import dump
-from toril.store.base import Run, WorkerInfo
+from toril.store.base import Extended, Run, WorkerInfo
+from toril.store.sqlite.cancelling import wishes
 from toril.store.sqlite.transaction import Transaction
 
 __all__ = ["boot_id", "enrol", "extend", "leave"]
@@ -24,12 +25,12 @@ def enrol(tx: Transaction, worker: WorkerInfo, boot: str) -> str:
     return str(number)
 
 
-def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Sequence[Run]) -> list[Run]:
-    """Let the lease count from now, also one that had run out; return the runs that were lost meanwhile."""
+def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Sequence[Run]) -> Extended:
+    """Let the lease count from now, also one that had run out; return what has become of the runs meanwhile."""
     if not tx.run("beat", worker=int(number), beat=tx.monotonic).rowcount:
         tx.run("enrol_again", worker=int(number), **_columns(tx, worker, boot))
     lost = set(tx.rows("lost_runs", runs=dump([[run.token, run.number] for run in runs])))
-    return [run for run in runs if (run.token, run.number) in lost]
+    return Extended([run for run in runs if (run.token, run.number) in lost], wishes(tx, runs))
 
 
 def leave(tx: Transaction, number: str) -> None:

@@ -16,11 +16,12 @@ INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length, keyed;
 SELECT name FROM queue WHERE id > 0 ORDER BY name;
 
 -- name: read_queue
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until FROM queue WHERE id = :queue;
 
 -- name: read_queue_by_name
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused, max_length
-FROM queue WHERE name = :name;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until, max_length FROM queue WHERE name = :name;
 
 -- name: count
 UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
@@ -30,6 +31,17 @@ WHERE id = ?;
 -- name: set_paused
 UPDATE queue SET paused = :paused WHERE id = :queue;
 
+-- name: set_limits
+UPDATE queue SET concurrency = :concurrency, rate_max = :most, rate_ms = :length WHERE id = :queue;
+
+-- name: count_started
+UPDATE queue SET rate_started = :started, rate_until = :until WHERE id = :queue;
+
+-- name: close_queue
+-- Of two tasks that close it the one that names the later time wins.
+UPDATE queue SET rate_started = :by_hand, rate_until = CASE
+  WHEN rate_started >= coalesce(rate_max, :by_hand) THEN max(rate_until, :until) ELSE :until END
+WHERE id = :queue;
 -- name: limit_length
 UPDATE queue SET max_length = :max_length WHERE id = :queue;
 
@@ -75,8 +87,12 @@ UPDATE job SET state = :state, rank = :rank, attempts = attempts + :attempts, st
   reason = :reason, stack = coalesce(:stack, stack)
 WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
+-- name: fail_unrun
+UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason WHERE id = :row;
+
 -- name: run_is_current
-SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+SELECT priority, reason, opts, cancel.by FROM job LEFT JOIN cancel ON cancel.job = id AND cancel.run = starts
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: lost_runs
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:runs)
@@ -135,6 +151,9 @@ FROM job JOIN queue ON queue.id = job.queue;
 -- name: insert_log
 INSERT INTO log (job, line, text) VALUES (?, ?, ?);
 
+-- name: trim_logs
+DELETE FROM log WHERE job = :row AND line <= :last;
+
 -- name: note
 UPDATE job SET progress = coalesce(:progress, progress), logs = logs + :lines
 WHERE id = :row AND state = 4 AND starts = :run RETURNING logs;
@@ -169,6 +188,17 @@ ORDER BY job.rank, job.id;
 DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
   AND NOT EXISTS (
     SELECT 1 FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
+
+-- name: ask_to_cancel
+INSERT OR REPLACE INTO cancel (job, run, by) VALUES (:row, :run, :by);
+
+-- name: wishes_to_cancel
+SELECT cancel.job, cancel.run, cancel.by, job.id IS NULL
+FROM cancel LEFT JOIN job ON job.id = cancel.job AND job.starts = cancel.run AND job.state = 4;
+
+-- name: forget_wishes
+DELETE FROM cancel
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = cancel.job AND job.starts = cancel.run AND job.state = 4);
 
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
@@ -219,9 +249,6 @@ WHERE expiry.queue = :queue AND until <= :now AND coalesce(state, 5) NOT IN (3, 
 
 -- name: forget_expiry
 DELETE FROM expiry WHERE queue = ? AND until = ? AND job = ?;
-
--- name: expire
-UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason WHERE id = :row;
 
 -- name: forget_lapsed_dedups
 DELETE FROM dedup WHERE (queue, key) IN (

@@ -9,6 +9,11 @@ CREATE TABLE queue (
   id               INTEGER PRIMARY KEY,
   name             TEXT NOT NULL UNIQUE,
   paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
+  concurrency      INTEGER,             -- active jobs at most; NULL: no limit
+  rate_max         INTEGER,             -- jobs started in a window at most; NULL: no limit
+  rate_ms          INTEGER,             -- the length of a window
+  rate_started     INTEGER NOT NULL DEFAULT 0,   -- jobs started in the window (2^53 - 1: closed by a task)
+  rate_until       INTEGER NOT NULL DEFAULT 0,   -- that ends then
   max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
   keyed            INTEGER,             -- 1 from the first job with a deduplication key on
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
@@ -96,6 +101,12 @@ CREATE TABLE worker (
   beat   REAL NOT NULL,                 -- CLOCK_MONOTONIC, which all processes of one boot share
   lease  REAL NOT NULL,                 -- seconds
   queues TEXT NOT NULL                  -- JSON {name: slots}
+);
+
+CREATE TABLE cancel (                   -- active jobs whose worker is to cancel them
+  job INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  by  TEXT NOT NULL
 );
 
 CREATE TABLE schedule (

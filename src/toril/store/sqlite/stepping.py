@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toril.job import JobRecord, JobState
+from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.base import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 from toril.store.sqlite.adding import follow
+from toril.store.sqlite.limiting import CONCURRENCY, close_until, gate, pass_through
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
     ACTIVE,
@@ -20,7 +21,7 @@ from toril.store.sqlite.transaction import (
     Transaction,
 )
 
-__all__ = ["rescue", "step", "trim"]
+__all__ = ["fail_unrun", "rescue", "step", "trim"]
 
 PATIENCE = 1.0  # seconds
 
@@ -32,18 +33,21 @@ def step(
     queue = tx.queue(name)
     for note in notes:
         _note(tx, queue, note)
-    refused = _record(tx, queue, outcomes)
+    cancelled: list[tuple[Run, str]] = []
+    refused = _record(tx, queue, outcomes, cancelled)
     counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
-    closed = "paused" if counts[-1] is not None else None
+    room = min(want, gate(counts, tx.now).room)
     taken: list[JobRecord] = []
-    if want and not closed:
-        for state in (WAITING, PRIORITIZED):
-            if counts[state] and len(taken) < want:
-                taken += _take(tx, queue, name, worker, state, want - len(taken))
+    for state in (WAITING, PRIORITIZED):
+        if counts[state] and len(taken) < room:
+            taken += _take(tx, queue, name, worker, state, room - len(taken))
+    closed, opens_at, room = pass_through(tx, queue, counts, len(taken))
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
+    elif room and outcomes and counts[CONCURRENCY] is not None:
+        tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
-    return Step(taken, refused, due[0] if due else None, closed)
+    return Step(taken, refused, due[0] if due else None, closed, opens_at, cancelled)
 
 
 def _note(tx: Transaction, queue: int, note: Note) -> None:
@@ -51,14 +55,17 @@ def _note(tx: Transaction, queue: int, note: Note) -> None:
     found = tx.rows("note", row=run.token, run=run.number, progress=note.progress, lines=len(note.lines))
     if not found:
         return
-    first = found[0][0] - len(note.lines) + 1
+    last = found[0][0]
+    first = last - len(note.lines) + 1
     tx.many("insert_log", [(run.token, first + offset, line) for offset, line in enumerate(note.lines)])
+    if last > note.keep:
+        tx.run("trim_logs", row=run.token, last=last - note.keep)
     if note.progress is not None:
         tx.tell(queue, "progress", dump([[run.id, note.progress]]))
 
 
-def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Run]:
-    """Record each outcome whose run is still its job's; return the runs of the others."""
+def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], cancelled: list[tuple[Run, str]]) -> list[Run]:
+    """Record each outcome whose run is still its job's; return the runs of the others; note who was cancelled."""
     refused: list[Run] = []
     completed: dict[Keep, list[Completed]] = {}
     for outcome in outcomes:
@@ -67,8 +74,13 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Ru
                 completed.setdefault(keep, []).append(outcome)
             case Failed():
                 refused += _fail(tx, queue, outcome)
+            case Limited(run, until):
+                if late := _put_back(tx, queue, Released(run), cancelled):
+                    refused += late
+                else:
+                    close_until(tx, queue, until)
             case Delayed() | Released():
-                refused += _put_back(tx, queue, outcome)
+                refused += _put_back(tx, queue, outcome, cancelled)
     for keep, group in completed.items():
         refused += _complete(tx, queue, group, keep)
     return refused
@@ -111,31 +123,49 @@ def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list
     )
     if not changed.rowcount:
         return [run]
-    if queue in tx.keyed:
-        follow(tx, queue, [run.token])
-    tx.count(queue, {ACTIVE: -1, FAILED: 1})
-    tx.tell(queue, "failed", dump([[run.id, reason]]))
-    if keep.count == 0:
-        tx.forget_logs(tx.rows("remove_job", row=run.token))
-        tx.count(queue, {FAILED: -1})
-    trim(tx, queue, FAILED, keep)
+    _failed(tx, queue, run.token, run.id, ACTIVE, reason, keep)
     return []
 
 
-def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: int = 0) -> list[Run]:
+def fail_unrun(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, reason: str, keep: Keep) -> None:
+    """A job that is neither active nor ended fails for good where it is; `was` is its state."""
+    tx.run("fail_unrun", row=row, now=tx.now, reason=reason)
+    _failed(tx, queue, row, job_id, was, reason, keep)
+
+
+def _failed(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, reason: str, keep: Keep) -> None:
+    """Count and tell that a job has failed; let go of its key; remove what is not to be kept."""
+    if queue in tx.keyed:
+        follow(tx, queue, [row])
+    tx.count(queue, {was: -1, FAILED: 1})
+    tx.tell(queue, "failed", dump([[job_id, reason]]))
+    if keep.count == 0:
+        tx.forget_logs(tx.rows("remove_job", row=row))
+        tx.count(queue, {FAILED: -1})
+    trim(tx, queue, FAILED, keep)
+
+
+def _put_back(
+    tx: Transaction, queue: int, outcome: Delayed | Released, cancelled: list[tuple[Run, str]], stalls: int = 0
+) -> list[Run]:
     """An active job leaves its run for a place where it is taken again."""
     run = outcome.run
     row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
     if not row:
         return [run]
-    attempts, reason, stack = 0, row[1], None
+    priority, reason, opts, canceller = row
+    attempts, stack = 0, None
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
+    if canceller is not None:  # its worker had not heard of it yet
+        cancelled.append((run, canceller))
+        keep = Policy.from_json(opts).keep_failed
+        return _fail(tx, queue, Failed(run, cancelled_by(canceller), stack, keep, attempts), stalls)
     if isinstance(outcome, Delayed) and outcome.due > tx.now:
         state, rank = DELAYED, outcome.due
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
-        state, rank = tx.ready_place(row[0], tx.numbers(1), front=isinstance(outcome, Released))
+        state, rank = tx.ready_place(priority, tx.numbers(1), front=isinstance(outcome, Released))
         tx.tell(queue, "waiting", dump([[run.id, "active"]]))
         tx.ready.add(queue)
     tx.run(
@@ -218,7 +248,8 @@ def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:
             reason = f"its worker died {times} while it ran (last: {worker or 'unknown'})"
             _fail(tx, queue, Failed(run, reason, None, policy.keep_failed, 0), stalls=1)
         else:
-            _put_back(tx, queue, Released(run), stalls=1)
+            _put_back(tx, queue, Released(run), [], stalls=1)
         ids.append(job_id)
+        tx.ready.add(queue)  # there is room, at any rate
     tx.run("forget_dead_workers", boot=boot, monotonic=tx.monotonic)
     return ids

@@ -11,8 +11,10 @@ from typing import TypeVar
 
 from toril.clock import Clock
 from toril.job import JobRecord, JobState, NewJob
+from toril.limits import Limits
 from toril.store.base import (
     Event,
+    Extended,
     Note,
     Outcome,
     Page,
@@ -22,7 +24,18 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, control, deduplication, expiring, leases, listening, scheduling, stepping
+from toril.store.sqlite import (
+    adding,
+    cancelling,
+    control,
+    deduplication,
+    expiring,
+    leases,
+    limiting,
+    listening,
+    scheduling,
+    stepping,
+)
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -111,10 +124,12 @@ class SqliteStore:
     ) -> Step:
         """See Store.step. A reply cannot get lost within a process."""
         self._ears().clear(queue)
-        weight = len(outcomes) + want // 4  # what it will take is not known: most often little
+        weight = (
+            len(outcomes) + sum(len(note.lines) for note in notes) + want // 4
+        )  # what it will take is not known: most often little
         return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None, weight=weight)
 
-    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         info = self._workers[worker]
         return await self._write(leases.extend, worker, info, self._boot, runs, limit=None)
@@ -183,6 +198,14 @@ class SqliteStore:
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
+
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """See Store.set_limits."""
+        await self._write(limiting.set_limits, queue, limits)
+
+    async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
+        """See Store.cancel."""
+        return await self._write(cancelling.cancel, queue, job_id, by)
 
     async def limit_length(self, queue: str, max_length: int | None) -> None:
         """See Store.limit_length."""

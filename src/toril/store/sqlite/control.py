@@ -56,7 +56,9 @@ def info(tx: Transaction, queue: str) -> QueueInfo:
     """Return counts and controls."""
     row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None, None, None, 0, 0, None)
     counts = dict(zip(_STATES, row[:7], strict=True))
-    return QueueInfo(counts, decode(row[7]) if row[7] else None, limits(row[:-1]), gate(row[:-1], tx.now).closed, row[-1])
+    return QueueInfo(
+        counts, decode(row[7]) if row[7] else None, limits(row[:-1]), gate(row[:-1], tx.now).closed, row[-1]
+    )
 
 
 def queues(tx: Transaction) -> list[str]:

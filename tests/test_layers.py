@@ -15,8 +15,8 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {"errors", "clock", "json", "retry", "schedule", "job", "limits", "options", "environment", "settings", "turn"}
-    | {"budget", "cipher", "dedup", "filter", "secret"},
+    {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
+    | {"environment", "settings", "turn", "cipher", "secret", "filter"},
     {"store"},
     {"why", "fingerprint", "forecast", "controls", "insight"},
     {"context", "arguments", "task", "decorators", "queue", "events", "handlers", "sync", "app"},
@@ -33,11 +33,11 @@ MESSAGING_MAY_USE = {
     "toril.turn": "its database is shared by processes in the same way",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
-PURE = ["errors", "clock", "json", "retry", "schedule", "job", "options", "filter", "why", "fingerprint", "forecast"]
+PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options", "filter"]
+PURE += ["why", "fingerprint", "forecast"]
 IO = {"asyncio", "threading", "sqlite3", "socket", "subprocess", "logging", "os", "pathlib"}
 LONG_MODULES = {
     "toril.app": "the composition root; overloads give tasks their types",
-    "toril.options": "one declaration, one check and one word of BullMQ's for each option",
     "toril.queue": "the verbs of a queue and of a job, a few lines each",
     "toril.settings": "one declaration a setting",
     "toril.store.base": "the whole seam: its verbs, and the values that they take and give",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from toril.checks import span, whole
 from toril.errors import InvalidOption
 from toril.json import decode
 
@@ -41,12 +41,8 @@ class Budget:
     task: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 1:
-            raise InvalidOption(f"budget limit: expected a whole number from 1, got {self.limit!r}")
-        seconds = self.per.total_seconds() if isinstance(self.per, timedelta) else self.per
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds < math.inf:  # noqa: PLR2004
-            raise InvalidOption(f"budget per: expected seconds (0.001 or more) or a timedelta, got {self.per!r}")
-        object.__setattr__(self, "per", float(seconds))
+        whole(1)("budget limit", self.limit)
+        object.__setattr__(self, "per", span("budget per", self.per))
         if self.key is not None and not (isinstance(self.key, str) and _PATH.fullmatch(self.key)):
             raise InvalidOption(f"budget key: expected a path such as data.user_id, got {self.key!r}")
 

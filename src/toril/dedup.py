@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from toril.checks import span
 from toril.errors import InvalidOption
 
 __all__ = ["Dedup"]
@@ -38,11 +39,8 @@ class Dedup:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not 1 <= len(self.id) <= LONGEST_ID:
             raise InvalidOption(f"dedup id: expected text of 1 to {LONGEST_ID} characters, got {self.id!r}")
-        number = isinstance(self.ttl, (int, float)) and not isinstance(self.ttl, bool)
-        if self.ttl is not None and not (
-            (number or isinstance(self.ttl, timedelta)) and 1 <= _milliseconds(self.ttl) <= 2**53
-        ):
-            raise InvalidOption(f"dedup ttl: expected seconds (0.001 or more) or a timedelta, got {self.ttl!r}")
+        if self.ttl is not None:
+            object.__setattr__(self, "ttl", span("dedup ttl", self.ttl))
         if self.extend and self.ttl is None:
             raise InvalidOption("dedup extend: expected a ttl to extend")
         if self.keep_last and self.ttl is not None:
@@ -51,7 +49,8 @@ class Dedup:
     @property
     def milliseconds(self) -> int | None:
         """The `ttl` in milliseconds."""
-        return None if self.ttl is None else _milliseconds(self.ttl)
+        assert not isinstance(self.ttl, timedelta)
+        return None if self.ttl is None else round(self.ttl * 1000)
 
     def to_json(self) -> dict[str, Any]:
         """Return BullMQ's form (`de` of a job's options)."""
@@ -62,8 +61,3 @@ class Dedup:
             if flag:
                 body[name] = True
         return body
-
-
-def _milliseconds(ttl: float | timedelta) -> int:
-    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
-    return round(seconds * 1000) if 0 < seconds < float("inf") else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 
 from pydantic import TypeAdapter
 
+from toril.checks import optional, whole
 from toril.controls import JobControls, QueueControls
 from toril.errors import (
     InvalidData,
@@ -182,10 +183,7 @@ class Queue(QueueControls, QueueInsight):
         An add beyond it raises QueueFull. Jobs that come back (retries, hand-backs), ticks of schedules and jobs that
         are kept for another's end are let in. Raises InvalidOption.
         """
-        if max_length is not None and (
-            isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < 1
-        ):
-            raise InvalidOption(f"max_length: expected a whole number from 1, or None, got {max_length!r}")
+        optional(whole(1))("max_length", max_length)
         await self.app.store.limit_length(self.name, max_length)
 
     async def max_length(self) -> int | None:

@@ -138,6 +138,9 @@ async def test_a_tick_expires_counted_from_its_time(app: Toril, clock: ManualClo
     await app.put_schedules()
     clock.advance(60)
     assert len(await app.store.expire("offers")) == 1
+    [following] = (await app.queue("offers").jobs("delayed")).jobs  # the schedule goes on
+    clock.advance(3_600)
+    assert await app.store.expire("offers") == [following.id]
 
 
 async def test_it_is_kept_or_not_like_any_other_that_failed(app: Toril, clock: ManualClock, pass_by) -> None:
@@ -149,6 +152,14 @@ async def test_it_is_kept_or_not_like_any_other_that_failed(app: Toril, clock: M
     await pass_by()
     assert (await queue.counts())["failed"] == 2
     assert await queue.get(gone.id) is None
+
+
+async def test_of_a_job_that_has_gone_in_time_nothing_is_left(app: Toril, ran, clock: ManualClock, work) -> None:
+    await app.queue("offers").add("send", 1, expires=60, keep_completed=0)
+    await work()
+    clock.advance(60)
+    assert await app.store.expire("offers") == []
+    assert not any((await app.queue("offers").counts()).values())
 
 
 async def test_it_frees_its_key(app: Toril, ran, clock: ManualClock, pass_by) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from toril.job import expiry_reason
 from toril.options import Policy
+from toril.store.sqlite.control import get
+from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.stepping import fail_unrun
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Transaction
 
@@ -24,11 +26,17 @@ def expire(tx: Transaction, name: str) -> list[str]:
     ids: list[str] = []
     expired = tx.rows("expired_jobs", queue=queue, now=tx.now)
     tx.many("forget_expiry", [row[:3] for row in expired])
-    for _, until, row, state, attempts, opts, job_id in expired:
-        policy = Policy.from_json(opts)  # without an expiry if somebody has retried the job by hand
-        if state in _UNSTARTED and not attempts and policy.expires is not None:
-            fail_unrun(tx, queue, row, job_id, state, expiry_reason(until), policy.keep_failed)
-            ids.append(job_id)
+    for _, until, row, state, attempts, opts, job_id, schedule in expired:
+        if state not in _UNSTARTED or attempts:
+            continue
+        policy = Policy.from_json(opts)
+        if policy.expires is None:  # somebody has retried the job by hand
+            continue
+        tick = None if schedule is None else get(tx, name, job_id)
+        fail_unrun(tx, queue, row, job_id, state, expiry_reason(until), policy.keep_failed)
+        ids.append(job_id)
+        if tick is not None:
+            advance(tx, tick)  # the schedule goes on
     tx.run("forget_lapsed_dedups", queue=queue, now=tx.now)
     tx.run("forget_spent_budgets", queue=queue, now=tx.now)
     return ids

@@ -244,7 +244,7 @@ SELECT EXISTS (SELECT 1 FROM expiry LEFT JOIN job ON job.id = expiry.job
 FROM queue AS q WHERE q.name = :queue;
 
 -- name: expired_jobs
-SELECT expiry.queue, until, expiry.job, state, attempts, opts, coalesce(key, CAST(job.id AS TEXT))
+SELECT expiry.queue, until, expiry.job, state, attempts, opts, coalesce(key, CAST(job.id AS TEXT)), schedule
 FROM expiry LEFT JOIN job ON job.id = expiry.job
 WHERE expiry.queue = :queue AND until <= :now AND coalesce(state, 5) NOT IN (3, 4) ORDER BY until, expiry.job LIMIT 1000;
 

@@ -14,13 +14,19 @@ import toril
 from toril import errors
 
 PUBLIC = [
+    "Budget",
+    "BudgetExceeded",
     "Call",
+    "DataTooLarge",
+    "Dedup",
     "Exponential",
     "Fixed",
     "Flow",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",
@@ -28,7 +34,11 @@ PUBLIC = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "QueueFull",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
+    "Secret",
     "Snooze",
     "StoreUnavailable",
     "Task",
@@ -39,7 +49,7 @@ PUBLIC = [
     "Worker",
 ]
 NOT_WITH_THE_CORE = {
-    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pebble", "pydantic_settings", "redis",
+    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
     "rich", "sqlalchemy", "starlette", "typer", "uvloop",
 }  # fmt: skip
 

@@ -1,13 +1,20 @@
 """Background jobs and messages for Python web applications."""
 
 from toril.app import Toril
+from toril.budget import Budget
 from toril.clock import ManualClock
 from toril.context import JobContext
+from toril.dedup import Dedup
 from toril.errors import (
+    BudgetExceeded,
+    DataTooLarge,
     InvalidJob,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     PartlyAdded,
+    QueueFull,
+    RateLimited,
     ResultTimeout,
     Snooze,
     StoreUnavailable,
@@ -15,21 +22,30 @@ from toril.errors import (
     Unrecoverable,
 )
 from toril.flow import Flow, WaitForChildren
+from toril.handlers import JobEvent
 from toril.job import JobState
+from toril.limits import Rate
 from toril.options import Keep
 from toril.queue import Job, Queue
 from toril.retry import Exponential, Fixed
+from toril.secret import Secret
 from toril.task import Call, Task
 from toril.worker import Worker
 
 __all__ = [
+    "Budget",
+    "BudgetExceeded",
     "Call",
+    "DataTooLarge",
+    "Dedup",
     "Exponential",
     "Fixed",
     "Flow",
     "InvalidJob",
     "Job",
+    "JobCancelled",
     "JobContext",
+    "JobEvent",
     "JobFailed",
     "JobNotFound",
     "JobState",
@@ -37,7 +53,11 @@ __all__ = [
     "ManualClock",
     "PartlyAdded",
     "Queue",
+    "QueueFull",
+    "Rate",
+    "RateLimited",
     "ResultTimeout",
+    "Secret",
     "Snooze",
     "StoreUnavailable",
     "Task",

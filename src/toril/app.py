@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
@@ -18,12 +19,14 @@ from toril.clock import Clock, SystemClock
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
-from toril.events import Listener
+from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
+from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron
 from toril.store import make_store
+from toril.store.base import LiveWorker
 from toril.task import Call, Task, require_loop
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 
@@ -39,6 +42,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 Service = Callable[[], Awaitable[None]]
+Middleware = Callable[[JobContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+M = TypeVar("M", bound=Middleware)
+H = TypeVar("H", bound=Handler)
 
 
 class Toril:
@@ -61,6 +67,8 @@ class Toril:
         self.store = make_store(self.url, self.settings, self.clock)
         self.tasks: dict[str, Task[..., Any]] = {}
         self.processors: dict[str, Task[..., Any]] = {}
+        self.handlers = Handlers()
+        self.middleware: Middleware | None = None
         self._queues: dict[str, Queue] = {}
         self._schedules: dict[str, tuple[Task[..., Any], Plan]] = {}
         self._services: list[tuple[str, Service]] = []
@@ -169,6 +177,36 @@ class Toril:
 
         return ScheduleDecorator(schedule)
 
+    def around(self, function: M) -> M:
+        """Run every job of the worker inside of an async function: `async def f(job, call_next): …`.
+
+        It gets the JobContext and an async function that runs the task and returns (or raises) what the task does;
+        what it returns itself is the result. There is one, for tracing, logging and the like; its own time does not
+        count for a timeout. Raises ConfigurationError.
+        """
+        if self.middleware is not None:
+            raise ConfigurationError("around: the application has one already; call it from a new one")
+        is_async = inspect.iscoroutinefunction(function)  # on its own: mypy would forget what M is
+        if not is_async:
+            raise ConfigurationError(f"around: expected an async function of (job, call_next), got {function!r}")
+        self.middleware = function
+        return function
+
+    def on(self, kind: Kind) -> Callable[[H], H]:
+        """Have a function called, in the worker, with the JobEvent of each job that an event happens to.
+
+        kind: `completed`, `failed` (for good), `attempt_failed` (it will be retried), `progress`, `stalled` (its worker
+        was lost). Handlers run beside the jobs, one after the other, a plain function in a thread; what one raises is
+        logged and changes nothing. A worker calls those that were declared before it was started.
+        Raises ConfigurationError.
+        """
+
+        def register(handler: H) -> H:
+            self.handlers.add(kind, handler)
+            return handler
+
+        return register
+
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
         """Return the queue of that name, always the same object; with options, declare its jobs' defaults."""
         if name not in self._queues:
@@ -270,6 +308,19 @@ class Toril:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
         return sync.run(coroutine)
 
+    def events(self, *, queue: str | None = None, after: str | None = None) -> EventStream:
+        """Return the stream of what happens to jobs: `async for event in app.events(queue="emails"): …`.
+
+        queue: of this one alone. after: the `cursor` of an event or of an earlier stream, to go on behind it; None:
+        what happens from now on. The last 10,000 steps are kept: who asks for older ones hears a `gap` first. The
+        stream raises InvalidOption for what is no cursor.
+        """
+        return EventStream(self.store, queue, after)
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
+        return await self.store.workers()
+
     def find(self, name: str) -> Task[..., Any]:
         """Return the task of that name; raise UnknownTask, which lists those that are known."""
         if name not in self.tasks:
@@ -347,11 +398,13 @@ class Toril:
         task = self.tasks.get(name)
         return task.options if task else {}
 
-    def check(self, name: str, data: str) -> None:
-        """Check JSON data against the task of that name, if there is one; raise InvalidArguments."""
+    def check(self, name: str, data: str) -> str:
+        """Check JSON data against the task of that name, if there is one; raise InvalidArguments.
+
+        Return them as they are to be stored: with secrets encrypted.
+        """
         task = self.tasks.get(name)
-        if task:
-            task.arguments.read(name, data)
+        return task.arguments.check(name, data) if task else data
 
     def served_queues(self) -> list[str]:
         """Return the queues that the application's tasks and processors name, by name."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Never, NoReturn, NotRequired, get_args, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
 
+from toril.cipher import Cipher
 from toril.context import JobContext
 from toril.errors import ConfigurationError, InvalidArguments
 from toril.json import check, invalid
+from toril.secret import holds_secret, veil
 
 __all__ = ["Arguments", "result_adapter"]
 
@@ -23,11 +26,25 @@ _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="cons
 
 
 class Arguments:
-    """The typed arguments of one function: Python values in, JSON out, and back."""
+    """The typed arguments of one function: Python values in, JSON out, and back.
 
-    __slots__ = ("_adapter", "_by_position", "_read", "_validate", "_write", "function_name", "wants_context")
+    keys: what Secret arguments are encrypted with. Raises ConfigurationError for parameters that cannot be data, and
+    for secrets without a key.
+    """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    __slots__ = (
+        "_adapter",
+        "_by_position",
+        "_read",
+        "_validate",
+        "_write",
+        "cipher",
+        "function_name",
+        "names",
+        "wants_context",
+    )
+
+    def __init__(self, function: Callable[..., Any], keys: Sequence[SecretStr] = ()) -> None:
         self.function_name = function.__name__
         hints = _hints(function)
         parameters = list(inspect.signature(function).parameters.values())
@@ -47,10 +64,14 @@ class Arguments:
             for name, hint in types.items():
                 _adapter(hint, f"task {self.function_name}: parameter {name}")
             raise ConfigurationError(f"task {self.function_name}: {error}") from error
+        self.names = tuple(parameter.name for parameter in parameters)
         self._by_position = tuple(parameter.name for parameter in parameters if parameter.kind is not _KEYWORD_ONLY)
         self._validate = self._adapter.validator.validate_python
-        self._read = self._adapter.validator.validate_json
-        self._write = self._adapter.serializer.to_json
+        self._read: Callable[..., dict[str, Any]] = self._adapter.validator.validate_json
+        self._write: Callable[..., bytes] = self._adapter.serializer.to_json
+        self.cipher: Cipher | None = None
+        if holds_secret(self._adapter.core_schema):
+            self._encrypt(keys)
 
     def write(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Return the arguments of a call as JSON text; raise InvalidArguments or InvalidData."""
@@ -59,7 +80,7 @@ class Arguments:
         try:
             values = self._validate(kwargs)
         except ValidationError as error:
-            raise InvalidArguments(explain(task, error)) from None
+            raise InvalidArguments(self._explain(task, error)) from None
         try:
             text = self._write(values).decode()
         except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -69,9 +90,30 @@ class Arguments:
     def read(self, task: str, data: str) -> dict[str, Any]:
         """Return the arguments that a job's data holds; raise InvalidArguments."""
         try:
-            return self._read(data)  # type: ignore[no-any-return]
+            return self._read(data)
         except ValidationError as error:
-            raise InvalidArguments(explain(task, error)) from None
+            raise InvalidArguments(self._explain(task, error)) from None
+
+    def check(self, task: str, data: str) -> str:
+        """Check a job's data and return them as they are to be stored, with secrets encrypted."""
+        arguments = self.read(task, data)
+        return data if self.cipher is None else self.write(task, (), arguments)
+
+    def veil(self, data: str) -> Callable[[str], str]:
+        """Return what masks the secrets of a job's data wherever they stand in a text."""
+        return str if self.cipher is None else veil(data, self.cipher)
+
+    def _encrypt(self, keys: Sequence[SecretStr]) -> None:
+        try:
+            self.cipher = Cipher(keys)
+        except ConfigurationError as error:
+            error.add_note(f"needed by task {self.function_name}")
+            raise
+        self._read = partial(self._read, context=self.cipher)
+        self._write = partial(self._write, context=self.cipher)
+
+    def _explain(self, task: str, error: ValidationError) -> str:
+        return explain(task, error, show=self.cipher is None)
 
     def _bind(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = self._by_position
@@ -90,12 +132,14 @@ class Arguments:
             )
 
 
-def explain(task: str, error: ValidationError) -> str:
-    """Say in one line which fields are wrong and what was expected."""
+def explain(task: str, error: ValidationError, *, show: bool = True) -> str:
+    """Say in one line which fields are wrong and what was expected, and if `show`, what was given."""
     parts = []
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(map(str, (task, *problem["loc"])))
-        got = "" if problem["type"] in {"missing", "extra_forbidden"} else f", got {_short(problem['input'])}"
+        got = (
+            "" if not show or problem["type"] in {"missing", "extra_forbidden"} else f", got {_short(problem['input'])}"
+        )
         message = {"missing": "required", "extra_forbidden": "no such argument"}.get(problem["type"], problem["msg"])
         parts.append(f"{place}: {message}{got}")
     return "; ".join(parts)

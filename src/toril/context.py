@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from toril.family import Children, read_children
 from toril.job import JobRecord
-from toril.json import clean, decode, encode
+from toril.json import clip, decode, encode
 from toril.options import Policy
 from toril.store.base import Note, Run
 
@@ -42,14 +42,40 @@ class JobContext:
     most), so a sync task calls them and an async one may await them.
     """
 
-    __slots__ = ("_app", "_hear", "_policy", "record", "run")
+    __slots__ = (
+        "_app",
+        "_hear",
+        "_lines",
+        "_policy",
+        "_progress",
+        "_told",
+        "_veil",
+        "_waits",
+        "cancelled",
+        "record",
+        "run",
+    )
 
-    def __init__(self, record: JobRecord, policy: Policy, hear: Callable[[Note], None], app: Toril) -> None:
+    def __init__(
+        self,
+        record: JobRecord,
+        policy: Policy,
+        hear: Callable[[JobContext], None],
+        app: Toril,
+        veil: Callable[[str], str] = str,
+    ) -> None:
         self.record = record
         self.run = Run(record.id, record.starts, record.token)
+        self.cancelled: str | None = None
+        """Who wants the job cancelled: a sync task may look, and return or raise; nothing else can stop its thread."""
         self._policy = policy
         self._hear = hear
         self._app = app
+        self._veil = veil  # masks secrets in a text
+        self._waits = False  # to be heard
+        self._progress: str | None = None
+        self._told: str | None = None  # the progress that is known
+        self._lines: list[str] = []
 
     def __repr__(self) -> str:
         return f"<JobContext {self.name} {self.id} attempt {self.attempt} of {self.attempts}>"
@@ -86,12 +112,16 @@ class JobContext:
 
     def progress(self, value: object) -> Said:
         """Record how far the run is: a share from 0 to 1, or any JSON. Raises InvalidData."""
-        self._hear(Note(self.run, encode(value, "progress"), ()))
+        self._progress = encode(value, "progress")
+        self._speak()
         return _SAID
 
     def log(self, line: object) -> Said:
-        """Add a line to the job's log."""
-        self._hear(Note(self.run, None, (clean(str(line)),)))
+        """Add a line to the job's log; one of more than 8 kB is cut, with a mark that says so."""
+        self._lines.append(clip(self._veil(str(line))))
+        if len(self._lines) > 2 * self._policy.keep_logs:  # what no step has carried yet would be trimmed anyway
+            del self._lines[: -self._policy.keep_logs]
+        self._speak()
         return _SAID
 
     async def children(self) -> Children:
@@ -116,3 +146,24 @@ class JobContext:
         top = [job_id for job_id, node in zip(ids, nodes, strict=True) if node.parent is None]
         calls = [child.parent if isinstance(child, Flow) else child for child in found]
         return [Job(call.task.queue, job_id, call.task.name) for job_id, call in zip(top, calls, strict=True)]
+
+    def said(self) -> Note | None:
+        """Return what has been said since the last call, if anything (asked by the worker)."""
+        self._waits = False  # first: what a thread says from here on is heard anew
+        lines = self._lines[:]
+        del self._lines[: len(lines)]
+        progress = self._progress
+        news = progress if progress is not self._told else None
+        self._told = progress
+        return Note(self.run, news, lines, self._policy.keep_logs) if lines or news is not None else None
+
+    def ask_to_cancel(self, by: str) -> None:
+        """Let a task in a thread know that it is to end (called by the worker)."""
+        self.cancelled = by
+        self._lines.append(clip(f"{by} asks to cancel; a thread cannot be stopped: the job ends when the thread does"))
+        self._speak()
+
+    def _speak(self) -> None:
+        if not self._waits:
+            self._waits = True
+            self._hear(self)

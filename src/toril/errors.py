@@ -12,24 +12,30 @@
     - InvalidArguments          an argument is missing, unknown or of the wrong type
     - InvalidOption             a job option is out of range or of the wrong type
     - InvalidData               data, result or progress is not RFC 8259 JSON
+    - DataTooLarge              the data have more bytes than `max_size` allows
   + InvalidMessage              a message that cannot be sent; nothing was written
     - UnknownTemplate           no message type of that name
     - InvalidContext            a context field is missing, unknown or of the wrong type
     - InvalidAddress            not an address that mail can be sent to
+  + InvalidFilter               a search that cannot be understood
   + StoreError
     - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
     - PartlyAdded               a bulk add of more than 1,000 jobs stopped on the way
+    - QueueFull                 as many jobs wait in the queue as may
+    - BudgetExceeded            as many jobs were added for a key as may within its time
     - JobNotFound               no job of that id
     - WrongState                the job is not in a state that allows the verb
   + NoEventLoop                 `enqueue` was called where no event loop runs
   + LoopRunning                 a blocking call was made on an event loop's own thread
   + ResultTimeout               `job.result()` waited in vain
   + JobFailed                   the job whose result was awaited failed for good
+    - JobCancelled              it was cancelled
 
 Raised by a task to say what shall become of its job:
 
 * Unrecoverable                 fail for good at once, whatever attempts are left
 * Snooze                        come back later without using up an attempt
+* RateLimited                   the same, and nothing else of the queue is started until then
 """
 
 from __future__ import annotations
@@ -94,6 +100,10 @@ class InvalidData(InvalidJob):
     """Data, result or progress is not RFC 8259 JSON."""
 
 
+class DataTooLarge(InvalidJob):
+    """The data have more bytes than `max_size` allows."""
+
+
 class InvalidMessage(TorilError):
     """The message cannot be sent; nothing was written."""
 
@@ -108,6 +118,10 @@ class InvalidContext(InvalidMessage):
 
 class InvalidAddress(InvalidMessage):
     """Not an address that mail can be sent to."""
+
+
+class InvalidFilter(TorilError):
+    """The search cannot be understood."""
 
 
 class StoreError(TorilError):
@@ -129,9 +143,31 @@ class PartlyAdded(StoreError):
     """A bulk add stopped on the way; `ids` are the jobs that were added, in order."""
 
     def __init__(self, ids: Sequence[str], total: int) -> None:
-        super().__init__(f"{len(ids)} of {total} jobs were added before the store failed")
+        super().__init__(f"{len(ids)} of {total} jobs were added before one call failed")
         self.ids = tuple(ids)
         self.total = total
+
+
+class QueueFull(StoreError):
+    """As many jobs wait in the queue as may (`max_length`); nothing was added."""
+
+    def __init__(self, queue: str, max_length: int) -> None:
+        super().__init__(f"queue {queue} is full: no more than {max_length:,} jobs may wait or be delayed in it")
+        self.queue = queue
+        self.max_length = max_length
+
+
+class BudgetExceeded(StoreError):
+    """As many jobs were added under `key` as its budget allows; nothing was added.
+
+    retry_at: epoch milliseconds from which there is budget again; retry_after: seconds until then.
+    """
+
+    def __init__(self, key: str, budget: str, retry_at: int, now: int) -> None:
+        self.key = key
+        self.retry_at = retry_at
+        self.retry_after = (retry_at - now) / 1000
+        super().__init__(f"the budget of {key} is spent ({budget}): try again in {self.retry_after:g} s")
 
 
 class JobNotFound(StoreError):
@@ -163,6 +199,10 @@ class JobFailed(TorilError):
         self.reason = reason
 
 
+class JobCancelled(JobFailed):
+    """The job was cancelled; `reason` says by whom."""
+
+
 class Unrecoverable(Exception):
     """Raised by a task: fail for good at once, whatever attempts are left."""
 
@@ -178,3 +218,21 @@ class Snooze(Exception):
 
     def __str__(self) -> str:
         return f"snoozed for {self.seconds:g} s"
+
+
+class RateLimited(Exception):
+    """Raised by a task that was told to slow down: `retry_after` is in seconds or a timedelta.
+
+    No job of its queue is started until then, by any worker; this one comes back without using up an attempt.
+    """
+
+    def __init__(self, retry_after: float | timedelta) -> None:
+        self.seconds = retry_after.total_seconds() if isinstance(retry_after, timedelta) else float(retry_after)
+        if not 0 < self.seconds <= LONGEST:
+            raise ValueError(
+                f"RateLimited: expected seconds (more than 0, to {LONGEST:,}) or a timedelta, got {retry_after!r}"
+            )
+        super().__init__(self.seconds)  # so that it can be pickled on its way out of a process
+
+    def __str__(self) -> str:
+        return f"rate limited for {self.seconds:g} s"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+from toril.budget import Charge
+from toril.dedup import Dedup
 from toril.errors import InvalidOption
 from toril.json import clean
 
 __all__ = [
+    "CANCELLED",
     "FAILURE_FLAGS",
     "TRANSITIONS",
     "ChildRecord",
@@ -18,8 +22,10 @@ __all__ = [
     "JobState",
     "NewJob",
     "Node",
+    "cancelled_by",
     "check_job_id",
     "check_name",
+    "expiry_reason",
 ]
 
 
@@ -38,10 +44,12 @@ class JobState(StrEnum):
 _READY = frozenset({JobState.WAITING, JobState.PRIORITIZED})
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.WAITING: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE}),  # step takes it
-    JobState.DELAYED: _READY,  # step promotes what is due
-    JobState.WAITING_CHILDREN: _READY | {JobState.DELAYED},  # its last child ended; its delay counts from there
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, JobState.FAILED}),  # taken; priority; cancelled
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, JobState.FAILED}),  # taken; none; cancelled
+    JobState.DELAYED: _READY | {JobState.FAILED},  # step promotes what is due, or a hand does; cancelled
+    JobState.WAITING_CHILDREN: _READY
+    | {JobState.DELAYED}  # its last child ended; its delay counts from there
+    | {JobState.FAILED},  # cancelled
     JobState.ACTIVE: _READY  # retried at once, released, rescued
     | {JobState.DELAYED}  # retried later, snoozed
     | {JobState.WAITING_CHILDREN}  # asked to wait for its children
@@ -50,6 +58,14 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: _READY | {JobState.WAITING_CHILDREN},  # retried by hand; its children may have been before it
 }
 """The only list of edges; whatever else happens to a job is its removal."""
+
+CANCELLED = "Cancelled: by "
+"""What the reason of a cancelled job begins with, on every store."""
+
+
+def cancelled_by(name: str) -> str:
+    """Return the reason of a job that `name` has cancelled."""
+    return f"{CANCELLED}{name}"
 
 
 IfFailed = Literal["wait", "fail_parent", "continue_parent", "ignore_dependency", "remove_dependency"]
@@ -72,6 +88,9 @@ class NewJob(NamedTuple):
     due: int = 0  # 0: at once
     lifo: bool = False
     id: str | None = None  # None: the store makes one
+    dedup: Dedup | None = None
+    charge: Charge | None = None
+    expires: int | None = None  # when it fails if no attempt was made
 
 
 class Node(NamedTuple):
@@ -123,6 +142,12 @@ class JobRecord(NamedTuple):
     parent: str | None  # "queue:id" of the job that waits for it
     deferred: str | None  # why it fails as soon as it is taken
     token: int | str = 0  # the store's own mark of this run
+
+
+def expiry_reason(expires: int) -> str:
+    """Return why a job has failed that was not started by `expires` (epoch milliseconds)."""
+    when = datetime.fromtimestamp(expires / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"Expired: not started by {when}"
 
 
 _INTEGER = re.compile(r"-?\d+")

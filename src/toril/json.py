@@ -19,7 +19,9 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from toril.errors import InvalidData
 
-__all__ = ["check", "clean", "decode", "dump", "encode", "invalid"]
+__all__ = ["check", "clean", "clip", "decode", "dump", "encode", "invalid"]
+
+LONG = 8_192  # bytes of a log line or a reason that are kept
 
 DEEPEST = 200  # levels that our own reader takes
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -70,6 +72,17 @@ def dump(value: list[Any] | dict[str, Any]) -> str:
 def clean(text: str) -> str:
     """Return text of unknown origin (an error's, a log line) with lone surrogates escaped, so that it can be stored."""
     return text.encode("utf-8", "backslashreplace").decode() if _SURROGATE.search(text) else text
+
+
+def clip(text: str, most: int = LONG) -> str:
+    """Return cleaned text, cut to `most` bytes of UTF-8 with a mark that says how long it was."""
+    if len(text) <= most and text.isascii():
+        return text
+    raw = text.encode("utf-8", "backslashreplace")
+    if len(raw) <= most:
+        return raw.decode()
+    mark = f" … (cut: it had {len(raw):,} bytes)"
+    return raw[: most - len(mark.encode())].decode(errors="ignore") + mark
 
 
 def _has_constant(text: str) -> bool:

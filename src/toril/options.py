@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypedDict, get_args
 
-from toril.clock import LONGEST
-from toril.errors import InvalidOption
+from toril.budget import Budget
+from toril.checks import epoch, flag, instance, moment, optional, seconds, span, whole
+from toril.dedup import Dedup
+from toril.errors import DataTooLarge, InvalidOption
 from toril.job import FAILURE_FLAGS, IfFailed, check_job_id
 from toril.json import decode, dump
+from toril.keep import KEEP_COMPLETED, KEEP_FAILED, Keep, check_keep, keep_from_json, keep_to_json
 from toril.retry import Backoff, Exponential, Fixed, OwnBackoff, backoff_from_json, backoff_to_json
 
 __all__ = [
     "KEEP_COMPLETED",
     "KEEP_FAILED",
+    "LOG_LINES",
     "Keep",
     "Options",
     "Policy",
     "TaskOptions",
     "carried",
+    "check_options",
     "declared",
     "resolve",
 ]
 
 LOWEST_PRIORITY = 2**21 - 1  # BullMQ: a larger one does not fit into its score
-DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """How many finished jobs to keep, and for how long (`age`, seconds); None: without bound."""
-
-    count: int | None = None
-    age: float | None = None
-
-
-KEEP_COMPLETED = Keep(1_000, DAY)
-KEEP_FAILED = Keep(5_000, 7 * DAY)
+LOG_LINES = 1_000
 
 
 class TaskOptions(TypedDict, total=False):
@@ -53,6 +45,11 @@ class TaskOptions(TypedDict, total=False):
     timeout: seconds that one run may take; None: no limit.
     keep_completed, keep_failed: how many finished jobs stay (a count, an age as timedelta, or Keep); 0: none.
     max_stalls: how often a job may lose its worker before it fails (default 3).
+    keep_logs: log lines of a job that stay, the newest ones (1 or more; default 1,000).
+    max_size: bytes of JSON that the data may have; None: no limit (default: the setting TORIL_MAX_JOB_SIZE).
+    budget: how many jobs may be added within a time, see Budget.
+    expires: seconds or a timedelta from the add, or a datetime with a time zone: a job of which no attempt has been
+        made by then fails as expired; None: never.
     """
 
     attempts: int
@@ -62,6 +59,10 @@ class TaskOptions(TypedDict, total=False):
     keep_completed: int | timedelta | Keep
     keep_failed: int | timedelta | Keep
     max_stalls: int
+    keep_logs: int
+    max_size: int | None
+    budget: Budget | None
+    expires: float | timedelta | datetime | None
 
 
 class Options(TaskOptions, total=False):
@@ -74,6 +75,7 @@ class Options(TaskOptions, total=False):
     if_failed: what becomes of its parent in a flow if it fails for good. `wait` (default): the parent waits until this
         job is retried or removed; `fail_parent`: it fails; `continue_parent`: it runs at once, whatever else is
         pending; `ignore_dependency`: it waits for the others alone and is told; `remove_dependency`: nor is it told.
+    dedup: a key that one job of the queue holds at a time, see Dedup.
     """
 
     delay: float | timedelta
@@ -81,6 +83,7 @@ class Options(TaskOptions, total=False):
     lifo: bool
     job_id: str | None
     if_failed: IfFailed
+    dedup: Dedup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,14 @@ class Policy:
     keep_completed: Keep = KEEP_COMPLETED
     keep_failed: Keep = KEEP_FAILED
     max_stalls: int = 3
+    keep_logs: int = LOG_LINES
+    max_size: int | None = None
+    budget: Budget | None = None
+    expires: float | datetime | None = None
     delay: float = 0.0
     run_at: int | None = None
     lifo: bool = False
+    dedup: Dedup | None = None
     job_id: str | None = None
     if_failed: IfFailed = "wait"
     missed: str | None = None  # set by schedules alone
@@ -116,14 +124,37 @@ class Policy:
             body["lifo"] = True
         if self.if_failed != "wait":
             body[FAILURE_FLAGS[self.if_failed]] = True
-        body["removeOnComplete"] = _keep_to_json(self.keep_completed)
-        body["removeOnFail"] = _keep_to_json(self.keep_failed)
+        if self.dedup:
+            body["de"] = self.dedup.to_json()
+        body["removeOnComplete"] = keep_to_json(self.keep_completed)
+        body["removeOnFail"] = keep_to_json(self.keep_failed)
+        if self.keep_logs != LOG_LINES:
+            body["kl"] = self.keep_logs
+        return dump({**body, "toril": self._own_json()})
+
+    def _own_json(self) -> dict[str, Any]:
+        """Return what BullMQ has no word for."""
         own: dict[str, Any] = {"stalls": self.max_stalls}
         if self.timeout:
             own["timeout"] = round(self.timeout * 1000)
+        if isinstance(self.expires, datetime):
+            own["expiresAt"] = epoch(self.expires)
+        elif self.expires is not None:
+            own["expires"] = round(self.expires * 1000)
         if self.missed:
             own["missed"] = self.missed
-        return dump({**body, "toril": own})
+        return own
+
+    def expires_at(self, now: int) -> int | None:
+        """Return when a job that is added at `now` (or made for that time) expires, in epoch milliseconds, or None."""
+        if isinstance(self.expires, datetime):
+            return epoch(self.expires)
+        return None if self.expires is None else now + round(self.expires * 1000)
+
+    def check_size(self, name: str, data: str) -> None:
+        """Raise DataTooLarge if the data of a job of that name are larger than `max_size`."""
+        if self.max_size is not None and (size := len(data.encode())) > self.max_size:
+            raise DataTooLarge(f"{name}: data of {size:,} bytes, expected at most {self.max_size:,} (max_size)")
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -142,10 +173,12 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         backoff=backoff_from_json(backoff) if backoff else None,
         priority=int(body.get("priority") or 0),
         timeout=own["timeout"] / 1000 if "timeout" in own else None,
-        keep_completed=_keep_from_json(body.get("removeOnComplete")),
-        keep_failed=_keep_from_json(body.get("removeOnFail")),
+        keep_completed=keep_from_json(body.get("removeOnComplete")),
+        keep_failed=keep_from_json(body.get("removeOnFail")),
         max_stalls=int(own.get("stalls", 3)),
         delay=(body.get("delay") or 0) / 1000,
+        keep_logs=max(int(body.get("kl") or LOG_LINES), 1),
+        expires=_expires_from_json(own),
         lifo=bool(body.get("lifo")),
         if_failed=next((word for word, flag in FAILURE_FLAGS.items() if body.get(flag)), "wait"),
         missed=own.get("missed"),
@@ -184,52 +217,29 @@ def resolve(*layers: Mapping[str, Any]) -> Policy:
     return Policy(**merged)
 
 
-def _whole(low: int, high: float = math.inf) -> Any:
-    def check(name: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            upper = "" if high == math.inf else f" to {high:,}"
-            raise InvalidOption(f"{name}: expected a whole number from {low}{upper}, got {value!r}")
-        return value
-
-    return check
-
-
-def _seconds(name: str, value: object) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
-        raise InvalidOption(f"{name}: expected seconds (0 to {LONGEST:,}) or a timedelta, got {value!r}")
-    return float(value)
+def check_options(**options: object) -> dict[str, Any]:
+    """Return single options as numbers that a store can hold, those that are None left out; raise InvalidOption."""
+    return {name: _CHECKS[name](name, value) for name, value in options.items() if value is not None}
 
 
 def _timeout(name: str, value: object) -> float | None:
-    seconds = None if value is None else _seconds(name, value)
-    if seconds == 0:
+    checked = None if value is None else seconds(name, value)
+    if checked == 0:
         raise InvalidOption(f"{name}: expected more than 0 seconds, or None for no limit")
-    return seconds
+    return checked
+
+
+def _expires(name: str, value: object) -> float | datetime:
+    if not isinstance(value, datetime):
+        return span(name, value)
+    moment(name, value)
+    return value
 
 
 def _backoff(name: str, value: object) -> Backoff | OwnBackoff | None:
     if value is None or isinstance(value, (Fixed, Exponential)) or callable(value):
         return value
     raise InvalidOption(f"{name}: expected Fixed(…), Exponential(…) or a function, got {value!r}")
-
-
-def _keep(name: str, value: object) -> Keep:
-    if isinstance(value, Keep):
-        age = None if value.age is None else _seconds(f"{name}.age", value.age)
-        return Keep(None if value.count is None else _whole(0)(f"{name}.count", value.count), age)
-    if isinstance(value, timedelta):
-        return Keep(age=_seconds(name, value))
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Keep(count=value)
-    raise InvalidOption(f"{name}: expected a count (0 or more), a timedelta or Keep(count, age), got {value!r}")
-
-
-def _run_at(name: str, value: object) -> int:
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidOption(f"{name}: expected a datetime with a time zone, got {value!r}")
-    return round(value.timestamp() * 1000)
 
 
 def _if_failed(name: str, value: object) -> object:
@@ -239,59 +249,34 @@ def _if_failed(name: str, value: object) -> object:
     return value
 
 
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidOption(f"{name}: expected True or False, got {value!r}")
-    return value
-
-
 def _id(name: str, value: Any) -> str | None:
     del name
     return None if value is None else check_job_id(value)
 
 
 _CHECKS: dict[str, Any] = {
-    "attempts": _whole(1),
+    "attempts": whole(1),
     "backoff": _backoff,
-    "priority": _whole(0, LOWEST_PRIORITY),
+    "priority": whole(0, LOWEST_PRIORITY),
     "timeout": _timeout,
-    "keep_completed": _keep,
-    "keep_failed": _keep,
-    "max_stalls": _whole(0),
-    "delay": _seconds,
-    "run_at": _run_at,
-    "lifo": _flag,
+    "keep_completed": check_keep,
+    "keep_failed": check_keep,
+    "max_stalls": whole(0),
+    "keep_logs": whole(1),
+    "max_size": optional(whole(1)),
+    "budget": optional(instance(Budget, "Budget(limit, per=…, key=…)")),
+    "expires": optional(_expires),
+    "delay": seconds,
+    "run_at": moment,
+    "lifo": flag,
+    "dedup": optional(instance(Dedup, "Dedup(id, …)")),
     "job_id": _id,
     "if_failed": _if_failed,
 }
 assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
 
 
-def _keep_to_json(keep: Keep) -> Any:
-    if keep.count is None and keep.age is None:
-        return False
-    body: dict[str, Any] = {}
-    if keep.age is not None:
-        body["age"] = round(keep.age)
-    if keep.count is not None:
-        body["count"] = keep.count
-    return True if keep.count == 0 else body
-
-
-def _keep_from_json(value: Any) -> Keep:
-    match value:
-        case None | False:
-            return Keep()
-        case True:
-            return Keep(0)
-        case int() | float():
-            return Keep(_count_from_json(value))
-        case dict():
-            age = value.get("age")
-            return Keep(_count_from_json(value.get("count")), None if age is None else min(float(age), LONGEST))
-    raise ValueError(f"retention: expected a flag, a count or an object, got {value!r}")
-
-
-def _count_from_json(value: Any) -> int | None:
-    """A negative count is BullMQ's way to keep all."""
-    return None if value is None or value < 0 else int(value)
+def _expires_from_json(own: Mapping[str, Any]) -> float | datetime | None:
+    if "expiresAt" in own:
+        return datetime.fromtimestamp(own["expiresAt"] / 1000, UTC)
+    return own["expires"] / 1000 if "expires" in own else None

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 
 from pydantic import TypeAdapter
 
+from toril.checks import optional, whole
+from toril.controls import JobControls, QueueControls
 from toril.errors import (
     InvalidData,
     InvalidOption,
+    JobCancelled,
     JobFailed,
     JobNotFound,
     PartlyAdded,
@@ -20,8 +23,11 @@ from toril.errors import (
     WrongState,
 )
 from toril.family import Children, Tree, read_children, read_tree
-from toril.job import JobRecord, JobState, NewJob, check_name
+from toril.filter import parse
+from toril.insight import QueueInsight
+from toril.job import CANCELLED, JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
+from toril.limits import Limits, Rate
 from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.store.base import Event
 from toril.task import Call, new_job
@@ -29,12 +35,13 @@ from toril.task import Call, new_job
 if TYPE_CHECKING:
     from toril.app import Toril
 
-__all__ = ["Job", "JobPage", "Queue"]
+__all__ = ["Job", "JobPage", "Queue", "SearchPage"]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 BULK = 1_000  # jobs that one atomic add carries
 LOOK_AGAIN = 10.0  # seconds
+BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -45,7 +52,16 @@ class JobPage(NamedTuple):
     after: str | None
 
 
-class Queue:
+class SearchPage(NamedTuple):
+    """Jobs that were found; `looked` of `total` have been looked at since the first page. `after`: as in JobPage."""
+
+    jobs: Sequence[Job[Any]]
+    after: str | None
+    looked: int
+    total: int
+
+
+class Queue(QueueControls, QueueInsight):
     """A named line of jobs with its own defaults and controls."""
 
     def __init__(self, app: Toril, name: str) -> None:
@@ -53,7 +69,9 @@ class Queue:
             raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
-        self.options: Mapping[str, Any] = {}
+        size = app.settings.max_job_size
+        self._base: Mapping[str, Any] = {} if size is None else {"max_size": size}
+        self.options = self._base
 
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
@@ -61,14 +79,14 @@ class Queue:
     def declare(self, **options: Unpack[TaskOptions]) -> Queue:
         """Set the defaults of jobs that are added from now on; raise InvalidOption."""
         resolve(declared(options))
-        self.options = options
+        self.options = {**self._base, **options}
         return self
 
     async def add(self, name: str, data: object = None, **options: Unpack[Options]) -> Job[Any]:
         """Add a job by name, with any JSON as its data, and return it.
 
         If this application has a task of that name, the data are checked as its arguments. Raises InvalidData,
-        InvalidArguments, InvalidOption, StoreUnavailable.
+        InvalidArguments, InvalidOption, DataTooLarge, StoreUnavailable, QueueFull, BudgetExceeded.
         """
         return (await self._add([self._new_job(name, data, options)]))[0]
 
@@ -89,17 +107,46 @@ class Queue:
         return None if record is None else Job(self, record.id, record.name, record)
 
     async def jobs(
-        self, state: JobState | str, *, limit: int = 100, after: str | None = None, newest: bool = False
+        self,
+        state: JobState | str,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        offset: int = 0,
+        newest: bool = False,
     ) -> JobPage:
-        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first."""
+        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first.
+
+        after: where the page before ended; pages keep their place while jobs come and go. offset: leave out so many
+        instead, within the first 10,000. Raises InvalidOption.
+        """
         try:
             state = JobState(state)
         except ValueError:
             raise InvalidOption(f"state {state!r}: expected one of {', '.join(JobState)}") from None
         if not 1 <= limit <= BULK:
             raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
-        page = await self.app.store.list(self.name, state, limit, after, newest=newest)
+        if offset and after is not None:
+            raise InvalidOption("after, offset: expected one of them, got both")
+        if not 0 <= offset <= BY_OFFSET - limit:
+            raise InvalidOption(
+                f"offset: expected a page within the first {BY_OFFSET:,}, got {offset} and {limit} more"
+            )
+        page = await self.app.store.list(self.name, state, limit, after, newest=newest, offset=offset)
         return JobPage([Job(self, record.id, record.name, record) for record in page.jobs], page.after)
+
+    async def search(self, text: str, *, limit: int = 100, after: str | None = None) -> SearchPage:
+        """Return jobs that match a filter such as `state:failed name:report* error:timeout since:1h`, newest first.
+
+        The language stands in `toril.filter`. Id, state, time and name are looked up; for the rest a page looks at
+        the newest 10,000 jobs or for 0.1 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
+        InvalidOption.
+        """
+        if not 1 <= limit <= BULK:
+            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        found = await self.app.store.search(self.name, parse(text, self.app.clock.now()), limit, after)
+        jobs: list[Job[Any]] = [Job(self, record.id, record.name, record) for record in found.jobs]
+        return SearchPage(jobs, found.after, found.looked, found.total)
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state, and `ready`: those that could be taken now."""
@@ -115,9 +162,34 @@ class Queue:
         """Let jobs be taken again."""
         await self.app.store.resume(self.name)
 
+    async def set_limits(self, *, concurrency: int | None = None, rate: Rate | None = None) -> None:
+        """Limit what all workers together run of this queue; the limits are kept in the store until set anew.
+
+        concurrency: jobs that are active at once. rate: jobs that are started in a time. None: no limit.
+        Raises InvalidOption.
+        """
+        await self.app.store.set_limits(self.name, Limits(concurrency, rate))
+
+    async def limits(self) -> Limits:
+        """Return the limits that hold for all workers together."""
+        return (await self.app.store.info(self.name)).limits
+
     async def paused(self) -> Mapping[str, Any] | None:
         """Return `by`, `why` and `at` (epoch ms) of a pause, or None."""
         return (await self.app.store.info(self.name)).paused
+
+    async def limit_length(self, max_length: int | None) -> None:
+        """Let no more than `max_length` jobs wait or be delayed here, whoever adds them; None: as many as come.
+
+        An add beyond it raises QueueFull. Jobs that come back (retries, hand-backs), ticks of schedules and jobs that
+        are kept for another's end are let in. Raises InvalidOption.
+        """
+        optional(whole(1))("max_length", max_length)
+        await self.app.store.limit_length(self.name, max_length)
+
+    async def max_length(self) -> int | None:
+        """Return how many jobs may wait or be delayed here at most; None: there is no limit."""
+        return (await self.app.store.info(self.name)).max_length
 
     async def retry(self, job_id: str) -> Job[Any]:
         """Let a failed or completed job run again: one more attempt. Raises JobNotFound, WrongState."""
@@ -134,11 +206,19 @@ class Queue:
             done += len(ids)
         return done
 
+    async def dedup_owner(self, dedup_id: str) -> str | None:
+        """Return the id of the job that holds a deduplication key now, or None."""
+        return await self.app.store.dedup_owner(self.name, dedup_id)
+
+    async def forget_dedup(self, dedup_id: str) -> bool:
+        """Free a deduplication key and forget what was kept for its job's end; return whether it was held."""
+        return await self.app.store.forget_dedup(self.name, dedup_id)
+
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))
-        text = encode({} if data is None else data)
-        self.app.check(name, text)
+        text = self.app.check(name, encode({} if data is None else data))
+        policy.check_size(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
 
     async def _add(self, jobs: Sequence[NewJob]) -> list[Job[Any]]:
@@ -165,7 +245,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
-class Job(Generic[R_co]):
+class Job(JobControls, Generic[R_co]):
     """The handle of one job. What it knows is what it last read: `refresh` reads again."""
 
     __slots__ = ("_record", "id", "name", "queue")
@@ -183,7 +263,7 @@ class Job(Generic[R_co]):
         """Read the job again and return its row; raise JobNotFound if it is gone."""
         self._record = await self.queue.app.store.get(self.queue.name, self.id)
         if self._record is None:
-            raise JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
+            raise self._gone()
         return self._record
 
     @property
@@ -229,16 +309,31 @@ class Job(Generic[R_co]):
         if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
+    async def cancel(self, *, by: str) -> None:
+        """Let it fail as cancelled, without a retry; `by` (who asks) is kept with it.
+
+        A job that waits fails at once. One that runs is cancelled within two seconds: an async task at its next
+        await, a process by a kill; a thread can only be asked (JobContext.cancelled), and its job ends with it.
+        Raises JobNotFound, WrongState if it has ended.
+        """
+        if not isinstance(by, str) or not by:
+            raise InvalidOption(f"by: expected the name of who cancels, got {by!r}")
+        state = await self.queue.app.store.cancel(self.queue.name, self.id, by)
+        if state is None:
+            raise self._gone()
+        if state in {JobState.FAILED, JobState.COMPLETED}:
+            raise WrongState(f"job {self.id} is {state}: it has ended")
+
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.
 
-        timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason,
-        ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
+        timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason (of a
+        cancelled job JobCancelled), ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
         """
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
         def hear(event: Event) -> None:
-            if event.kind in {"completed", "failed"} and not ended.done():
+            if event.kind in {"completed", "failed", "removed"} and not ended.done():
                 ended.set_result(event)
 
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -252,14 +347,22 @@ class Job(Generic[R_co]):
                     if record.state is JobState.COMPLETED:
                         return self._read(record.result)
                     if record.state is JobState.FAILED:
-                        raise JobFailed(self.id, record.reason or "")
+                        raise self._failure(record.reason or "")
                     await asyncio.wait([ended], timeout=LOOK_AGAIN)
                 event = ended.result()
         except TimeoutError:
             raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
+        if event.kind == "removed":
+            raise JobNotFound(f"job {self.id} was removed before it ended")
         if event.kind == "failed":
-            raise JobFailed(self.id, event.body["failedReason"])
+            raise self._failure(event.body["failedReason"])
         return self._read(event.body["returnvalue"])
+
+    def _gone(self) -> JobNotFound:
+        return JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
+
+    def _failure(self, reason: str) -> JobFailed:
+        return (JobCancelled if reason.startswith(CANCELLED) else JobFailed)(self.id, reason)
 
     def _read(self, text: str | None) -> R_co:
         task = self.queue.app.tasks.get(self.name)

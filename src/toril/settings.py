@@ -135,6 +135,13 @@ class Settings(BaseSettings):
     ] = "UTC"
     """The zone of cron lines that name none."""
 
+    max_job_size: Annotated[
+        int | None,
+        Field(ge=1),
+        Variable("TORIL_MAX_JOB_SIZE", "Jobs", "bytes, 1 or more", example="1000000"),
+    ] = None
+    """How large a job's data may be where its queue and task say nothing of it. Without it: as large as they are."""
+
     sqlite_synchronous: Annotated[
         Literal["NORMAL", "FULL"],
         BeforeValidator(_upper),
@@ -150,6 +157,23 @@ class Settings(BaseSettings):
 
     deploy_grace: Annotated[Seconds, Variable("TORIL_DEPLOY_GRACE", "Worker", SECONDS)] = 600.0
     """How long a job whose task no worker knows yet is put back before it fails."""
+
+    loop_patience: Annotated[Seconds, Field(ge=1), Variable("TORIL_LOOP_PATIENCE", "Worker", "seconds, 1 or more")] = (
+        60.0
+    )
+    """How long a worker's event loop may stand still (or twice its longest timeout) before its process is ended."""
+
+    process_max_jobs: Annotated[
+        int | None,
+        Field(ge=1),
+        Variable("TORIL_PROCESS_MAX_JOBS", "Worker", "a whole number, 1 or more", example="1000"),
+    ] = None
+    """How many jobs a process of `process=True` tasks runs before a fresh one takes its place. Without it: any."""
+
+    process_max_rss: Annotated[
+        int | None, Field(ge=1), Variable("TORIL_PROCESS_MAX_RSS", "Worker", "megabytes, 1 or more", example="500")
+    ] = None
+    """What such a process may hold after a job before a fresh one takes its place (Linux only). Without it: any."""
 
     email_queue_concurrency: Annotated[
         int, Field(ge=1), Variable("EMAIL_QUEUE_CONCURRENCY", "Worker", "a whole number, 1 or more")
@@ -235,7 +259,7 @@ class Settings(BaseSettings):
             mask=_hide,
         ),
     ] = ()
-    """What encrypts the secret fields of messages: the first key encrypts, all of them decrypt."""
+    """What encrypts `Secret` arguments and the secret fields of messages: the first encrypts, all of them decrypt."""
 
     redis_queue_host: Annotated[Host | None, Variable("REDIS_QUEUE_HOST", "Redis", A_HOST, example="redis-queue")] = (
         None
@@ -250,6 +274,11 @@ class Settings(BaseSettings):
 
     redis_password: Annotated[SecretStr | None, Variable("REDIS_PASSWORD", "Redis", mask=_hide)] = None
     """Its password."""
+
+    crash_at: Annotated[
+        int | None, Field(ge=1), Variable("TORIL_CRASH_AT", "Tests", "a whole number, 1 or more", example="7")
+    ] = None
+    """After so many calls of the store the process kills itself, to show what a crash at that point loses: nothing."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
 

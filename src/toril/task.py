@@ -8,9 +8,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from toril.arguments import Arguments, result_adapter
-from toril.errors import ConfigurationError, NoEventLoop
+from toril.budget import Budget
+from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
+from toril.handlers import Handler
 from toril.job import NewJob, check_name
 from toril.options import Options, Policy, carried, declared, resolve
+from toril.secret import masked
 
 if TYPE_CHECKING:
     from toril.queue import Job, Queue
@@ -19,6 +22,7 @@ __all__ = ["Call", "Task", "require_loop"]
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+H = TypeVar("H", bound=Handler)
 
 
 class Call(Generic[R_co]):
@@ -33,7 +37,7 @@ class Call(Generic[R_co]):
         self.text = text  # the policy as JSON
 
     def __repr__(self) -> str:
-        return f"<Call {self.task.name} {self.data}>"
+        return f"<Call {self.task.name} {masked(self.data)}>"
 
     def new_job(self, now: int) -> NewJob:
         """Return the job to add, `now` being the moment from which its delay counts."""
@@ -41,9 +45,15 @@ class Call(Generic[R_co]):
 
 
 def new_job(queue: str, name: str, data: str, policy: Policy, text: str, now: int) -> NewJob:
-    """Return a job to add; texts are JSON, `now` in epoch milliseconds."""
+    """Return a job to add; texts are JSON, `now` in epoch milliseconds. Raises InvalidOption."""
     due = policy.run_at or (now + round(policy.delay * 1000) if policy.delay else 0)
-    return NewJob(queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id)
+    expires = policy.expires_at(now) if policy.expires else None
+    if expires and expires <= due:
+        raise InvalidOption(f"expires: expected a time after the job's delay or run_at, got {policy.expires}")
+    charge = policy.budget.charge(data) if policy.budget else None
+    return NewJob(
+        queue, name, data, text, policy.priority, due, policy.lifo, policy.job_id, policy.dedup, charge, expires
+    )
 
 
 class Task(Generic[P, R_co]):
@@ -64,9 +74,10 @@ class Task(Generic[P, R_co]):
         self.name = check_name("task", function.__name__ if name is None else name)
         self.process = process
         self.is_async = inspect.iscoroutinefunction(function)
-        self.arguments = Arguments(function)
+        self.arguments = Arguments(function, queue.app.settings.secret_keys)
         self.result_type = result_adapter(function)  # reads a result back as what the function returns
-        self.options = dict(options)
+        self.options = self._own(options)
+        self.failed_handlers: list[Handler] = []
         self._using: Mapping[str, Any] = {}
         self._plan: tuple[Mapping[str, Any], Policy, str] | None = None
         self._refuse()
@@ -74,7 +85,9 @@ class Task(Generic[P, R_co]):
         self.__wrapped__ = function
 
     def _refuse(self) -> None:
-        resolve(declared(self.options))
+        budget = resolve(declared(self.options)).budget
+        if budget and budget.argument not in {None, *self.arguments.names}:
+            raise ConfigurationError(f"task {self.name}: budget key {budget.key}: it has no such parameter")
         if self.process and (self.is_async or self.arguments.wants_context):
             raise ConfigurationError(
                 f"task {self.name}: process=True expects a plain function without JobContext; it runs in a process "
@@ -92,26 +105,37 @@ class Task(Generic[P, R_co]):
         """What its jobs say of themselves: the queue's defaults, then the task's options, then `using`."""
         return self._planned()[1]
 
+    def on_failed(self, handler: H) -> H:
+        """Have a function called, in the worker, with the JobEvent of each job of this task that failed for good.
+
+        It is called once a job, by the worker that recorded the failure; a plain function is called in a thread.
+        What it raises is logged and changes nothing.
+        """
+        self.failed_handlers.append(handler)
+        return handler
+
     def using(self, **options: Unpack[Options]) -> Task[P, R_co]:
         """Return this task with other options for the calls made through it; raise InvalidOption."""
         copy: Task[P, R_co] = object.__new__(Task)
         copy.__dict__.update(self.__dict__)
-        copy._using = {**self._using, **carried(options)}
+        copy._using = {**self._using, **self._own(carried(options))}
         copy._plan = None
         copy._planned()
         return copy
 
     def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
-        """Return a validated call; raise InvalidArguments or InvalidData."""
+        """Return a validated call; raise InvalidArguments, InvalidData or DataTooLarge."""
         _, policy, text = self._planned()
-        return Call(self, self.arguments.write(self.name, args, kwargs), policy, text)
+        data = self.arguments.write(self.name, args, kwargs)
+        policy.check_size(self.name, data)
+        return Call(self, data, policy, text)
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Job[R_co]]:
         """Add a job for this call and return it, once it is in the store.
 
-        The arguments are checked at the call (InvalidArguments, InvalidData), before anything is awaited; without a
-        running event loop it raises NoEventLoop there too. Awaiting it raises StoreUnavailable if the store does not
-        answer within a second.
+        The arguments are checked at the call (InvalidArguments, InvalidData, DataTooLarge), before anything is awaited;
+        without a running event loop it raises NoEventLoop there too. Awaiting it raises StoreUnavailable if the store
+        does not answer within a second, and QueueFull or BudgetExceeded if there is such a limit.
         """
         call = self.call(*args, **kwargs)
         require_loop(f"{self.name}.enqueue_sync(...)")
@@ -120,6 +144,11 @@ class Task(Generic[P, R_co]):
     def enqueue_sync(self, /, *args: P.args, **kwargs: P.kwargs) -> Job[R_co]:
         """Add a job for this call from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
         return self.queue.app.run(self.queue.enqueue(self.call(*args, **kwargs)))
+
+    def _own(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options of this task: a budget among them is its own, not its queue's."""
+        budget = options.get("budget")
+        return {**options, "budget": budget.of(self.name)} if isinstance(budget, Budget) else dict(options)
 
     def _planned(self) -> tuple[Mapping[str, Any], Policy, str]:
         defaults = self.queue.options

@@ -85,7 +85,6 @@ async def test_a_task_that_takes_no_notice_does_not_either(queue: Queue, process
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="a thread that is over time for twice its timeout does not end its worker yet")
 async def test_a_thread_that_is_over_time_for_long_ends_its_worker(
     queue: Queue, processes: Processes, ledger: Ledger
 ) -> None:

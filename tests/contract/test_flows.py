@@ -63,7 +63,7 @@ def flaky(app: Toril) -> tuple[Task[[], str], Callable[[], None]]:
 
 async def events(app: Toril, job: Job) -> list[str]:
     """Return the kinds of all events of a job."""
-    found: list[Event] = list(await app.store.events(0, 0))
+    found: list[Event] = list((await app.store.events("0", 0)).events)
     return [event.kind for event in found if event.body.get("jobId") == job.id]
 
 

@@ -70,6 +70,41 @@ async def test_jobs_do_not_mix_what_they_say(app: Toril, work) -> None:
         assert (await job.log(), await job.progress()) == ([str(number)] * 3, str(number))
 
 
+async def test_a_line_of_more_than_8_kb_is_cut_and_says_so(app: Toril, work) -> None:
+    @app.task
+    async def say(job: JobContext) -> None:
+        job.log("x" * 8_192)
+        job.log("é" * 10_000)
+        job.log("\ud800")
+
+    job = await say.enqueue()
+    await work()
+    whole, cut, odd = await job.log()
+    assert whole == "x" * 8_192
+    assert len(cut.encode()) in range(8_190, 8_193)
+    assert cut.endswith("é … (cut: it had 20,000 bytes)")
+    assert odd == "\\ud800"
+
+
+@pytest.mark.parametrize(("options", "kept"), [({}, 1_000), ({"keep_logs": 3}, 3)])
+async def test_the_newest_lines_are_kept(app: Toril, work, options: dict, kept: int) -> None:
+    @app.task(**options)
+    async def say(job: JobContext) -> None:
+        for number in range(1_500):
+            job.log(number)
+            if number % 400 == 0:
+                await asyncio.sleep(0.15)  # so that they travel with several steps
+
+    job = await say.enqueue()
+    await work()
+    assert await job.log() == [str(number) for number in range(1_500 - kept, 1_500)]
+
+
+async def test_keep_logs_is_checked(app: Toril) -> None:
+    with pytest.raises(InvalidJob, match="keep_logs: expected a whole number from 1"):
+        await app.queue("mails").add("x", keep_logs=0)
+
+
 async def test_progress_that_is_not_json_fails_in_the_task(app: Toril, work) -> None:
     caught: list[str] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 from datetime import date
@@ -78,7 +79,58 @@ async def test_a_process_that_dies_fails_its_job_and_says_how(app: Toril, work) 
     await work()
     record = await job.refresh()
     assert (record.state, record.attempts) == ("failed", 1)
-    assert "exit code 7" in str(record.reason)
+    assert record.reason == "ProcessDied: the process of this job ended with exit code 7"
+
+
+async def test_a_segmentation_fault_fails_its_job_alone(app: Toril, work) -> None:
+    bad, good = app.task(process=True)(cpu.crash.function), app.task(process=True)(cpu.add.function)
+    crash = await bad.enqueue()
+    others = [await good.enqueue(n, n) for n in range(3)]
+    await work(slots=2)
+    assert (await crash.refresh()).reason == "ProcessDied: the process of this job ended with signal SIGSEGV"
+    assert [(await job.result(timeout=5))["sum"] for job in others] == [0, 2, 4]
+
+
+async def test_what_a_process_raises_arrives_whatever_it_is(app: Toril, work) -> None:
+    tasks = [app.task(process=True)(task.function) for task in (cpu.odd, cpu.interrupt, cpu.snooze, cpu.nan)]
+    odd, interrupt, snooze, nan = [await task.enqueue() for task in tasks]
+    await work()
+    assert "Odd: it can be pickled, and not read back" in str((await odd.refresh()).reason)
+    assert "raise Odd(1, 2)" in str(odd.record.stack)  # the place in its process
+    assert "KeyboardInterrupt" in str((await interrupt.refresh()).reason)
+    assert (await snooze.refresh()).state == "delayed"
+    assert "result: expected a finite number" in str((await nan.refresh()).reason)
+
+
+async def test_a_process_is_kept_for_the_next_job_and_ends_after_max_jobs(make_app, clock, work) -> None:
+    app = make_app(clock, process_max_jobs=2)
+    who = app.task(process=True)(cpu.who.function)
+    jobs = [await who.enqueue() for _ in range(5)]
+    await work(app)
+    first, second, third, fourth, fifth = [await job.result(timeout=5) for job in jobs]
+    assert first == second
+    assert third == fourth
+    assert len({first, third, fifth}) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody tells how much memory a process holds")
+async def test_a_process_that_holds_too_much_after_its_job_ends(make_app, clock, work) -> None:
+    app = make_app(clock, process_max_rss=200)
+    eat, leak = app.task(process=True)(cpu.eat.function), app.task(process=True)(cpu.leak.function)
+    jobs = [await task.enqueue(250) for task in (eat, leak, eat)]
+    await work(app)
+    first, second, third = [await job.result(timeout=5) for job in jobs]
+    assert first == second  # what was given back does not count
+    assert third != second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody tells how much memory a process holds")
+async def test_the_peak_of_each_jobs_memory_is_kept(app: Toril, work) -> None:
+    eat = app.task(process=True)(cpu.eat.function)
+    jobs = [await eat.enqueue(200), await eat.enqueue(1)]
+    await work()
+    big, small = [float((await job.log())[-1].removeprefix("peak memory ").removesuffix(" MB")) for job in jobs]
+    assert big > 200 > small
 
 
 async def test_arguments_and_results_have_their_types_again(app: Toril, work) -> None:
@@ -141,7 +193,7 @@ async def test_a_thread_that_is_over_time_keeps_its_slot_until_it_ends(app: Tori
     release, begun = threading.Event(), threading.Event()
     starts: list[int] = []
 
-    @app.task(timeout=0.05, attempts=2)
+    @app.task(timeout=0.4, attempts=2)
     def stubborn(job: JobContext) -> None:
         starts.append(job.record.starts)
         begun.set()
@@ -151,11 +203,35 @@ async def test_a_thread_that_is_over_time_keeps_its_slot_until_it_ends(app: Tori
     job = await stubborn.enqueue()
     running = asyncio.create_task(Worker(app, {"default": 1}, burst=True).run())
     await asyncio.to_thread(begun.wait, 5)
-    await asyncio.sleep(0.2)  # four timeouts: a retry would have begun
+    await asyncio.sleep(0.6)  # longer than its timeout: a retry would have begun
     assert (starts, await job.state()) == ([1], "active")
     release.set()
     await running
     assert (starts, await job.state()) == ([1, 2], "completed")
+
+
+async def test_a_thread_that_never_ends_makes_its_worker_drain_and_end(app: Toril) -> None:
+    release = threading.Event()
+
+    @app.task(timeout=0.2, attempts=2)
+    def stuck() -> None:
+        release.wait(timeout=20)
+
+    @app.task
+    async def meanwhile() -> str:
+        await asyncio.sleep(0.6)  # longer than two timeouts
+        return "done"
+
+    jobs = await stuck.enqueue(), await meanwhile.enqueue()
+    worker = Worker(app, {"default": 2}, grace=1.5)
+    async with asyncio.timeout(10):
+        await worker.run()  # nobody has stopped it
+    assert worker.stuck == 1
+    assert await jobs[1].result(timeout=5) == "done"
+    record = await jobs[0].refresh()
+    assert (record.state, record.attempts, record.reason) == ("waiting", 1, "TimeoutError: ran longer than 0.2 s")
+    assert "timed out after 0.2 s; its thread cannot be stopped" in (await jobs[0].log())[0]
+    release.set()
 
 
 async def test_a_process_is_killed_at_its_timeout(app: Toril, work, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Hand:
         return await self._store.step(QUEUE, self.id, outcomes, notes, want)
 
     async def beat(self, *runs: Run) -> list[Run]:
-        return list(await self._store.extend(self.id, runs))
+        return list((await self._store.extend(self.id, runs)).lost)
 
 
 def run_of(record: JobRecord) -> Run:

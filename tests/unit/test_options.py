@@ -109,9 +109,7 @@ def test_delay_and_run_at_exclude_each_other():
 
 
 def test_a_misspelt_option_is_refused_with_a_hint():
-    with pytest.raises(
-        InvalidOption, match=r"^attemps: no such option \(known: attempts, .*job_id.*\); did you mean attem"
-    ):
+    with pytest.raises(InvalidOption, match=r"^attemps: no such option \(known: attempts, .*\); did you mean attem"):
         resolve({"attemps": 3})
     with pytest.raises(InvalidOption, match=r"^colour: no such option \(known: [^;]*$"):
         resolve({"colour": "red"})
@@ -230,7 +228,7 @@ def test_a_rule_of_the_tasks_own_is_left_to_the_task():
             Policy(keep_completed=Keep(None, 3600), keep_failed=Keep(5, LONGEST)),
         ),
         ('{"priority":7,"lifo":true,"delay":5,"jobId":"x","kl":9,"toril":{}}',
-         Policy(priority=7, delay=0.005, lifo=True, keep_completed=Keep(), keep_failed=Keep())),
+         Policy(priority=7, delay=0.005, lifo=True, keep_completed=Keep(), keep_failed=Keep(), keep_logs=9)),
         ('{"fpof":true,"idof":true}', Policy(if_failed="fail_parent", keep_completed=Keep(), keep_failed=Keep())),
     ],
 )  # fmt: skip

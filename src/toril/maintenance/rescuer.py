@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from toril.job import JobRecord
 from toril.store.base import Store
 
 __all__ = ["Rescuer"]
@@ -16,9 +17,10 @@ log = logging.getLogger("toril.worker")
 class Rescuer:
     """Looks for active jobs whose lease has run out, in the queues that this worker serves."""
 
-    def __init__(self, store: Store, queues: Sequence[str]) -> None:
+    def __init__(self, store: Store, queues: Sequence[str], tell: Callable[[JobRecord], None] | None = None) -> None:
         self._store = store
         self._queues = queues
+        self._tell = tell
 
     async def sweep(self) -> None:
         """Rescue once. Call it only while this worker's own contact with the store is unbroken."""
@@ -27,3 +29,5 @@ class Rescuer:
         for queue, job_ids in zip(self._queues, rescued, strict=True):
             for job_id in job_ids:
                 log.warning("job %s of queue %s lost its worker and was rescued", job_id, queue)
+                if self._tell is not None and (record := await self._store.get(queue, job_id)):
+                    self._tell(record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from toril.errors import InvalidStoreURL
 
@@ -19,6 +19,15 @@ _SCHEMES = ("sqlite",)
 
 def make_store(url: str, settings: Settings, clock: Clock) -> Store:
     """Return the store that a URL names, without opening it; raise InvalidStoreURL."""
+    store = _named(url, settings, clock)
+    if settings.crash_at is None:
+        return store
+    from toril.store.crashing import CrashingStore
+
+    return cast("Store", CrashingStore(store, settings.crash_at))
+
+
+def _named(url: str, settings: Settings, clock: Clock) -> Store:
     scheme = url.partition("://")[0]
     if scheme == "sqlite" and "://" in url:
         from toril.store.sqlite.store import SqliteStore

@@ -10,21 +10,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from toril.filter import Filter
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
-from toril.options import Keep
+from toril.limits import Limits
+from toril.options import LOG_LINES, Keep
 
 __all__ = [
     "Awaiting",
+    "Cleaned",
     "Completed",
     "Delayed",
     "Event",
+    "Extended",
     "Failed",
+    "Found",
+    "Heard",
+    "Limited",
+    "LiveWorker",
+    "Metrics",
+    "Minute",
     "Note",
     "Outcome",
     "Page",
     "QueueInfo",
     "Released",
     "Run",
+    "RunningJob",
     "ScheduleInfo",
     "ScheduleRecord",
     "Step",
@@ -88,7 +99,14 @@ class Awaiting(NamedTuple):
     nodes: Sequence[Node]
 
 
-Outcome = Completed | Failed | Delayed | Released | Awaiting
+class Limited(NamedTuple):
+    """The run met a limit of somebody else's: released, and the queue is closed until `until`."""
+
+    run: Run
+    until: int
+
+
+Outcome = Completed | Failed | Delayed | Released | Limited | Awaiting
 
 
 class Note(NamedTuple):
@@ -97,6 +115,7 @@ class Note(NamedTuple):
     run: Run
     progress: str | None
     lines: Sequence[str]
+    keep: int = LOG_LINES  # lines of the job that stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +125,42 @@ class Step:
     taken: Sequence[JobRecord]
     refused: Sequence[Run]  # outcomes of runs that are over: rescued, removed, or taken by another
     due_at: int | None  # when the next delayed job of the queue is due
-    closed: str | None  # why nothing may be taken now ("paused"), or None
+    closed: str | None  # why nothing more may be taken: paused, rate limited until …, limit full; or None
+    opens_at: int | None = None  # when that will change by itself
+    cancelled: Sequence[tuple[Run, str]] = ()  # runs whose job has failed as cancelled instead of coming back, by whom
+
+
+class Extended(NamedTuple):
+    """What a worker learns with each renewal of its lease."""
+
+    lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
+    cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
 
 
 class Event(NamedTuple):
-    """Something that became true for a job. `body` is what BullMQ's event of that name carries."""
+    """Something that became true for a job or a queue. `body` is what BullMQ's event of that name carries.
 
-    cursor: int
+    `cursor` marks its place: whoever goes on behind it misses nothing and hears nothing twice. `attempt_failed` is
+    derived from what follows it; `gap` says that events behind the mark were no longer kept.
+    """
+
+    cursor: str
     queue: str
-    kind: (
-        str  # added, active, completed, failed, delayed, waiting, waiting-children, stalled, progress, paused, resumed
-    )
+    kind: str  # the words of EVENT_KINDS in toril.events
     at: int
     body: Mapping[str, Any]
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that it is about; None: it is about the queue."""
+        return self.body.get("jobId")
+
+
+class Heard(NamedTuple):
+    """Events in their order, and the mark behind all that was looked at (that of other queues too)."""
+
+    events: Sequence[Event]
+    mark: str
 
 
 class Page(NamedTuple):
@@ -128,11 +170,48 @@ class Page(NamedTuple):
     after: str | None
 
 
+class Found(NamedTuple):
+    """Jobs that match a filter, how many jobs were looked at since the first page, of how many, and where to go on."""
+
+    jobs: Sequence[JobRecord]
+    after: str | None
+    looked: int
+    total: int
+
+
+class Cleaned(NamedTuple):
+    """The ids of jobs that were removed, and the mark from which to go on (None: all were looked at)."""
+
+    ids: Sequence[str]
+    after: str | None
+
+
+class Minute(NamedTuple):
+    """What ended within the minute that begins at `at`, and how many jobs had ever arrived early in it."""
+
+    at: int
+    completed: int
+    failed: int
+    arrived: int
+
+
+class Metrics(NamedTuple):
+    """How many jobs ever ended and arrived, and the minutes, oldest first, in which some ended."""
+
+    completed: int
+    failed: int
+    arrived: int
+    minutes: Sequence[Minute]
+
+
 class QueueInfo(NamedTuple):
-    """A queue's counts by state, and since when, by whom and why it is paused (None: it is not)."""
+    """A queue's counts by state, since when, by whom and why it is paused (None: it is not), its limits."""
 
     counts: Mapping[JobState, int]
     paused: Mapping[str, Any] | None
+    limits: Limits
+    closed: str | None  # as in Step
+    max_length: int | None = None  # jobs that may wait or be delayed
 
 
 class WorkerInfo(NamedTuple):
@@ -143,6 +222,24 @@ class WorkerInfo(NamedTuple):
     pid: int
     lease: float
     queues: Mapping[str, int]
+
+
+class RunningJob(NamedTuple):
+    """A job that a worker has in its hands, since when."""
+
+    queue: str
+    id: str
+    name: str
+    since: int
+
+
+class LiveWorker(NamedTuple):
+    """A worker whose lease holds: the id under which it takes jobs, who it is, how many seconds ago it renewed."""
+
+    id: str
+    info: WorkerInfo
+    age: float
+    runs: Sequence[RunningJob]
 
 
 class ScheduleRecord(NamedTuple):
@@ -187,7 +284,9 @@ class Store(Protocol):
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.
 
-        A job whose custom id its queue has already is not added: the id of the one that is there is returned.
+        A job whose custom id its queue has already is not added: the id of the one that is there is returned. So is
+        that of the job that holds its `dedup` key, after what the Dedup says has been done. Those that are added are
+        charged to their budgets. Raises QueueFull, BudgetExceeded.
         """
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
@@ -212,12 +311,17 @@ class Store(Protocol):
     async def leave(self, worker: str) -> None:
         """The worker is forgotten; what it still holds can be rescued at once."""
 
-    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
-        """The worker's lease counts from now; return those of `runs` that are no longer its own."""
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
+        """The worker's lease counts from now; return which of `runs` are lost, and which are to be cancelled."""
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """Active jobs whose lease has run out wait at the front again (or have failed, if that happened more than
         `max_stalls` times); return their ids. Only for a worker whose own contact with the store is unbroken.
+        """
+
+    async def expire(self, queue: str) -> Sequence[str]:
+        """Ready and delayed jobs of which no attempt was made in time have failed; return their ids. Keys and budgets
+        whose time is over are forgotten.
         """
 
     async def wait(self, queue: str, until: int | None) -> None:
@@ -229,11 +333,25 @@ class Store(Protocol):
     async def children(self, queue: str, job_id: str) -> Sequence[ChildRecord]:
         """Return the children of a job, in the order in which they were added."""
 
-    async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
-        """Return jobs of one state, in the order in which they will be taken or have ended."""
+    async def list(
+        self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
+    ) -> Page:
+        """Return jobs of one state, in the order in which they will be taken or have ended, `offset` left out."""
+
+    async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
+        """Return the newest jobs that match, as far as a budget reaches: id, state and time are found by key."""
 
     async def info(self, queue: str) -> QueueInfo:
         """Return a queue's counts and controls; a queue that nobody has used is empty."""
+
+    async def priorities(self, queue: str) -> Mapping[int, int]:
+        """Return how many ready jobs there are of each priority that occurs; 0 are those that wait without one."""
+
+    async def metrics(self, queue: str, since: int) -> Metrics:
+        """Return what ended in each minute from `since`; a week is kept."""
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """Return the workers whose lease holds, with what each runs."""
 
     async def queues(self) -> Sequence[str]:
         """Return the names of all queues that have been used."""
@@ -250,6 +368,48 @@ class Store(Protocol):
     async def retry(self, queue: str, state: JobState, job_ids: Sequence[str] | None) -> Sequence[str]:
         """Ended jobs in `state` (those of `job_ids`, or up to 1,000) are ready again; return their ids."""
 
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """Whatever the number of workers, no more jobs of the queue are active, or started in a time, than given."""
+
+    async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
+        """A job that is neither active nor ended has failed as cancelled; an active one will, as soon as its worker
+        hears of it (or in place of its return to the queue); return the state that it was in, None: there is none.
+        """
+
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """`add` refuses what would make more than `max_length` jobs wait or be delayed."""
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """Return the id of the job that holds a deduplication key, or None."""
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """Nobody holds the key, and nothing is added when its job ends; return whether somebody held it."""
+
+    async def promote(self, queue: str, job_ids: Sequence[str] | None) -> Sequence[str]:
+        """Delayed jobs (those of `job_ids`, or up to 1,000, the next ones due) are ready now; return their ids."""
+
+    async def change(self, queue: str, job_id: str, due: int | None, priority: int | None, data: str | None) -> bool:
+        """A job is due at another time, has another priority or other data (None: as it was).
+
+        Return False, and change nothing, if it is not there, or is to be due at a time and is not delayed.
+        """
+
+    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+        """Jobs and their logs are gone; return their ids. One that a live worker runs stays, and so does the next
+        job of a schedule.
+        """
+
+    async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
+        """Up to `limit` (1,000 at most) jobs of one state are gone: those that ended by `before`, or, not ended, were
+        last taken or else added by then. The next jobs of schedules stay.
+        """
+
+    async def obliterate(self, queue: str, *, force: bool) -> int:
+        """Up to 1,000 jobs of a paused queue are gone; when there were none: its schedules, metrics and controls.
+
+        Return how many; raise WrongState if it is not paused, or has active jobs and `force` is not given.
+        """
+
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """The schedule is as given and has its next job, made for now if it is new or changed and `immediately` is
         set; return False if it was so already and nothing changed. A tick that is overdue stays, unless missed ones
@@ -262,8 +422,11 @@ class Store(Protocol):
     async def schedules(self) -> Sequence[ScheduleInfo]:
         """Return all schedules, by id."""
 
-    async def cursor(self) -> int:
+    async def cursor(self) -> str:
         """Return a mark behind the newest event."""
 
-    async def events(self, after: int, wait: float) -> Sequence[Event]:
-        """Return events behind a mark, waiting up to `wait` seconds for the first."""
+    async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
+        """Return events (of one queue) behind a mark, waiting up to `wait` seconds for the first.
+
+        A `gap` comes first if some behind the mark are kept no longer. Raises InvalidOption for what is no mark.
+        """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from toril.options import Keep, Policy
@@ -39,9 +40,21 @@ def describe(policy: Policy) -> str:
     parts.append(f"timeout {policy.timeout:g} s" if policy.timeout else "no timeout")
     if policy.priority:
         parts.append(f"priority {policy.priority}")
+    parts += _limits(policy)
     parts.append(f"keeps completed {_keep(policy.keep_completed)}, failed {_keep(policy.keep_failed)}")
     parts.append(f"max_stalls={policy.max_stalls}")
     return "; ".join(parts)
+
+
+def _limits(policy: Policy) -> Iterator[str]:
+    """Yield what bounds the adding of such jobs, as far as anything does."""
+    if policy.expires is not None:
+        after = policy.expires.isoformat() if isinstance(policy.expires, datetime) else _span(policy.expires)
+        yield f"expires {after}"
+    if policy.max_size is not None:
+        yield f"data up to {policy.max_size:,} bytes"
+    if policy.budget is not None:
+        yield f"budget {policy.budget}{f' by {policy.budget.key}' if policy.budget.key else ''}"
 
 
 def _retries(policy: Policy) -> str:

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.errors import InvalidArguments, InvalidData, Snooze, UnknownTask, Unrecoverable
+from toril.errors import InvalidArguments, InvalidData, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.flow import WaitForChildren, nodes_of
-from toril.job import JobRecord
-from toril.json import clean, decode, dump, encode
+from toril.job import JobRecord, expiry_reason
+from toril.json import clip, decode, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Awaiting, Completed, Delayed, Failed, Note, Outcome, Run
+from toril.store.base import Awaiting, Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
-from toril.worker.pool import Pools, TimedOut
+from toril.why import PUT_BACK
+from toril.worker.outcomes import TimedOut
+from toril.worker.processes import Processes
+from toril.worker.threads import Threads
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -29,29 +32,31 @@ __all__ = ["Executor"]
 
 log = logging.getLogger("toril.worker")
 
+STACK = 32_768  # bytes of a traceback
 STACKS = 10  # tracebacks that a job keeps
 LATE = 60_000  # milliseconds after which a tick counts as missed
 _OURS = str(Path(__file__).parents[1])  # a job's stack begins in its task
-_PUT_BACK = "put back since "
 _FIRST_PUT_BACK, _LONGEST_PUT_BACK = 5_000, 60_000  # milliseconds
 
 
 class Executor:
     """Runs jobs of one application."""
 
-    def __init__(self, app: Toril, pools: Pools) -> None:
+    def __init__(self, app: Toril, threads: Threads, processes: Processes) -> None:
         self._app = app
-        self._pools = pools
+        self._threads = threads
+        self._processes = processes
 
-    async def run(self, record: JobRecord, hear: Callable[[Note], None]) -> Outcome:
+    async def run(self, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         """Run a job and return what has become of it; never raises but CancelledError."""
         run = Run(record.id, record.starts, record.token)
         try:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:
             return Failed(run, f"its options cannot be read: {error}", None, KEEP_FAILED)
-        if (outcome := self._without_running(record, run, policy)) is not None:
-            return outcome
+        unrun = self._without_running(record, run, policy)
+        if unrun is not None:
+            return unrun
         try:
             task, arguments = self._resolve(record)
         except (UnknownTask, InvalidArguments) as error:
@@ -66,14 +71,23 @@ class Executor:
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
 
+    def is_over_time(self, run: Run) -> bool:
+        """Return whether a run has timed out and only waits for its thread to end."""
+        return run in self._threads.over_time
+
     def _without_running(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
-        """Return what becomes of a job that must not run: a child has failed it, or it is a tick to be skipped."""
+        """Return what becomes of a job that must not run: a child has failed it, it is a missed tick, or expired."""
         if record.deferred:
             log.error("job %s (%s) failed for good: %s", run.id, record.name, record.deferred)
             return Failed(run, record.deferred, None, policy.keep_failed)
-        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
+        now = self._app.clock.now()
+        if policy.missed == "skip" and record.tick and now - record.tick > LATE:
             return Completed(run, "null", policy.keep_completed)
-        return None
+        expires = policy.expires_at(record.tick or record.timestamp) if policy.expires else None
+        if expires is None or expires > now or record.attempts:
+            return None
+        log.warning("job %s (%s) was not started in time", run.id, record.name)
+        return Failed(run, expiry_reason(expires), None, policy.keep_failed, 0)
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
         """Find the task and read its arguments; raise UnknownTask or InvalidArguments."""
@@ -90,20 +104,33 @@ class Executor:
         arguments: dict[str, Any],
         record: JobRecord,
         policy: Policy,
-        hear: Callable[[Note], None],
+        hear: Callable[[JobContext], None],
     ) -> str:
         """Run the task's function where it belongs; return its result as JSON text."""
-        timeout = policy.timeout
-        if task.process:
-            return await self._pools.in_process(task, record.data, timeout)
-        first = (JobContext(record, policy, hear, self._app),) if task.arguments.wants_context else ()
-        if not task.is_async:
-            result = await self._pools.in_thread(partial(task.function, *first, **arguments), timeout)
-        elif timeout is None:
-            result = await task.function(*first, **arguments)
+        timeout, around = policy.timeout, self._app.middleware
+        if task.is_async and around is None and timeout is None and not task.arguments.wants_context:
+            result = await task.function(**arguments)  # the most frequent kind: nobody looks at the context
+            return "null" if result is None else encode(result, "result")
+        job = JobContext(record, policy, hear, self._app, task.arguments.veil(record.data))
+        if around is not None:
+            result = await around(job, lambda: self._call(task, arguments, job, timeout))
+        elif task.process:
+            return await self._processes.run(task, timeout, job)
         else:
-            result = await _within(timeout, task.function(*first, **arguments))
+            result = await self._call(task, arguments, job, timeout)
         return "null" if result is None else encode(result, "result")
+
+    async def _call(
+        self, task: Task[..., Any], arguments: dict[str, Any], job: JobContext, timeout: float | None
+    ) -> Any:
+        if task.process:
+            return decode(await self._processes.run(task, timeout, job))
+        first = (job,) if task.arguments.wants_context else ()
+        if not task.is_async:
+            return await self._threads.run(partial(task.function, *first, **arguments), timeout, job)
+        if timeout is None:
+            return await task.function(*first, **arguments)
+        return await _within(timeout, task.function(*first, **arguments))
 
     def _judge(
         self, record: JobRecord, run: Run, policy: Policy, task: Task[..., Any], error: BaseException
@@ -111,9 +138,13 @@ class Executor:
         """Decide what an exception means for the job."""
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
+        if isinstance(error, RateLimited):
+            log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
+            return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         if isinstance(error, WaitForChildren):
             return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
-        reason, stack = _describe(error), _stack(record, error)
+        veil = task.arguments.veil(record.data)
+        reason, stack = veil(_describe(error)), _stack(record, error, veil)
         attempt = record.attempts + 1
         final = isinstance(error, (Unrecoverable, InvalidData)) or attempt >= policy.attempts
         try:
@@ -146,12 +177,12 @@ class Executor:
             return Failed(run, str(error), None, policy.keep_failed)
         pause = min(max(_FIRST_PUT_BACK, waited), _LONGEST_PUT_BACK)  # so they double: 5, 5, 10, 20, 40, 60, 60 …
         when = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
-        return Delayed(run, now + pause, f"{_PUT_BACK}{when}: {error}", None, 0)
+        return Delayed(run, now + pause, f"{PUT_BACK}{when}: {error}", None, 0)
 
     def _put_back_since(self, record: JobRecord) -> int:
         """Return when the job was first put back; its reason tells, on every store."""
-        if record.reason and record.reason.startswith(_PUT_BACK):
-            when = record.reason[len(_PUT_BACK) :].partition(": ")[0]
+        if record.reason and record.reason.startswith(PUT_BACK):
+            when = record.reason[len(PUT_BACK) :].partition(": ")[0]
             return round(datetime.fromisoformat(when).timestamp() * 1000)
         return self._app.clock.now()
 
@@ -168,20 +199,20 @@ async def _within(seconds: float, coroutine: Any) -> Any:
 
 def _describe(error: BaseException) -> str:
     try:
-        text = clean(str(error))
+        text = str(error)
     except Exception:  # noqa: BLE001  (of its own __str__)
         text = ""
     if isinstance(error, Unrecoverable):
-        return text or "Unrecoverable"
+        return clip(text) or "Unrecoverable"
     name = "TimeoutError" if isinstance(error, TimedOut) else type(error).__name__
-    return f"{name}: {text}" if text else name
+    return clip(f"{name}: {text}") if text else name
 
 
-def _stack(record: JobRecord, error: BaseException) -> str:
+def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) -> str:
     """Return the job's stack traces with this one, the newest last."""
     earlier: list[str] = decode(record.stack) if record.stack else []
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*earlier, clean("".join(text))][-STACKS:])
+    return dump([*earlier, clip(veil("".join(text)), STACK)][-STACKS:])

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from toril.errors import StoreUnavailable
-from toril.store.base import Run, Store
+from toril.store.base import Extended, Run, Store
 
 __all__ = ["Heartbeat"]
 
@@ -32,20 +32,20 @@ class Heartbeat:
         store: Store,
         lease: float,
         runs: Callable[[], Sequence[Run]],
-        lost: Callable[[Sequence[Run]], None],
+        heard: Callable[[Extended], None],
         sweep: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._beat = min(BEAT, lease / 10)
         self._runs = runs
-        self._lost = lost
+        self._heard = heard
         self._sweep = sweep
         self._stop = threading.Event()
         self._last = self._unbroken_since = time.monotonic()
         self._thread: threading.Thread | None = None
 
     def start(self, worker: str) -> None:
-        """Begin to renew the worker's lease; `lost` runs on the loop from which this is called."""
+        """Begin to renew the worker's lease; `heard` runs on the loop from which this is called."""
         owner = asyncio.get_running_loop()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._work(worker, owner)), name="toril-heartbeat", daemon=True
@@ -61,9 +61,9 @@ class Heartbeat:
     async def _work(self, worker: str, owner: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():
             try:
-                lost = await self._store.extend(worker, self._runs())
-                if lost:
-                    owner.call_soon_threadsafe(self._lost, lost)
+                news = await self._store.extend(worker, self._runs())
+                if news.lost or news.cancelled:
+                    owner.call_soon_threadsafe(self._heard, news)
                 if self._contact_proven():
                     await self._sweep()
             except StoreUnavailable as error:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain, repeat
 
+from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
-from toril.store.base import Note, Outcome, Released, Run, Step, Store
+from toril.store.base import Outcome, Released, Run, Step, Store
+from toril.worker.announcer import Announcer
+from toril.worker.executor import Executor
 
 __all__ = ["Lane"]
 
@@ -20,21 +23,21 @@ BATCH = 256  # outcomes and takes of one step: about 10 ms of a Redis store
 NOTE_DELAY = 0.1  # seconds that progress and log lines may wait for a step to ride on
 PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while the store does not answer
 
-Execute = Callable[[JobRecord, Callable[[Note], None]], Awaitable[Outcome]]
-
 
 class Lane:
-    """Takes jobs of `queue` into `slots`, runs them with `execute`, reports them."""
+    """Takes jobs of `queue` into `slots`, runs them with `executor`, reports them."""
 
-    def __init__(self, store: Store, queue: str, slots: int, execute: Execute, *, burst: bool) -> None:
+    def __init__(self, store: Store, queue: str, slots: int, executor: Executor, *, burst: bool) -> None:
         self.queue = queue
         self.slots = slots
         self.running: dict[Run, asyncio.Task[None]] = {}
         self._store = store
-        self._execute = execute
+        self._executor = executor
         self._burst = burst
         self._finished: deque[Outcome] = deque()
-        self._notes: deque[Note] = deque()  # filled from the threads of sync tasks as well
+        self._notes: deque[JobContext] = (
+            deque()
+        )  # of those who have something to say; filled from the threads of sync tasks as well
         self._note_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._look = True  # there is a reason to look for jobs
@@ -42,6 +45,8 @@ class Lane:
         self._due_at: int | None = None
         self._closing = False
         self._lost: set[Run] = set()
+        self._cancelled: set[Run] = set()
+        self.announcer: Announcer | None = None  # if there is anybody to be told
 
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
@@ -65,7 +70,8 @@ class Lane:
         """Hand back the jobs of what still runs, without an attempt used; return the tasks that were told to end."""
         given_up = [(run, task) for run, task in self.running.items() if task.cancel()]
         for run, _ in reversed(given_up):  # each goes to the front: the oldest ends up foremost
-            self._end(run, Released(run))
+            if not self._executor.is_over_time(run):  # that one's outcome comes by itself
+                self._end(run, Released(run))
         return [task for _, task in given_up]
 
     def lose(self, runs: Iterable[Run]) -> None:
@@ -77,6 +83,15 @@ class Lane:
                 self._lost.add(run)
                 task.cancel()
 
+    def cancel(self, asked: Iterable[tuple[Run, str]]) -> None:
+        """Stop runs that somebody wants cancelled; the store, which knows by whom, fails what comes back."""
+        for run, by in asked:
+            task = self.running.get(run)
+            if task is not None and run not in self._cancelled:
+                log.warning("job %s of queue %s is cancelled by %s", run.id, self.queue, by)
+                self._cancelled.add(run)
+                task.cancel(by)
+
     # -- steps
 
     def _done(self) -> bool:
@@ -85,23 +100,28 @@ class Lane:
 
     async def _step(self, worker: str, want: int) -> Step:
         outcomes = [self._finished.popleft() for _ in range(min(len(self._finished), BATCH))]
-        notes = merged(self._notes.popleft() for _ in range(len(self._notes)))
+        notes = [note for _ in range(len(self._notes)) if (note := self._notes.popleft().said())]
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             try:
-                return await self._store.step(self.queue, worker, outcomes, notes, want)
+                step = await self._store.step(self.queue, worker, outcomes, notes, want)
             except StoreUnavailable as error:
                 log.warning("queue %s: %s; trying again in %g s", self.queue, error, pause)
                 await asyncio.sleep(pause)
+            else:
+                if self.announcer is not None:
+                    self.announcer.recorded(outcomes, notes, step)
+                return step
         raise AssertionError("unreachable")
 
     def _apply(self, step: Step, want: int) -> None:
         for run in step.refused:
             log.warning("job %s of queue %s: the outcome came too late, its run was over", run.id, self.queue)
-        if step.due_at != self._due_at:
-            self._due_at = step.due_at
+        due_at = step.opens_at or step.due_at
+        if due_at != self._due_at:
+            self._due_at = due_at
             if self._ear is not None:  # it listens until another moment
                 self._ear.cancel()
                 self._ear = None
@@ -112,11 +132,13 @@ class Lane:
 
     def _start(self, record: JobRecord) -> None:
         run = Run(record.id, record.starts, record.token)
+        if self.announcer is not None:
+            self.announcer.taken(run, record)
         self.running[run] = self._loop.create_task(self._run(run, record))
 
     async def _run(self, run: Run, record: JobRecord) -> None:
         try:
-            outcome = await self._execute(record, self._hear)
+            outcome = await self._executor.run(record, self._hear)
         except asyncio.CancelledError:
             if run in self.running and run not in self._lost:
                 self._end(run, Released(run))
@@ -126,6 +148,9 @@ class Lane:
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         if self._forget(run):
+            if self._cancelled and run in self._cancelled:
+                self._cancelled.discard(run)
+                outcome = Released(run)
             self._finished.append(outcome)
 
     def _forget(self, run: Run) -> bool:
@@ -135,6 +160,9 @@ class Lane:
         self._wake.set()
         if run in self._lost:
             self._lost.discard(run)
+            self._cancelled.discard(run)
+            if self.announcer is not None:
+                self.announcer.forget(run)
             return False
         return True
 
@@ -155,9 +183,9 @@ class Lane:
         self._look = True
         self._wake.set()
 
-    def _hear(self, note: Note) -> None:
-        """Take a note from a run, on whatever thread it runs."""
-        self._notes.append(note)
+    def _hear(self, job: JobContext) -> None:
+        """Hear that a run has something to say, on whatever thread it runs."""
+        self._notes.append(job)
         if self._note_timer is None:
             self._loop.call_soon_threadsafe(self._expect_notes)
 
@@ -169,12 +197,3 @@ class Lane:
         return bool(self._notes) and (
             self._closing or self._note_timer is None or self._note_timer.when() <= self._loop.time()
         )
-
-
-def merged(notes: Iterable[Note]) -> list[Note]:
-    """Return one note a run: its latest progress and all its lines."""
-    by_run: dict[Run, tuple[str | None, list[str]]] = {}
-    for run, progress, lines in notes:
-        earlier = by_run.get(run, (None, []))
-        by_run[run] = (progress or earlier[0], [*earlier[1], *lines])
-    return [Note(run, progress, lines) for run, (progress, lines) in by_run.items()]

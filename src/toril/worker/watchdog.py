@@ -9,15 +9,12 @@ from collections.abc import Callable
 
 __all__ = ["watch"]
 
-PATIENCE = 60.0  # seconds; twice the longest running timeout if that is more
 
-
-async def watch(longest_timeout: Callable[[], float]) -> None:
+async def watch(patience: Callable[[], float]) -> None:
     """Arm the dead man's switch each second; it needs neither the loop nor the GIL to fire."""
     try:
         while True:
-            seconds = max(PATIENCE, 2 * longest_timeout())
-            faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+            faulthandler.dump_traceback_later(patience(), exit=True, file=sys.__stderr__ or sys.stderr)
             await asyncio.sleep(1)
     finally:
         faulthandler.cancel_dump_traceback_later()

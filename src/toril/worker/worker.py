@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
+from toril.maintenance.cleaner import Cleaner
 from toril.maintenance.rescuer import Rescuer
-from toril.store.base import Run, WorkerInfo
+from toril.store.base import Extended, Run, WorkerInfo
+from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.heartbeat import Heartbeat
 from toril.worker.lane import Lane
-from toril.worker.pool import Pools
+from toril.worker.processes import Processes
 from toril.worker.services import keep_running
+from toril.worker.threads import Threads
 from toril.worker.watchdog import watch
 
 if TYPE_CHECKING:
@@ -65,9 +68,11 @@ class Worker:
         self._grace = app.settings.grace if grace is None else grace
         self._burst = burst
         self._signals = signals
-        self._pools = Pools(sum(self.queues.values()))
-        executor = Executor(app, self._pools)
-        self._lanes = [Lane(app.store, name, slots, executor.run, burst=burst) for name, slots in self.queues.items()]
+        slots, limits = sum(self.queues.values()), app.settings
+        self._threads = Threads(slots, self.stop)
+        self._processes = Processes(slots, limits.process_max_jobs, limits.process_max_rss)
+        executor = Executor(app, self._threads, self._processes)
+        self._lanes = [Lane(app.store, name, slots, executor, burst=burst) for name, slots in self.queues.items()]
         self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -82,22 +87,28 @@ class Worker:
         await self.app.open()
         await self.app.put_schedules()
         token = await self.app.store.enrol(self._info())
-        rescuer = Rescuer(self.app.store, list(self.queues))
-        heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._lose, rescuer.sweep)
+        announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
+        for lane in self._lanes:
+            lane.announcer = announcer
+        rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
+        heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep)
         heartbeat.start(token)
         try:
             async with self._beside():
                 await self._lanes_until_done(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
-            await asyncio.to_thread(self._pools.close)
+            if announcer is not None:
+                await announcer.stop()
+            self._threads.close()
+            await asyncio.to_thread(self._processes.close)
             with contextlib.suppress(StoreUnavailable):  # then its lease runs out
                 await self.app.store.leave(token)
 
     @property
     def stuck(self) -> int:
         """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
-        return self._pools.busy_threads + sum(not task.done() for task in self._given_up)
+        return self._threads.busy + sum(not task.done() for task in self._given_up)
 
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
@@ -123,16 +134,17 @@ class Worker:
         """Return whether the jobs of one queue have left work in another whose lane had ended."""
         infos = [await self.app.store.info(name) for name in self.queues]
         ready = (JobState.WAITING, JobState.PRIORITIZED)
-        return any(info.counts[state] for info in infos for state in ready if info.paused is None)
+        return any(info.counts[state] for info in infos for state in ready if info.closed is None)
 
     @contextlib.asynccontextmanager
     async def _beside(self) -> AsyncIterator[None]:
         """Run the services, the watchdog and the signal handlers while the lanes run."""
         loop = asyncio.get_running_loop()
-        helpers = [asyncio.create_task(keep_running(run)) for run in self.app.services_for(self.queues)]
+        services = [Cleaner(self.app.store, list(self.queues)).run, *self.app.services_for(self.queues)]
+        helpers = [asyncio.create_task(keep_running(run)) for run in services]
         handled: list[signal.Signals] = []
         if self._signals and threading.current_thread() is threading.main_thread():
-            helpers.append(asyncio.create_task(watch(self._longest_timeout)))
+            helpers.append(asyncio.create_task(watch(self._patience)))
             for number in (signal.SIGTERM, signal.SIGINT):
                 with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
                     loop.add_signal_handler(number, self.stop)
@@ -153,10 +165,12 @@ class Worker:
         """Return what runs now; called from the heartbeat's thread as well."""
         return [run for lane in self._lanes for run in list(lane.running)]
 
-    def _lose(self, runs: Sequence[Run]) -> None:
+    def _hear(self, news: Extended) -> None:
         for lane in self._lanes:
-            lane.lose(runs)
+            lane.lose(news.lost)
+            lane.cancel(news.cancelled)
 
-    def _longest_timeout(self) -> float:
+    def _patience(self) -> float:
+        """Return the seconds for which the event loop may stand still."""
         timeouts = (task.policy.timeout for task in self.app.tasks.values() if task.queue.name in self.queues)
-        return max((timeout or 0.0 for timeout in timeouts), default=0.0)
+        return max(self.app.settings.loop_patience, *(2 * (timeout or 0.0) for timeout in timeouts), 0.0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from toril.json import dump
-from toril.store.base import Run, WorkerInfo
+from toril.json import decode, dump
+from toril.store.base import Extended, LiveWorker, Run, RunningJob, WorkerInfo
+from toril.store.sqlite.cancelling import wishes
 from toril.store.sqlite.transaction import Transaction
 
-__all__ = ["boot_id", "enrol", "extend", "leave"]
+__all__ = ["boot_id", "enrol", "extend", "leave", "live"]
 
 
 def boot_id() -> str:
@@ -24,17 +25,30 @@ def enrol(tx: Transaction, worker: WorkerInfo, boot: str) -> str:
     return str(number)
 
 
-def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Sequence[Run]) -> list[Run]:
-    """Let the lease count from now, also one that had run out; return the runs that were lost meanwhile."""
+def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Sequence[Run]) -> Extended:
+    """Let the lease count from now, also one that had run out; return what has become of the runs meanwhile."""
     if not tx.run("beat", worker=int(number), beat=tx.monotonic).rowcount:
         tx.run("enrol_again", worker=int(number), **_columns(tx, worker, boot))
     lost = set(tx.rows("lost_runs", runs=dump([[run.token, run.number] for run in runs])))
-    return [run for run in runs if (run.token, run.number) in lost]
+    return Extended([run for run in runs if (run.token, run.number) in lost], wishes(tx, runs))
 
 
 def leave(tx: Transaction, number: str) -> None:
     """Forget a worker."""
     tx.run("leave", worker=int(number))
+
+
+def live(tx: Transaction, boot: str) -> list[LiveWorker]:
+    """Return the workers whose lease holds, with what each runs."""
+    runs: dict[int, list[RunningJob]] = {}
+    for worker, *job in tx.rows("running_jobs"):
+        runs.setdefault(worker, []).append(RunningJob(*job))
+    found = []
+    for row, name, host, pid, lease, queues, beat in tx.rows("live_workers", boot=boot, monotonic=tx.monotonic):
+        info = WorkerInfo(name, host, pid, lease, decode(queues))
+        held = sorted(runs.get(row, []), key=lambda run: run.since)
+        found.append(LiveWorker(str(row), info, tx.monotonic - beat, held))
+    return found
 
 
 def _columns(tx: Transaction, worker: WorkerInfo, boot: str) -> dict[str, object]:

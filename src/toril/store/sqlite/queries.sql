@@ -7,19 +7,21 @@ SELECT sequence FROM queue WHERE id = 0;
 UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
-SELECT id FROM queue WHERE name = :name;
+SELECT id, forgotten, max_length, keyed FROM queue WHERE name = :name;
 
 -- name: make_queue
-INSERT INTO queue (name) VALUES (:name) RETURNING id;
+INSERT INTO queue (name) VALUES (:name) RETURNING id, forgotten, max_length, keyed;
 
 -- name: queue_names
-SELECT name FROM queue WHERE id > 0 ORDER BY name;
+SELECT name FROM queue WHERE id > 0 AND forgotten IS NULL ORDER BY name;
 
 -- name: read_queue
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE id = :queue;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until FROM queue WHERE id = :queue;
 
 -- name: read_queue_by_name
-SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed, paused FROM queue WHERE name = :name;
+SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
+  paused, concurrency, rate_max, rate_ms, rate_started, rate_until, max_length FROM queue WHERE name = :name;
 
 -- name: count
 UPDATE queue SET waiting = waiting + ?, prioritized = prioritized + ?, delayed = delayed + ?,
@@ -28,6 +30,29 @@ WHERE id = ?;
 
 -- name: set_paused
 UPDATE queue SET paused = :paused WHERE id = :queue;
+
+-- name: set_limits
+UPDATE queue SET concurrency = :concurrency, rate_max = :most, rate_ms = :length WHERE id = :queue;
+
+-- name: count_started
+UPDATE queue SET rate_started = :started, rate_until = :until WHERE id = :queue;
+
+-- name: close_queue
+-- Of two tasks that close it the one that names the later time wins.
+UPDATE queue SET rate_started = :by_hand, rate_until = CASE
+  WHEN rate_started >= coalesce(rate_max, :by_hand) THEN max(rate_until, :until) ELSE :until END
+WHERE id = :queue;
+
+-- name: limit_length
+UPDATE queue SET max_length = :max_length WHERE id = :queue;
+
+-- name: queue_length
+SELECT waiting + prioritized + delayed FROM queue WHERE id = :queue;
+
+-- name: spend
+INSERT INTO budget (queue, key, used, until) VALUES (:queue, :key, 1, :until) ON CONFLICT (queue, key) DO UPDATE
+SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN until <= :now THEN :until ELSE until END
+RETURNING used, until;
 
 -- name: insert_job
 INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
@@ -66,11 +91,16 @@ UPDATE job SET state = :state, rank = :rank, attempts = attempts + :attempts, st
   reason = :reason, stack = coalesce(:stack, stack)
 WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
+-- name: fail_unrun
+UPDATE job SET state = 6, rank = :now, finished = :now, reason = :reason, deferred = NULL WHERE id = :row
+RETURNING parent;
+
 -- name: run_is_current
-SELECT priority, reason FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+SELECT priority, reason, opts, cancel.by FROM job LEFT JOIN cancel ON cancel.job = id AND cancel.run = starts
+WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: run_options
-SELECT opts, deferred FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
+SELECT opts, deferred, EXISTS (SELECT 1 FROM cancel WHERE cancel.job = id AND run = starts) FROM job WHERE id = :row AND queue = :queue AND state = 4 AND starts = :run;
 
 -- name: lost_runs
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:runs)
@@ -97,13 +127,17 @@ DELETE FROM log WHERE job = ?;
 SELECT rank FROM job WHERE queue = :queue AND state = 2 ORDER BY rank LIMIT 1;
 
 -- name: due_jobs
-SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now ORDER BY rank, id LIMIT 1000;
+SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
+WHERE queue = :queue AND state = 2 AND rank <= :now ORDER BY rank, id LIMIT 1000;
 
 -- name: move
 UPDATE job SET state = ?, rank = ? WHERE id = ?;
 
 -- name: revive
-UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL WHERE id = ?;
+-- Whoever retries a job by hand wants it to run, however late.
+UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NULL, reason = NULL,
+  opts = CASE WHEN instr(opts, '"expires') THEN json_remove(opts, '$.toril.expires', '$.toril.expiresAt') ELSE opts END
+WHERE id = ?;
 
 -- name: ready_jobs
 -- What a step is about to take, as JobRecord reads it once it is taken.
@@ -193,6 +227,9 @@ WHERE child.parent = :row ORDER BY child.job;
 -- name: insert_log
 INSERT INTO log (job, line, text) VALUES (?, ?, ?);
 
+-- name: trim_logs
+DELETE FROM log WHERE job = :row AND line <= :last;
+
 -- name: note
 UPDATE job SET progress = coalesce(:progress, progress), logs = logs + :lines
 WHERE id = :row AND state = 4 AND starts = :run RETURNING logs;
@@ -228,9 +265,74 @@ DELETE FROM worker WHERE (boot <> :boot OR beat + 10 * lease < :monotonic)
   AND NOT EXISTS (
     SELECT 1 FROM queue CROSS JOIN job ON job.queue = queue.id AND job.state = 4 WHERE job.worker = worker.id);
 
+-- name: ask_to_cancel
+INSERT OR REPLACE INTO cancel (job, run, by) VALUES (:row, :run, :by);
+
+-- name: wishes_to_cancel
+SELECT cancel.job, cancel.run, cancel.by, job.id IS NULL
+FROM cancel LEFT JOIN job ON job.id = cancel.job AND job.starts = cancel.run AND job.state = 4;
+
+-- name: forget_wishes
+DELETE FROM cancel
+WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = cancel.job AND job.starts = cancel.run AND job.state = 4);
+
 -- name: ended_jobs
 SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
+
+-- name: read_dedup
+SELECT dedup.job, owner, until, job.state, job.logs FROM dedup LEFT JOIN job ON job.id = dedup.job
+WHERE dedup.queue = :queue AND dedup.key = :key;
+
+-- name: hold_dedup
+INSERT OR REPLACE INTO dedup (queue, key, job, owner, until) VALUES (:queue, :key, :row, :owner, :until);
+
+-- name: keep_next
+UPDATE dedup SET next = :next, until = NULL WHERE queue = :queue AND key = :key;
+
+-- name: extend_dedup
+UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
+
+-- name: release_dedups
+DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows)) AND until IS NULL RETURNING key, next;
+
+-- name: key_queue
+UPDATE queue SET keyed = 1 WHERE id = :queue;
+
+-- name: dedup_owner
+-- A key without a time of its own is nobody's once its job is gone.
+SELECT owner FROM dedup JOIN queue ON queue.id = dedup.queue LEFT JOIN job ON job.id = dedup.job
+WHERE queue.name = :queue AND dedup.key = :key AND CASE WHEN until IS NULL THEN job.id IS NOT NULL ELSE until > :now END;
+
+-- name: forget_dedup
+DELETE FROM dedup WHERE queue = :queue AND key = :key;
+
+-- name: set_expiry
+INSERT INTO expiry (queue, until, job) VALUES (?, ?, ?);
+
+-- name: lapsed
+-- Whether anything of a queue has run out: jobs that are not active or parents, keys, budgets.
+SELECT EXISTS (SELECT 1 FROM expiry LEFT JOIN job ON job.id = expiry.job
+    WHERE expiry.queue = q.id AND until <= :now AND coalesce(state, 5) NOT IN (3, 4))
+  OR EXISTS (SELECT 1 FROM dedup WHERE queue = q.id AND until <= :now)
+  OR EXISTS (SELECT 1 FROM budget WHERE queue = q.id AND until <= :now)
+FROM queue AS q WHERE q.name = :queue;
+
+-- name: expired_jobs
+SELECT expiry.queue, until, expiry.job, state, attempts, opts, coalesce(key, CAST(job.id AS TEXT)), schedule
+FROM expiry LEFT JOIN job ON job.id = expiry.job
+WHERE expiry.queue = :queue AND until <= :now AND coalesce(state, 5) NOT IN (3, 4) ORDER BY until, expiry.job LIMIT 1000;
+
+-- name: forget_expiry
+DELETE FROM expiry WHERE queue = ? AND until = ? AND job = ?;
+
+-- name: forget_lapsed_dedups
+DELETE FROM dedup WHERE (queue, key) IN (
+  SELECT queue, key FROM dedup WHERE queue = :queue AND until <= :now LIMIT 1000);
+
+-- name: forget_spent_budgets
+DELETE FROM budget WHERE (queue, key) IN (
+  SELECT queue, key FROM budget WHERE queue = :queue AND until <= :now LIMIT 1000);
 
 -- name: read_schedule
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, opts, start, until, most, declared,
@@ -268,8 +370,10 @@ DELETE FROM event WHERE id <= :last;
 SELECT coalesce(max(id), 0) FROM event;
 
 -- name: read_events
-SELECT event.id, queue.name, kind, at, body FROM event JOIN queue ON queue.id = event.queue
-WHERE event.id > :after ORDER BY event.id LIMIT 1000;
+-- From the mark's own row, which may tell of more jobs. In one statement: what is kept and what is read must be of one
+-- moment.
+SELECT (SELECT min(id) FROM event), event.id, queue.name, kind, at, body
+FROM event JOIN queue ON queue.id = event.queue WHERE event.id >= :row ORDER BY event.id LIMIT 200;
 
 -- name: hang_bell
 INSERT OR IGNORE INTO bell (path, queue) VALUES (:path, :queue);

@@ -129,10 +129,13 @@ def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> int | 
     if tick is None or (schedule.end is not None and tick > schedule.end):
         return None
     number = tx.numbers(1)
-    priority = Policy.from_json(schedule.opts).priority
+    policy = Policy.from_json(schedule.opts)
+    priority = policy.priority
     state, rank = (DELAYED, tick) if tick > tx.now else tx.ready_place(priority, number)
     row = (number, queue, state, rank, key, schedule.name, schedule.data, schedule.opts, priority, tx.now)
     tx.many("insert_job", [(*row, schedule.id, tick)])
+    if (expires := policy.expires_at(tick)) is not None:
+        tx.many("set_expiry", [(queue, expires, number)])
     tx.count(queue, {state: 1})
     tx.tell_all(queue, "added", [key])
     if state in (WAITING, PRIORITIZED):

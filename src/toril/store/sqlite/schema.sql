@@ -9,6 +9,14 @@ CREATE TABLE queue (
   id               INTEGER PRIMARY KEY,
   name             TEXT NOT NULL UNIQUE,
   paused           TEXT,                -- JSON {by, why, at}; NULL: not paused
+  concurrency      INTEGER,             -- active jobs at most; NULL: no limit
+  rate_max         INTEGER,             -- jobs started in a window at most; NULL: no limit
+  rate_ms          INTEGER,             -- the length of a window
+  rate_started     INTEGER NOT NULL DEFAULT 0,   -- jobs started in the window (2^53 - 1: closed by a task)
+  rate_until       INTEGER NOT NULL DEFAULT 0,   -- that ends then
+  max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
+  keyed            INTEGER,             -- 1 from the first job with a deduplication key on
+  forgotten        INTEGER,             -- obliterated: not listed until it is used again; its bells stay hung
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,
@@ -66,6 +74,34 @@ CREATE TABLE child (
 ) WITHOUT ROWID;
 CREATE INDEX child_state ON child (parent, state);
 
+CREATE TABLE dedup (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  job   INTEGER NOT NULL,               -- who holds it: its row
+  owner TEXT NOT NULL,                  -- and its id, which may outlive it
+  until INTEGER,                        -- NULL: until the job has ended
+  next  TEXT,                           -- JSON of the job that is added then
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX dedup_job ON dedup (job);
+CREATE INDEX dedup_until ON dedup (queue, until) WHERE until IS NOT NULL;
+
+CREATE TABLE expiry (                    -- of the few jobs that expire
+  queue INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  job   INTEGER NOT NULL,               -- it may have ended, or be gone
+  PRIMARY KEY (queue, until, job)
+) WITHOUT ROWID;
+
+CREATE TABLE budget (
+  queue INTEGER NOT NULL,
+  key   TEXT NOT NULL,
+  used  INTEGER NOT NULL,               -- jobs added since the first of this window
+  until INTEGER NOT NULL,               -- when the window ends
+  PRIMARY KEY (queue, key)
+) WITHOUT ROWID;
+CREATE INDEX budget_until ON budget (queue, until);
+
 CREATE TABLE log (
   job  INTEGER NOT NULL,
   line INTEGER NOT NULL,
@@ -82,6 +118,12 @@ CREATE TABLE worker (
   beat   REAL NOT NULL,                 -- CLOCK_MONOTONIC, which all processes of one boot share
   lease  REAL NOT NULL,                 -- seconds
   queues TEXT NOT NULL                  -- JSON {name: slots}
+);
+
+CREATE TABLE cancel (                   -- active jobs whose worker is to cancel them
+  job INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL,
+  by  TEXT NOT NULL
 );
 
 CREATE TABLE schedule (
@@ -110,6 +152,15 @@ CREATE TABLE event (
   at    INTEGER NOT NULL,
   body  TEXT NOT NULL                   -- JSON list, an item for each job: one row a step and kind, not a job
 );
+
+CREATE TABLE metric (
+  queue     INTEGER NOT NULL,
+  minute    INTEGER NOT NULL,           -- since the epoch; only those in which a job ended
+  completed INTEGER NOT NULL,           -- ever, up to the end of that minute: one row tells the total
+  failed    INTEGER NOT NULL,
+  arrived   INTEGER NOT NULL,           -- ever, when the row was made: what had ended and what had not
+  PRIMARY KEY (queue, minute)
+) WITHOUT ROWID;
 
 CREATE TABLE bell (
   path  TEXT NOT NULL,                  -- datagram socket of a process that waits

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toril.errors import WrongState
-from toril.job import JobRecord, JobState
+from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Awaiting, Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.base import Awaiting, Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 from toril.store.sqlite import flows
+from toril.store.sqlite.ending import complete, fail
+from toril.store.sqlite.limiting import CONCURRENCY, close_until, gate, pass_through
 from toril.store.sqlite.planting import plant
 from toril.store.sqlite.scheduling import advance
 from toril.store.sqlite.transaction import (
     ACTIVE,
-    COMPLETED,
     DELAYED,
-    FAILED,
     PRIORITIZED,
     WAITING,
     WAITING_CHILDREN,
-    Row,
     Transaction,
 )
 
-__all__ = ["rescue", "step", "trim"]
+__all__ = ["rescue", "step"]
 
 PATIENCE = 1.0  # seconds
 
@@ -36,18 +35,23 @@ def step(
     queue = tx.queue(name)
     for note in notes:
         _note(tx, queue, note)
-    refused = _record(tx, queue, outcomes)
+    cancelled: list[tuple[Run, str]] = []
+    refused = _record(tx, queue, outcomes, cancelled)
     counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
-    closed = "paused" if counts[-1] is not None else None
+    room = min(want, gate(counts, tx.now).room)
     taken: list[JobRecord] = []
-    if want and not closed:
-        for state in (WAITING, PRIORITIZED):
-            if counts[state] and len(taken) < want:
-                taken += _take(tx, queue, name, worker, state, want - len(taken))
+    for state in (WAITING, PRIORITIZED):
+        if counts[state] and len(taken) < room:
+            taken += _take(tx, queue, name, worker, state, room - len(taken))
+    closed, opens_at, room = pass_through(tx, queue, counts, len(taken))
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
+        if outcomes and not taken and not counts[ACTIVE] and not closed:
+            tx.tell(queue, "drained", "[[]]")
+    elif room and outcomes and counts[CONCURRENCY] is not None:
+        tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
-    return Step(taken, refused, due[0] if due else None, closed)
+    return Step(taken, refused, due[0] if due else None, closed, opens_at, cancelled)
 
 
 def _note(tx: Transaction, queue: int, note: Note) -> None:
@@ -55,14 +59,17 @@ def _note(tx: Transaction, queue: int, note: Note) -> None:
     found = tx.rows("note", row=run.token, run=run.number, progress=note.progress, lines=len(note.lines))
     if not found:
         return
-    first = found[0][0] - len(note.lines) + 1
+    last = found[0][0]
+    first = last - len(note.lines) + 1
     tx.many("insert_log", [(run.token, first + offset, line) for offset, line in enumerate(note.lines)])
+    if last > note.keep:
+        tx.run("trim_logs", row=run.token, last=last - note.keep)
     if note.progress is not None:
         tx.tell(queue, "progress", dump([[run.id, note.progress]]))
 
 
-def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Run]:
-    """Record each outcome whose run is still its job's; return the runs of the others."""
+def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], cancelled: list[tuple[Run, str]]) -> list[Run]:
+    """Record each outcome whose run is still its job's; return the runs of the others; note who was cancelled."""
     refused: list[Run] = []
     completed: dict[Keep, list[Completed]] = {}
     for outcome in outcomes:
@@ -70,90 +77,43 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome]) -> list[Ru
             case Completed(keep=keep):
                 completed.setdefault(keep, []).append(outcome)
             case Failed():
-                refused += _fail(tx, queue, outcome)
+                refused += fail(tx, queue, outcome)
+            case Limited(run, until):
+                if late := _put_back(tx, queue, Released(run), cancelled):
+                    refused += late
+                else:
+                    close_until(tx, queue, until)
             case Delayed() | Released():
-                refused += _put_back(tx, queue, outcome)
+                refused += _put_back(tx, queue, outcome, cancelled)
             case Awaiting():
-                refused += _await(tx, queue, outcome)
+                refused += _await(tx, queue, outcome, cancelled)
     for keep, group in completed.items():
-        refused += _complete(tx, queue, group, keep)
+        refused += complete(tx, queue, group, keep)
     return refused
 
 
-def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -> list[Run]:
-    body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
-    if keep.count == 0:
-        done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
-        flows.forget(tx, [(row[0], row[3], None, row[4]) for row in done])
-    else:
-        done = tx.rows("complete", outcomes=body, queue=queue, now=tx.now)
-    refused: list[Run] = []
-    if len(done) < len(group):
-        current = {(row[0], row[1]) for row in done}
-        others = {run for run, _, _ in group if (run.token, run.number) not in current}
-        group = [outcome for outcome in group if outcome.run not in others]
-        refused = [run for run in others if not _fail_for_child(tx, queue, run)]
-        body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
-    if done:
-        tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
-        tx.tell(queue, "completed", body)
-        if parents := {row[0]: row[2] for row in done if row[2] is not None}:
-            results = {run.token: result for run, result, _ in group}
-            flows.completed(tx, [(parent, row, results[row]) for row, parent in parents.items()])
-        trim(tx, queue, COMPLETED, keep)
-    return refused
-
-
-def _fail_for_child(tx: Transaction, queue: int, run: Run) -> bool:
-    """Fail a job that returned although a child keeps it from being completed; False if the run was over."""
-    found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
-    reason = flows.obstacle(tx, int(run.token)) if found else None
-    if reason is None:
-        return False
-    return not _fail(tx, queue, Failed(run, reason, None, Policy.from_json(found[0][0]).keep_failed))
-
-
-def _fail(tx: Transaction, queue: int, outcome: Failed, stalls: int = 0) -> list[Run]:
-    run, reason, stack, keep, attempts = outcome
-    failed = tx.rows(
-        "fail",
-        row=run.token,
-        run=run.number,
-        queue=queue,
-        now=tx.now,
-        reason=reason,
-        stack=stack,
-        attempts=attempts,
-        stalls=stalls,
-    )
-    if not failed:
-        return [run]
-    tx.count(queue, {ACTIVE: -1, FAILED: 1})
-    tx.tell(queue, "failed", dump([[run.id, reason]]))
-    if failed[0][0] is not None:
-        flows.failed(tx, failed[0][0], int(run.token), reason)
-    if keep.count == 0:
-        flows.forget(tx, tx.rows("remove_job", row=run.token))
-        tx.count(queue, {FAILED: -1})
-    trim(tx, queue, FAILED, keep)
-    return []
-
-
-def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: int = 0) -> list[Run]:
+def _put_back(
+    tx: Transaction, queue: int, outcome: Delayed | Released, cancelled: list[tuple[Run, str]], stalls: int = 0
+) -> list[Run]:
     """An active job leaves its run for a place where it is taken again."""
     run = outcome.run
     row = tx.run("run_is_current", row=run.token, run=run.number, queue=queue).fetchone()
     if not row:
         return [run]
-    attempts, reason, stack = 0, row[1], None
+    priority, reason, opts, canceller = row
+    attempts, stack = 0, None
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
+    if canceller is not None:  # its worker had not heard of it yet
+        cancelled.append((run, canceller))
+        keep = Policy.from_json(opts).keep_failed
+        return fail(tx, queue, Failed(run, cancelled_by(canceller), stack, keep, attempts), stalls)
     if isinstance(outcome, Delayed) and outcome.due > tx.now:
         state, rank = DELAYED, outcome.due
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
-        state, rank = tx.ready_place(row[0], tx.numbers(1), front=isinstance(outcome, Released))
-        tx.tell(queue, "waiting", dump([[run.id, "active"]]))
+        state, rank = tx.ready_place(priority, tx.numbers(1), front=isinstance(outcome, Released))
+        tx.tell(queue, "waiting", dump([[run.id, "active", reason if attempts else None]]))
         tx.ready.add(queue)
     tx.run(
         "put_back",
@@ -171,38 +131,25 @@ def _put_back(tx: Transaction, queue: int, outcome: Delayed | Released, stalls: 
     return []
 
 
-def _await(tx: Transaction, queue: int, outcome: Awaiting) -> list[Run]:
+def _await(tx: Transaction, queue: int, outcome: Awaiting, cancelled: list[tuple[Run, str]]) -> list[Run]:
     """An active job leaves its run for the place where it waits for its children."""
     run, nodes = outcome
     found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
     if not found:
         return [run]
+    opts, deferred, is_cancelled = found[0]
+    if is_cancelled:
+        return _put_back(tx, queue, Released(run), cancelled)
     try:
         plant(tx, nodes, int(run.token))
     except WrongState as error:
-        return _fail(tx, queue, Failed(run, str(error), None, Policy.from_json(found[0][0]).keep_failed))
-    if found[0][1] or not flows.pending(tx, int(run.token)):  # or a child has failed it: taken again it fails
-        return _put_back(tx, queue, Released(run))
+        return fail(tx, queue, Failed(run, str(error), None, Policy.from_json(opts).keep_failed))
+    if deferred or not flows.pending(tx, int(run.token)):  # or a child has failed it: taken again it fails
+        return _put_back(tx, queue, Released(run), cancelled)
     tx.many("move", [(WAITING_CHILDREN, tx.now, run.token)])
     tx.count(queue, {ACTIVE: -1, WAITING_CHILDREN: 1})
     tx.tell(queue, "waiting-children", dump([[run.id, "active"]]))
     return []
-
-
-def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
-    """Remove the oldest ended jobs of a state beyond what is to be kept."""
-    if keep.age is not None:
-        before = tx.now - round(keep.age * 1000)
-        _removed(tx, queue, state, tx.rows("trim_by_age", queue=queue, state=state, before=before))
-    if keep.count:
-        surplus = tx.rows("read_queue", queue=queue)[0][state] - keep.count
-        if surplus > 0:
-            _removed(tx, queue, state, tx.rows("trim_by_count", queue=queue, state=state, surplus=surplus))
-
-
-def _removed(tx: Transaction, queue: int, state: int, rows: list[Row]) -> None:
-    tx.count(queue, {state: -len(rows)})
-    flows.forget(tx, rows)
 
 
 def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
@@ -215,6 +162,7 @@ def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
     tx.many("move", moves)
     ready = sum(1 for move in moves if move[0] == WAITING)
     tx.count(queue, {DELAYED: -len(due), WAITING: ready, PRIORITIZED: len(due) - ready})
+    tx.tell_all(queue, "waiting", [[row[2], "delayed"] for row in due])
     tx.ready.add(queue)
     counts: tuple[int, ...] = tx.rows("read_queue", queue=queue)[0]
     return counts
@@ -251,9 +199,10 @@ def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:
         if stalls >= policy.max_stalls:
             times = "once" if stalls == 0 else f"{stalls + 1} times"
             reason = f"its worker died {times} while it ran (last: {worker or 'unknown'})"
-            _fail(tx, queue, Failed(run, reason, None, policy.keep_failed, 0), stalls=1)
+            fail(tx, queue, Failed(run, reason, None, policy.keep_failed, 0), stalls=1)
         else:
-            _put_back(tx, queue, Released(run), stalls=1)
+            _put_back(tx, queue, Released(run), [], stalls=1)
         ids.append(job_id)
+        tx.ready.add(queue)  # there is room, at any rate
     tx.run("forget_dead_workers", boot=boot, monotonic=tx.monotonic)
     return ids

@@ -6,13 +6,20 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from toril.clock import Clock
+from toril.filter import Filter
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
+from toril.limits import Limits
 from toril.store.base import (
-    Event,
+    Cleaned,
+    Extended,
+    Found,
+    Heard,
+    LiveWorker,
+    Metrics,
     Note,
     Outcome,
     Page,
@@ -23,7 +30,24 @@ from toril.store.base import (
     Step,
     WorkerInfo,
 )
-from toril.store.sqlite import adding, control, family, leases, listening, planting, scheduling, stepping
+from toril.store.sqlite import (
+    adding,
+    cancelling,
+    changing,
+    control,
+    deduplication,
+    expiring,
+    family,
+    leases,
+    limiting,
+    listening,
+    metrics,
+    planting,
+    removing,
+    scheduling,
+    searching,
+    stepping,
+)
 from toril.store.sqlite.bells import Bells, ring_sockets
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
@@ -38,6 +62,7 @@ T = TypeVar("T")
 LIMIT = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
 SAFETY = 5.0  # seconds after which a lane looks without having been called (BullMQ's drainDelay)
 EVENTS = "events"
+BULK = 1_000  # jobs that a verb without ids may touch
 
 
 class SqliteStore:
@@ -116,10 +141,12 @@ class SqliteStore:
     ) -> Step:
         """See Store.step. A reply cannot get lost within a process."""
         self._ears().clear(queue)
-        weight = len(outcomes) + want // 4  # what it will take is not known: most often little
+        weight = (
+            len(outcomes) + sum(len(note.lines) for note in notes) + want // 4
+        )  # what it will take is not known: most often little
         return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None, weight=weight)
 
-    async def extend(self, worker: str, runs: Sequence[Run]) -> Sequence[Run]:
+    async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         info = self._workers[worker]
         return await self._write(leases.extend, worker, info, self._boot, runs, limit=None)
@@ -127,6 +154,13 @@ class SqliteStore:
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
         return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), limit=None)
+
+    async def expire(self, queue: str) -> Sequence[str]:
+        """See Store.expire."""
+        ids: list[str] = []
+        while await self._look(expiring.due, queue):  # most often nothing is: then nobody's turn to write is taken
+            ids += await self._write(expiring.expire, queue, limit=None, weight=1_000)
+        return ids
 
     async def wait(self, queue: str, until: int | None) -> None:
         """See Store.wait."""
@@ -156,13 +190,31 @@ class SqliteStore:
         """See Store.children."""
         return await self._look(family.children, queue, job_id)
 
-    async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
+    async def list(
+        self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
+    ) -> Page:
         """See Store.list."""
-        return await self._look(control.list_jobs, queue, state, limit, after, newest)
+        return await self._look(control.list_jobs, queue, state, limit, after, newest, offset)
+
+    async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
+        """See Store.search."""
+        return await self._look(searching.search, queue, wanted, limit, after)
 
     async def info(self, queue: str) -> QueueInfo:
         """See Store.info."""
         return await self._look(control.info, queue)
+
+    async def priorities(self, queue: str) -> Mapping[int, int]:
+        """See Store.priorities."""
+        return await self._look(control.priorities, queue)
+
+    async def metrics(self, queue: str, since: int) -> Metrics:
+        """See Store.metrics."""
+        return await self._look(metrics.read, queue, since)
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """See Store.workers."""
+        return await self._look(leases.live, self._boot)
 
     async def queues(self) -> Sequence[str]:
         """See Store.queues."""
@@ -186,6 +238,46 @@ class SqliteStore:
         """See Store.retry."""
         return await self._write(control.retry, queue, state, job_ids)
 
+    async def set_limits(self, queue: str, limits: Limits) -> None:
+        """See Store.set_limits."""
+        await self._write(limiting.set_limits, queue, limits)
+
+    async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
+        """See Store.cancel."""
+        return await self._write(cancelling.cancel, queue, job_id, by)
+
+    async def limit_length(self, queue: str, max_length: int | None) -> None:
+        """See Store.limit_length."""
+        await self._write(control.limit_length, queue, max_length)
+
+    async def dedup_owner(self, queue: str, key: str) -> str | None:
+        """See Store.dedup_owner."""
+        return await self._look(deduplication.owner, queue, key)
+
+    async def forget_dedup(self, queue: str, key: str) -> bool:
+        """See Store.forget_dedup."""
+        return await self._write(deduplication.forget, queue, key)
+
+    async def promote(self, queue: str, job_ids: Sequence[str] | None) -> Sequence[str]:
+        """See Store.promote."""
+        return await self._write(changing.promote, queue, job_ids, weight=_weight(job_ids))
+
+    async def change(self, queue: str, job_id: str, due: int | None, priority: int | None, data: str | None) -> bool:
+        """See Store.change."""
+        return await self._write(changing.change, queue, job_id, due, priority, data)
+
+    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+        """See Store.remove."""
+        return await self._write(removing.remove, queue, job_ids, self._boot, weight=_weight(job_ids))
+
+    async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
+        """See Store.clean."""
+        return await self._write(removing.clean, queue, state, before, limit, after, weight=BULK)
+
+    async def obliterate(self, queue: str, *, force: bool) -> int:
+        """See Store.obliterate."""
+        return await self._write(removing.obliterate, queue, force, weight=BULK)
+
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
         return await self._write(scheduling.put_schedule, schedule, immediately)
@@ -200,20 +292,20 @@ class SqliteStore:
 
     # -- events
 
-    async def cursor(self) -> int:
+    async def cursor(self) -> str:
         """See Store.cursor."""
         return await self._look(listening.cursor)
 
-    async def events(self, after: int, wait: float) -> Sequence[Event]:
+    async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""
         if not self._ears().has(EVENTS):
             await self._hear(EVENTS, 0)
         self._ears().clear(EVENTS)
-        found = await self._look(listening.read, after)
-        if not found and wait > 0:
+        heard = await self._look(listening.read, after, queue)
+        if not heard.events and heard.mark == after and wait > 0:
             await self._hear(EVENTS, wait)
-            found = await self._look(listening.read, after)
-        return found
+            heard = await self._look(listening.read, after, queue)
+        return heard
 
     # -- bells
 
@@ -255,3 +347,7 @@ class SqliteStore:
     def _unhang(tx: Transaction, path: str) -> None:
         with contextlib.suppress(sqlite3.Error):
             tx.execute(SQL["unhang_bell"], (path,))
+
+
+def _weight(job_ids: Sequence[str] | None) -> int:
+    return BULK if job_ids is None else len(job_ids)

@@ -1,0 +1,84 @@
+"""What a value given by the caller must be.
+
+Each check takes the value's name and the value, and returns it in the form in which it is kept or raises InvalidOption.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from toril.clock import LONGEST
+from toril.errors import InvalidOption
+
+__all__ = ["epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
+
+MILLISECOND = 0.001  # seconds
+
+Check = Callable[[str, object], Any]
+
+
+def whole(low: int, high: float = math.inf) -> Check:
+    """Return the check for a whole number from `low` to `high`."""
+
+    def check(name: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            upper = "" if high == math.inf else f" to {high:,}"
+            raise InvalidOption(f"{name}: expected a whole number from {low}{upper}, got {value!r}")
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Return a check that lets None pass as well."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def instance(kind: type, shape: str) -> Check:
+    """Return the check for an object of a class, whose making is `shape` in words."""
+
+    def check(name: str, value: object) -> Any:
+        if not isinstance(value, kind):
+            raise InvalidOption(f"{name}: expected {shape}, got {value!r}")
+        return value
+
+    return check
+
+
+def seconds(name: str, value: object) -> float:
+    """Check for seconds, 0 or more, or a timedelta; return seconds."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
+        raise InvalidOption(f"{name}: expected seconds (0 to {LONGEST:,}) or a timedelta, got {value!r}")
+    return float(value)
+
+
+def span(name: str, value: object) -> float:
+    """Check for a millisecond at least, as seconds or a timedelta; return seconds."""
+    checked = seconds(name, value)
+    if checked < MILLISECOND:
+        raise InvalidOption(f"{name}: expected more than 0 seconds, got {value!r}")
+    return checked
+
+
+def moment(name: str, value: object) -> int:
+    """Check for a datetime with a time zone; return epoch milliseconds."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidOption(f"{name}: expected a datetime with a time zone, got {value!r}")
+    return epoch(value)
+
+
+def epoch(when: datetime) -> int:
+    """Return a moment as epoch milliseconds."""
+    return round(when.timestamp() * 1000)
+
+
+def flag(name: str, value: object) -> bool:
+    """Check for True or False."""
+    if not isinstance(value, bool):
+        raise InvalidOption(f"{name}: expected True or False, got {value!r}")
+    return value

@@ -1,0 +1,49 @@
+"""How much of a queue may run at once, and how fast, whatever the number of workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from toril.errors import InvalidOption
+
+__all__ = ["Limits", "Rate"]
+
+_LONGEST = 366 * 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `n` jobs are started `per` seconds (or a timedelta), counted from the first one of each window."""
+
+    n: int
+    per: float | timedelta = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
+            raise InvalidOption(f"rate n: expected a whole number from 1, got {self.n!r}")
+        per = self.per.total_seconds() if isinstance(self.per, timedelta) else self.per
+        if isinstance(per, bool) or not isinstance(per, (int, float)) or not 0.001 <= per <= _LONGEST:  # noqa: PLR2004
+            raise InvalidOption(f"rate per: expected seconds (0.001 to {_LONGEST:,}) or a timedelta, got {self.per!r}")
+        object.__setattr__(self, "per", float(per))
+
+    @property
+    def milliseconds(self) -> int:
+        """The length of a window."""
+        assert isinstance(self.per, float)
+        return round(self.per * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a queue is limited to; None: not at all. `concurrency` counts the active jobs of all workers."""
+
+    concurrency: int | None = None
+    rate: Rate | None = None
+
+    def __post_init__(self) -> None:
+        number = self.concurrency
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+            raise InvalidOption(f"concurrency: expected a whole number from 1, or None for no limit, got {number!r}")
+        if self.rate is not None and not isinstance(self.rate, Rate):
+            raise InvalidOption(f"rate: expected Rate(n, per=seconds), or None for no limit, got {self.rate!r}")

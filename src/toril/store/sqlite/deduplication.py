@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from toril.job import NewJob
 from toril.json import decode, dump
+from toril.store.sqlite import flows
 from toril.store.sqlite.transaction import ACTIVE, DELAYED, Transaction
 
 __all__ = ["claim", "forget", "hold", "owner", "release"]
@@ -22,14 +23,13 @@ def claim(tx: Transaction, queue: int, job: NewJob, number: int) -> str | None:
     own, ttl = job.id or str(number), dedup.milliseconds
     fresh = None if ttl is None else tx.now + ttl
     found = tx.rows("read_dedup", queue=queue, key=dedup.id)
-    row, holder, until, state, logs = found[0] if found else (0, "", None, None, 0)
+    row, holder, until, state = found[0] if found else (0, "", None, None)
     if state is None if until is None else until <= tx.now:  # never held, lapsed, or its owner was removed
         hold(tx, queue, dedup.id, number, own, fresh)
         return None
     if dedup.replace and state == DELAYED:
-        tx.forget_logs([(row, logs)])
-        tx.run("remove_job", row=row)
         tx.count(queue, {DELAYED: -1})
+        flows.forget(tx, tx.rows("remove_job", row=row))
         tx.tell(queue, "removed", dump([[holder, "delayed"]]))
         tx.tell(queue, "deduplicated", dump([[own, dedup.id, holder]]))
         hold(tx, queue, dedup.id, number, own, until if ttl and not dedup.extend else fresh)

@@ -281,7 +281,7 @@ SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
 
 -- name: read_dedup
-SELECT dedup.job, owner, until, job.state, job.logs FROM dedup LEFT JOIN job ON job.id = dedup.job
+SELECT dedup.job, owner, until, job.state FROM dedup LEFT JOIN job ON job.id = dedup.job
 WHERE dedup.queue = :queue AND dedup.key = :key;
 
 -- name: hold_dedup

@@ -9,6 +9,7 @@ from toril.errors import WrongState
 from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.store.base import Cleaned
+from toril.store.sqlite import flows
 from toril.store.sqlite.control import STATES, get, place
 from toril.store.sqlite.transaction import ACTIVE, Transaction
 
@@ -71,7 +72,8 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
 
 
 def _gone(tx: Transaction, queue: int, states: dict[int, int]) -> None:
-    """Remove jobs, given as row and state, with their logs."""
+    """Remove jobs, given as row and state, with their logs; nobody waits for them any more."""
     if states:
-        tx.forget_logs(tx.rows("remove_jobs", rows=dump(list(states))))
+        removed = tx.rows("remove_jobs", rows=dump(list(states)))
         tx.count(queue, {state: -count for state, count in Counter(states.values()).items()})
+        flows.forget(tx, removed)

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from toril import Dedup, Flow, Job, JobContext, JobState, ManualClock, Toril
+from toril.flow import nodes_of
+from toril.store.base import Awaiting, Run, WorkerInfo
 from toril.task import Task
 
 Part = Task[[str], str]
@@ -98,3 +100,120 @@ async def test_a_whole_flow_in_one_queue_goes_at_once(app, whole) -> None:
     await queue.pause()
     assert await queue.obliterate() == 4
     assert set((await queue.counts()).values()) == {0}
+
+
+# -- cancelled, expired
+
+
+async def cancel(app: Toril, child: Job, clock: ManualClock, work: Callable[[], Awaitable[None]]) -> str:
+    await child.cancel(by="ana")
+    return "Cancelled: by ana"
+
+
+async def expire_unseen(app: Toril, child: Job, clock: ManualClock, work: Callable[[], Awaitable[None]]) -> str:
+    clock.advance(60)
+    assert await app.store.expire("parts") == [child.id]
+    return "expired"
+
+
+async def expire_taken(app: Toril, child: Job, clock: ManualClock, work: Callable[[], Awaitable[None]]) -> str:
+    clock.advance(60)
+    await work()
+    return "expired"
+
+
+ENDS = pytest.mark.parametrize("end", [cancel, expire_unseen, expire_taken])
+
+
+@ENDS
+@pytest.mark.parametrize("keep_failed", [0, 10])
+@pytest.mark.parametrize("if_failed", ["ignore_dependency", "continue_parent", "remove_dependency"])
+async def test_the_failure_of_a_child_that_never_ran_counts(
+    app, part, whole, work, clock, end, keep_failed: int, if_failed
+) -> None:
+    options = {"expires": 60, "keep_failed": keep_failed, "if_failed": if_failed}
+    parent, child = await of_one(app, whole, part.using(**options))
+    reason = await end(app, child, clock, work)
+    await work()
+    reasons, known = await parent.result()
+    if if_failed == "remove_dependency":
+        assert (reasons, known) == ([], 0)
+    else:
+        assert (len(reasons), known) == (1, 1)
+        assert reason in reasons[0].lower() or reason == reasons[0]
+
+
+@ENDS
+@pytest.mark.parametrize("keep_failed", [0, 10])
+async def test_it_fails_its_parent_and_that_its_own(app, part, whole, work, clock, end, keep_failed: int) -> None:
+    inner = Flow(
+        whole.using(if_failed="fail_parent").call(),
+        [part.using(expires=60, keep_failed=keep_failed, if_failed="fail_parent").call("a")],
+    )
+    parent = await app.enqueue_flow(Flow(whole.call(), [inner]))
+    middle = (await parent.children())[0].job
+    child = (await middle.children())[0].job
+    await end(app, child, clock, work)
+    await work()
+    assert (await middle.refresh()).reason == f"child parts:{child.id} failed"
+    assert (await parent.refresh()).reason == f"child wholes:{middle.id} failed"
+
+
+@ENDS
+async def test_by_default_its_parent_waits_until_it_is_retried(app, part, whole, work, clock, end) -> None:
+    parent, child = await of_one(app, whole, part.using(expires=60))
+    await end(app, child, clock, work)
+    await work()
+    assert (await child.state(), await parent.state()) == (JobState.FAILED, JobState.WAITING_CHILDREN)
+    await child.retry()
+    await work()
+    assert await parent.result() == [[], 1]
+
+
+async def test_a_waiting_parent_is_cancelled_and_its_children_go_on(app, part, whole, work) -> None:
+    inner = Flow(whole.using(if_failed="ignore_dependency").call(), [part.call("a")])
+    parent = await app.enqueue_flow(Flow(whole.call(), [inner]))
+    middle = (await parent.children())[0].job
+    child = (await middle.children())[0].job
+    await middle.cancel(by="ana")
+    assert (await middle.state(), (await app.queue("wholes").counts())["waiting-children"]) == (JobState.FAILED, 0)
+    assert await parent.state() is JobState.WAITING
+    await work()
+    assert (await child.result(), await parent.result()) == ("a", [["Cancelled: by ana"], 1])
+    assert (await middle.refresh()).reason == "Cancelled: by ana"
+
+
+async def test_a_cancelled_parent_that_is_retried_waits_again(app, part, whole, work) -> None:
+    parent, _ = await of_one(app, whole, part)
+    await parent.cancel(by="ana")
+    await parent.retry()
+    assert await parent.state() is JobState.WAITING_CHILDREN
+    await work()
+    assert await parent.result() == [[], 1]
+
+
+async def test_a_run_that_was_cancelled_waits_for_no_children(app, part) -> None:
+    job = await app.queue("wholes").add("x")
+    worker = await app.store.enrol(WorkerInfo("w", "host", 1, 10, {"wholes": 1}))
+    (taken,) = (await app.store.step("wholes", worker, (), (), 1)).taken
+    await job.cancel(by="ana")
+    run = Run(taken.id, taken.starts, taken.token)
+    late = Awaiting(run, nodes_of([part.call("a")], app.clock.now()))
+    step = await app.store.step("wholes", worker, [late], (), 1)
+    assert (step.refused, step.failed, step.taken) == ([], [(run, "Cancelled: by ana")], [])
+    assert (await job.state(), (await app.queue("parts").counts())["ready"]) == (JobState.FAILED, 0)
+
+
+async def test_handlers_hear_that_a_parent_failed_which_returned_too_early(app, part, work) -> None:
+    heard = []
+    app.on("completed")(heard.append)
+    app.on("failed")(heard.append)
+
+    @app.task(queue="early")
+    async def early(job: JobContext) -> None:
+        await job.add_children([part.using(delay=60).call("a")])
+
+    job = await early.enqueue()
+    await work()
+    assert [(event.kind, event.job.id) for event in heard] == [("failed", job.id)]
+    assert "returned while its child" in heard[0].reason

@@ -127,7 +127,7 @@ class Step:
     due_at: int | None  # when the next delayed job of the queue is due
     closed: str | None  # why nothing more may be taken: paused, rate limited until …, limit full; or None
     opens_at: int | None = None  # when that will change by itself
-    cancelled: Sequence[tuple[Run, str]] = ()  # runs whose job has failed as cancelled instead of coming back, by whom
+    failed: Sequence[tuple[Run, str]] = ()  # runs whose job has failed in place of their outcome, and why
 
 
 class Extended(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from toril.handlers import Handler, JobEvent
-from toril.job import JobRecord, JobState, cancelled_by
+from toril.job import JobRecord, JobState
 from toril.json import decode
 from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run, Step
 
@@ -58,13 +58,13 @@ class Announcer:
             record = self._records.get(note.run)
             if record is not None and note.progress is not None:
                 self._put(JobEvent("progress", record, progress=decode(note.progress)))
-        refused, cancelled = set(step.refused), dict(step.cancelled)
+        refused, failed = set(step.refused), dict(step.failed)
         for outcome in outcomes:
             record = self._records.pop(outcome.run, None)
             if record is None or outcome.run in refused:
                 continue
-            if outcome.run in cancelled:
-                self._put(JobEvent("failed", record, cancelled_by(cancelled[outcome.run])))
+            if outcome.run in failed:
+                self._put(JobEvent("failed", record, failed[outcome.run]))
             elif event := _event(outcome, record):
                 self._put(event)
 

@@ -12,8 +12,13 @@ from toril.store.sqlite.transaction import ACTIVE, COMPLETED, FAILED, Row, Trans
 __all__ = ["complete", "fail", "fail_unrun", "trim"]
 
 
-def complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -> list[Run]:
-    """Active jobs have returned, and their results are kept alike; return the runs that are over."""
+def complete(
+    tx: Transaction, queue: int, group: list[Completed], keep: Keep, failed: list[tuple[Run, str]]
+) -> list[Run]:
+    """Active jobs have returned, and their results are kept alike; return the runs that are over.
+
+    failed: gets those that a child keeps from completion, with the reason.
+    """
     body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if keep.count == 0:
         done = tx.rows("complete_and_remove", outcomes=body, queue=queue)
@@ -25,7 +30,7 @@ def complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) ->
         current = {(row[0], row[1]) for row in done}
         others = {run for run, _, _ in group if (run.token, run.number) not in current}
         group = [outcome for outcome in group if outcome.run not in others]
-        refused = [run for run in others if not _fail_for_child(tx, queue, run)]
+        refused = [run for run in others if not _fail_for_child(tx, queue, run, failed)]
         body = dump([[run.token, run.number, result, run.id] for run, result, _ in group])
     if done:
         if queue in tx.keyed:
@@ -40,12 +45,13 @@ def complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) ->
     return refused
 
 
-def _fail_for_child(tx: Transaction, queue: int, run: Run) -> bool:
+def _fail_for_child(tx: Transaction, queue: int, run: Run, failed: list[tuple[Run, str]]) -> bool:
     """Fail a job that returned although a child keeps it from being completed; False if the run was over."""
     found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
     reason = flows.obstacle(tx, int(run.token)) if found else None
     if reason is None:
         return False
+    failed.append((run, reason))
     return not fail(tx, queue, Failed(run, reason, None, Policy.from_json(found[0][0]).keep_failed))
 
 

@@ -108,6 +108,9 @@ def _insert(tx: Transaction, seeds: list[_Seed], families: Mapping[int, int]) ->
         counts.setdefault(job.queue, Counter())[state] += 1
         ids.setdefault(job.queue, []).append(job.id or str(number))
     tx.many("insert_node", rows)
+    tx.many(
+        "set_expiry", [(tx.queue(job.queue), job.expires, row) for job, row, *_ in seeds if job.expires is not None]
+    )
     for name, changes in counts.items():
         queue = tx.queue(name)
         tx.count(queue, changes)

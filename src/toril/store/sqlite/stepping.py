@@ -35,8 +35,8 @@ def step(
     queue = tx.queue(name)
     for note in notes:
         _note(tx, queue, note)
-    cancelled: list[tuple[Run, str]] = []
-    refused = _record(tx, queue, outcomes, cancelled)
+    failed: list[tuple[Run, str]] = []
+    refused = _record(tx, queue, outcomes, failed)
     counts = _promote(tx, queue) or tx.rows("read_queue", queue=queue)[0]
     room = min(want, gate(counts, tx.now).room)
     taken: list[JobRecord] = []
@@ -51,7 +51,7 @@ def step(
     elif room and outcomes and counts[CONCURRENCY] is not None:
         tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
-    return Step(taken, refused, due[0] if due else None, closed, opens_at, cancelled)
+    return Step(taken, refused, due[0] if due else None, closed, opens_at, failed)
 
 
 def _note(tx: Transaction, queue: int, note: Note) -> None:
@@ -68,8 +68,8 @@ def _note(tx: Transaction, queue: int, note: Note) -> None:
         tx.tell(queue, "progress", dump([[run.id, note.progress]]))
 
 
-def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], cancelled: list[tuple[Run, str]]) -> list[Run]:
-    """Record each outcome whose run is still its job's; return the runs of the others; note who was cancelled."""
+def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], failed: list[tuple[Run, str]]) -> list[Run]:
+    """Record each outcome whose run is still its job's; return the runs of the others; note which failed instead."""
     refused: list[Run] = []
     completed: dict[Keep, list[Completed]] = {}
     for outcome in outcomes:
@@ -79,21 +79,21 @@ def _record(tx: Transaction, queue: int, outcomes: Sequence[Outcome], cancelled:
             case Failed():
                 refused += fail(tx, queue, outcome)
             case Limited(run, until):
-                if late := _put_back(tx, queue, Released(run), cancelled):
+                if late := _put_back(tx, queue, Released(run), failed):
                     refused += late
                 else:
                     close_until(tx, queue, until)
             case Delayed() | Released():
-                refused += _put_back(tx, queue, outcome, cancelled)
+                refused += _put_back(tx, queue, outcome, failed)
             case Awaiting():
-                refused += _await(tx, queue, outcome, cancelled)
+                refused += _await(tx, queue, outcome, failed)
     for keep, group in completed.items():
-        refused += complete(tx, queue, group, keep)
+        refused += complete(tx, queue, group, keep, failed)
     return refused
 
 
 def _put_back(
-    tx: Transaction, queue: int, outcome: Delayed | Released, cancelled: list[tuple[Run, str]], stalls: int = 0
+    tx: Transaction, queue: int, outcome: Delayed | Released, failed: list[tuple[Run, str]], stalls: int = 0
 ) -> list[Run]:
     """An active job leaves its run for a place where it is taken again."""
     run = outcome.run
@@ -105,9 +105,9 @@ def _put_back(
     if isinstance(outcome, Delayed):
         attempts, reason, stack = outcome.attempts, outcome.reason, outcome.stack
     if canceller is not None:  # its worker had not heard of it yet
-        cancelled.append((run, canceller))
-        keep = Policy.from_json(opts).keep_failed
-        return fail(tx, queue, Failed(run, cancelled_by(canceller), stack, keep, attempts), stalls)
+        by, keep = cancelled_by(canceller), Policy.from_json(opts).keep_failed
+        failed.append((run, by))
+        return fail(tx, queue, Failed(run, by, stack, keep, attempts), stalls)
     if isinstance(outcome, Delayed) and outcome.due > tx.now:
         state, rank = DELAYED, outcome.due
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
@@ -131,7 +131,7 @@ def _put_back(
     return []
 
 
-def _await(tx: Transaction, queue: int, outcome: Awaiting, cancelled: list[tuple[Run, str]]) -> list[Run]:
+def _await(tx: Transaction, queue: int, outcome: Awaiting, failed: list[tuple[Run, str]]) -> list[Run]:
     """An active job leaves its run for the place where it waits for its children."""
     run, nodes = outcome
     found = tx.rows("run_options", row=run.token, run=run.number, queue=queue)
@@ -139,13 +139,14 @@ def _await(tx: Transaction, queue: int, outcome: Awaiting, cancelled: list[tuple
         return [run]
     opts, deferred, is_cancelled = found[0]
     if is_cancelled:
-        return _put_back(tx, queue, Released(run), cancelled)
+        return _put_back(tx, queue, Released(run), failed)
     try:
         plant(tx, nodes, int(run.token))
     except WrongState as error:
+        failed.append((run, str(error)))
         return fail(tx, queue, Failed(run, str(error), None, Policy.from_json(opts).keep_failed))
     if deferred or not flows.pending(tx, int(run.token)):  # or a child has failed it: taken again it fails
-        return _put_back(tx, queue, Released(run), cancelled)
+        return _put_back(tx, queue, Released(run), failed)
     tx.many("move", [(WAITING_CHILDREN, tx.now, run.token)])
     tx.count(queue, {ACTIVE: -1, WAITING_CHILDREN: 1})
     tx.tell(queue, "waiting-children", dump([[run.id, "active"]]))

@@ -251,7 +251,7 @@ class Toril:
 
         Every node keeps the options of its call. A call with a `job_id` that its queue has already stands for that
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
-        and WrongState if such a job has another parent.
+        QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
         ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)

@@ -135,7 +135,8 @@ class JobContext:
 
         The run goes on; it cannot complete while one of them is pending: raise WaitForChildren to wait for them. A
         run that is rescued or retried adds them again, unless they have ids of their own; WaitForChildren can add
-        children without that risk. Raises InvalidOption, StoreUnavailable, WrongState.
+        children without that risk. Raises InvalidOption, StoreUnavailable, WrongState, QueueFull,
+        BudgetExceeded.
         """
         from toril.flow import Flow, checked_children, nodes_of
         from toril.queue import Job

@@ -42,7 +42,8 @@ class Flow(Generic[R_co]):
 class WaitForChildren(Exception):
     """Raised by a task: leave this run, and run again when the job's children have ended; no attempt is used.
 
-    children: calls and flows to be added first, in the same step as the run is left. So no crash adds them twice.
+    children: calls and flows to be added first, in the same step as the run is left. So no crash adds them twice. If
+        the store cannot add them (QueueFull, BudgetExceeded, WrongState) the job fails for good, and says so.
     """
 
     def __init__(self, children: Iterable[Call[Any] | Flow[Any]] = ()) -> None:
@@ -85,4 +86,6 @@ def _checked(thing: Any, place: str, kinds: tuple[type, ...]) -> Any:
     if not isinstance(thing, kinds):
         expected = " or ".join("task.call(…)" if kind is Call else "a Flow" for kind in kinds)
         raise InvalidOption(f"{place}: expected {expected}, got {thing!r}")
+    if isinstance(thing, Call) and thing.policy.dedup is not None:
+        raise InvalidOption(f"{place}, dedup: a job of a flow has none, its parent waits for it; give it a job_id")
     return thing

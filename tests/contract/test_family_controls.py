@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from toril import Dedup, Flow, Job, JobContext, JobState, ManualClock, Toril
+from toril import (
+    Budget,
+    BudgetExceeded,
+    Dedup,
+    Flow,
+    Job,
+    JobContext,
+    JobState,
+    ManualClock,
+    QueueFull,
+    Toril,
+    WaitForChildren,
+)
+from toril.errors import InvalidOption
 from toril.flow import nodes_of
 from toril.store.base import Awaiting, Run, WorkerInfo
 from toril.task import Task
@@ -217,3 +230,100 @@ async def test_handlers_hear_that_a_parent_failed_which_returned_too_early(app, 
     await work()
     assert [(event.kind, event.job.id) for event in heard] == [("failed", job.id)]
     assert "returned while its child" in heard[0].reason
+
+
+# -- what bounds the adding
+
+
+async def test_a_flow_has_no_deduplicated_jobs(part, whole) -> None:
+    once = Dedup("key")
+    with pytest.raises(InvalidOption, match=r"parent, dedup: .*give it a job_id"):
+        Flow(whole.using(dedup=once).call(), [])
+    with pytest.raises(InvalidOption, match=r"children\[1\], dedup: "):
+        Flow(whole.call(), [part.call("a"), part.using(dedup=once).call("b")])
+    with pytest.raises(InvalidOption, match=r"children\[0\], dedup: "):
+        WaitForChildren([part.using(dedup=once).call("b")])
+
+
+async def nothing(app: Toril) -> bool:
+    return not any([*(await app.queue("parts").counts()).values(), *(await app.queue("wholes").counts()).values()])
+
+
+async def test_a_flow_finds_room_in_all_its_queues_or_is_not_added(app, part, whole, work) -> None:
+    parts = app.queue("parts")
+    await parts.limit_length(2)
+    await app.queue("wholes").limit_length(1)
+    with pytest.raises(QueueFull, match="queue parts is full"):
+        await app.enqueue_flow(Flow(whole.call(), [part.call("a"), part.call("b"), part.call("c")]))
+    assert await nothing(app)
+    job = await app.enqueue_flow(Flow(whole.call(), [part.call("a"), part.call("b")]))
+    other = await app.enqueue_flow(Flow(whole.call(), []))  # the other one does not stand in its queue yet
+    with pytest.raises(QueueFull, match="queue wholes is full"):
+        await app.enqueue_flow(Flow(whole.call(), []))
+    await work()
+    assert await job.result() == [[], 2]
+    assert await other.result() == [[], 0]
+
+
+async def test_a_flow_is_charged_to_its_budgets_whole_or_not_at_all(app, whole, work, clock: ManualClock) -> None:
+    @app.task(queue="parts", budget=Budget(3, per=60, key="data.user"))
+    async def load(user: str) -> None: ...
+
+    async def add(*users: str) -> Job:
+        return await app.enqueue_flow(Flow(whole.call(), [load.call(user) for user in users]))
+
+    with pytest.raises(BudgetExceeded, match="user=ana") as error:
+        await add("bob", "ana", "ana", "ana", "ana")
+    assert error.value.retry_after == 60
+    assert await nothing(app)
+    await add("bob", "ana", "ana", "bob", "bob")  # nothing was charged before
+    clock.advance(20)
+    with pytest.raises(BudgetExceeded) as error:
+        await add("ana", "ana")
+    assert error.value.retry_after == 40
+    await load.enqueue("ana")
+    with pytest.raises(BudgetExceeded):
+        await load.enqueue("ana")
+    clock.advance(40)
+    await add("ana", "ana", "ana")
+
+
+async def test_children_at_run_time_are_bounded_too(app, part, work) -> None:
+    await app.queue("parts").limit_length(1)
+
+    @app.task(queue="wholes")
+    async def split(job: JobContext, waits: bool) -> str:
+        calls = [part.call("a"), part.call("b")]
+        if waits:
+            raise WaitForChildren(calls)
+        with pytest.raises(QueueFull):
+            await job.add_children(calls)
+        return "refused"
+
+    waiting, adding, beside = await split.enqueue(waits=True), await split.enqueue(waits=False), await part.enqueue("c")
+    await work(slots=3)
+    record = await waiting.refresh()
+    assert (record.state, record.reason[:19]) == (JobState.FAILED, "queue parts is full")
+    assert (await adding.result(), await beside.result()) == ("refused", "c")
+
+
+async def test_a_child_that_has_expired_when_it_is_added_fails_the_attempt(app, part, work, clock) -> None:
+    past = datetime.fromtimestamp(clock.now() / 1000 - 5, UTC)
+
+    @app.task(queue="wholes")
+    async def split() -> None:
+        raise WaitForChildren([part.using(expires=past, delay=1).call("a")])
+
+    job = await split.using(attempts=1).enqueue()
+    await work()
+    assert (await job.refresh()).reason.startswith("InvalidOption: expires")
+
+
+async def test_a_parent_expires_when_its_children_take_too_long(app, part, whole, work, clock) -> None:
+    job = await app.enqueue_flow(Flow(whole.using(expires=60).call(), [part.call("a")]))
+    clock.advance(61)
+    assert await app.store.expire("wholes") == []
+    assert await job.state() is JobState.WAITING_CHILDREN
+    await work()
+    record = await job.refresh()
+    assert (record.state, record.starts <= 1, "expired" in record.reason.lower()) == (JobState.FAILED, True, True)

@@ -92,7 +92,7 @@ class Released(NamedTuple):
 class Awaiting(NamedTuple):
     """The run was left until the job's children have ended; `nodes` are added as its children first.
 
-    If it waits for none, the job is ready again at the front. No attempt is used.
+    If it waits for none, the job is ready again at the front. No attempt is used. If they cannot be added it fails.
     """
 
     run: Run
@@ -294,7 +294,8 @@ class Store(Protocol):
 
         A node with children waits for them; one without a parent becomes a child of `parent`, a run given with its
         queue. A node whose custom id its queue has already stands for that job and adds nothing below it.
-        Raises WrongState if such a job has another parent, or if `parent` is over.
+        Those that are added are charged to their budgets. Raises QueueFull, BudgetExceeded, and WrongState if such a
+        job has another parent, or if `parent` is over.
         """
 
     async def step(

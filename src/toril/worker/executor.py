@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.errors import InvalidArguments, InvalidData, RateLimited, Snooze, UnknownTask, Unrecoverable
+from toril.errors import InvalidArguments, InvalidData, InvalidOption, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.flow import WaitForChildren, nodes_of
 from toril.job import JobRecord, expiry_reason
 from toril.json import clip, decode, dump, encode
@@ -142,7 +142,10 @@ class Executor:
             log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
             return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         if isinstance(error, WaitForChildren):
-            return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
+            try:
+                return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
+            except InvalidOption as refused:  # a time by which a child expires has passed
+                error = refused
         veil = task.arguments.veil(record.data)
         reason, stack = veil(_describe(error)), _stack(record, error, veil)
         attempt = record.attempts + 1

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from toril.errors import WrongState
+from toril.errors import BudgetExceeded, QueueFull, WrongState
 from toril.job import FAILURE_FLAGS, NewJob, Node
 from toril.options import Policy
 from toril.store.base import Run
@@ -107,6 +107,7 @@ def _insert(tx: Transaction, seeds: list[_Seed], families: Mapping[int, int]) ->
         rows.append((*place, job.id, job.name, job.data, job.opts, job.priority, tx.now, parent, families[number]))
         counts.setdefault(job.queue, Counter())[state] += 1
         ids.setdefault(job.queue, []).append(job.id or str(number))
+    _keep_bounds(tx, counts, [job for job, *_ in seeds])
     tx.many("insert_node", rows)
     tx.many(
         "set_expiry", [(tx.queue(job.queue), job.expires, row) for job, row, *_ in seeds if job.expires is not None]
@@ -116,6 +117,24 @@ def _insert(tx: Transaction, seeds: list[_Seed], families: Mapping[int, int]) ->
         tx.count(queue, changes)
         tx.tell_all(queue, "added", ids[name])
         tx.ready.add(queue)
+
+
+def _keep_bounds(tx: Transaction, counts: Mapping[str, Mapping[int, int]], jobs: Sequence[NewJob]) -> None:
+    """Charge jobs to their budgets; raise, before anything is written, if one is spent or a queue has no room."""
+    for name, changes in counts.items():
+        queue = tx.queue(name)
+        limit = tx.limits.get(queue)
+        more = sum(count for state, count in changes.items() if state != WAITING_CHILDREN)  # those have no place yet
+        if limit is not None and more and tx.rows("queue_length", queue=queue)[0][0] + more > limit:
+            raise QueueFull(name, limit)
+    charges = [(tx.queue(job.queue), job.charge) for job in jobs if job.charge is not None]
+    for (queue, charge), cost in Counter(charges).items():
+        found = tx.rows("read_budget", queue=queue, key=charge.key, now=tx.now)
+        used, until = found[0] if found else (0, tx.now + charge.per)
+        if used + cost > charge.limit:
+            raise BudgetExceeded(charge.key, charge.budget, until, tx.now)
+    for queue, charge in charges:
+        tx.run("spend", queue=queue, key=charge.key, now=tx.now, until=tx.now + charge.per)
 
 
 def _link(tx: Transaction, seeds: Iterable[_Seed]) -> None:

@@ -54,6 +54,9 @@ INSERT INTO budget (queue, key, used, until) VALUES (:queue, :key, 1, :until) ON
 SET used = CASE WHEN until <= :now THEN 1 ELSE used + 1 END, until = CASE WHEN until <= :now THEN :until ELSE until END
 RETURNING used, until;
 
+-- name: read_budget
+SELECT used, until FROM budget WHERE queue = :queue AND key = :key AND until > :now;
+
 -- name: insert_job
 INSERT INTO job (id, queue, state, rank, key, name, data, opts, priority, added, schedule, tick)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toril.errors import WrongState
+from toril.errors import BudgetExceeded, QueueFull, WrongState
 from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
@@ -142,7 +142,7 @@ def _await(tx: Transaction, queue: int, outcome: Awaiting, failed: list[tuple[Ru
         return _put_back(tx, queue, Released(run), failed)
     try:
         plant(tx, nodes, int(run.token))
-    except WrongState as error:
+    except (WrongState, QueueFull, BudgetExceeded) as error:
         failed.append((run, str(error)))
         return fail(tx, queue, Failed(run, str(error), None, Policy.from_json(opts).keep_failed))
     if deferred or not flows.pending(tx, int(run.token)):  # or a child has failed it: taken again it fails

@@ -147,4 +147,6 @@ class JobControls:
         """Return why it is not running, or where it runs; raise JobNotFound."""
         app = self.queue.app
         info, workers, record = await app.store.info(self.queue.name), await app.store.workers(), await self.refresh()
-        return explain(record, info, workers, app.clock.now())
+        waits = record.state is JobState.WAITING_CHILDREN
+        children = await app.store.children(self.queue.name, self.id) if waits else ()
+        return explain(record, info, workers, children, app.clock.now())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from toril.job import JobRecord, JobState
+from toril.job import ChildRecord, JobRecord, JobState
 from toril.options import Policy
 from toril.store.base import LiveWorker, QueueInfo
 
@@ -18,7 +18,8 @@ PUT_BACK = "put back since "  # begins the reason of a job that no worker unders
 class Why(NamedTuple):
     """The answer: a word for programs, a sentence for people, and until when, if that is known (epoch ms).
 
-    code: ended, active, timed-out, lost, waiting-children, put-back, delayed, paused, unserved, busy, next.
+    code: ended, active, timed-out, lost, waiting-children, put-back, delayed, paused, unserved, rate-limited,
+        limit-full, busy, next.
     """
 
     code: str
@@ -26,7 +27,9 @@ class Why(NamedTuple):
     until: int | None = None
 
 
-def explain(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker], now: int) -> Why:
+def explain(
+    job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker], children: Sequence[ChildRecord], now: int
+) -> Why:
     """Return why a job is not running now, or what runs it. `now`: epoch milliseconds."""
     match job.state:
         case JobState.COMPLETED | JobState.FAILED:
@@ -35,7 +38,7 @@ def explain(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker], now:
         case JobState.ACTIVE:
             return _active(job, workers, now)
         case JobState.WAITING_CHILDREN:
-            return Why("waiting-children", "it waits for its children to end")
+            return _waiting(children)
         case JobState.DELAYED if job.due and job.due > now:
             return _delayed(job)
     return _ready(job, info, workers)
@@ -55,6 +58,20 @@ def _active(job: JobRecord, workers: Sequence[LiveWorker], now: int) -> Why:
             "stopped and keeps its slot until it ends",
         )
     return Why("active", f"it runs since {since} on {place}")
+
+
+def _waiting(children: Sequence[ChildRecord]) -> Why:
+    """One that has failed is named first: nothing but a hand ends that wait."""
+    pending = sorted((child for child in children if child.ended is None), key=lambda child: child.state != "failed")
+    if not pending:  # the last one ended just now
+        return Why("waiting-children", "it waits for its children to end")
+    first, more = pending[0], len(pending) - 1
+    text = f"it waits for its child {first.queue}:{first.id}" + (f" ({first.name})" if first.name else "")
+    if first.state is JobState.FAILED:
+        text += ", which has failed: retry or remove it"
+    elif first.state is not None:
+        text += f", which is {first.state}"
+    return Why("waiting-children", text + (f"; and for {more:,} more" if more else ""))
 
 
 def _timeout(job: JobRecord) -> float | None:
@@ -84,6 +101,12 @@ def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Wh
         others = sorted({queue for worker in workers for queue in worker.info.queues})
         known = f"live workers serve {', '.join(others)}" if others else "no worker is alive"
         return Why("unserved", f"no worker serves queue {job.queue}: {known}")
+    if info.opens_at is not None:
+        limit = info.limits.rate
+        rate = f" (at most {limit.n:,} jobs in {limit.per:g} s)" if limit else ""
+        return Why("rate-limited", f"queue {job.queue} is {info.closed}{rate}", info.opens_at)
+    if info.closed is not None:
+        return Why("limit-full", f"queue {job.queue} runs as many jobs at once as it may: {info.limits.concurrency:,}")
     slots = sum(worker.info.queues[job.queue] for worker in serving)
     busy = sum(run.queue == job.queue for worker in serving for run in worker.runs)
     if busy >= slots:

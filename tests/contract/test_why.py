@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from toril import JobContext, JobNotFound, ManualClock, Toril, Unrecoverable, Worker
-from toril.store.base import WorkerInfo
+from toril import Flow, JobContext, JobNotFound, ManualClock, Rate, Toril, Unrecoverable, Worker
+from toril.store.base import Limited, Run, WorkerInfo
 
 AT = "2027-01-15T08:00:0"  # the clock of these tests begins there
 
@@ -76,6 +76,57 @@ async def test_why_a_ready_job_is_not_taken(app: Toril, clock: ManualClock) -> N
     await app.store.step("line", token, [], [], 1)
     why = await other.why()
     assert (why.code, why.text) == ("busy", "all 1 slots of 1 workers are busy")
+
+
+async def test_why_a_limited_queue_gives_nothing(app: Toril, clock: ManualClock) -> None:
+    line = app.queue("line")
+    await line.add("first")
+    job = await line.add("x")
+    token = await app.store.enrol(WorkerInfo("w", "host", 7, 10.0, {"line": 5}))
+    await line.set_limits(rate=Rate(1, per=5))
+    (taken,) = (await app.store.step("line", token, [], [], 5)).taken
+    why = await job.why()
+    assert (why.code, why.until) == ("rate-limited", clock.now() + 5_000)
+    assert why.text == f"queue line is rate limited until {AT}5.000+00:00 (at most 1 jobs in 5 s)"
+    await line.set_limits(concurrency=1)
+    clock.advance(5)
+    why = await job.why()
+    assert (why.code, why.until) == ("limit-full", None)
+    assert why.text == "queue line runs as many jobs at once as it may: 1"
+    run = Run(taken.id, taken.starts, taken.token)
+    await app.store.step("line", token, [Limited(run, clock.now() + 3_000)], [], 0)
+    await line.set_limits()
+    why = await job.why()
+    assert (why.code, why.text) == ("rate-limited", f"queue line is rate limited until {AT}8.000+00:00")
+    clock.advance(3)
+    assert (await job.why()).code == "next"
+
+
+async def test_why_a_parent_waits_names_a_child_and_first_one_that_has_failed(app: Toril, work) -> None:
+    @app.task(queue="parts")
+    async def part(fails: bool) -> None:
+        if fails:
+            raise Unrecoverable("no")
+
+    @app.task(queue="wholes")
+    async def whole() -> None: ...
+
+    later = part.using(delay=60)
+    parent = await app.enqueue_flow(
+        Flow(whole.call(), [later.call(fails=False), part.call(fails=False), part.call(fails=True)])
+    )
+    delayed, _, failed = [child.job.id for child in await parent.children()]
+    why = await parent.why()
+    assert (why.code, why.text) == (
+        "waiting-children",
+        f"it waits for its child parts:{delayed} (part), which is delayed; and for 2 more",
+    )
+    await work()
+    assert (await parent.why()).text == (
+        f"it waits for its child parts:{failed} (part), which has failed: retry or remove it; and for 1 more"
+    )
+    await app.queue("parts").remove_many([failed])
+    assert (await parent.why()).text == f"it waits for its child parts:{delayed} (part), which is delayed"
 
 
 async def test_why_a_job_is_active(app: Toril, clock: ManualClock) -> None:

@@ -212,6 +212,7 @@ class QueueInfo(NamedTuple):
     limits: Limits
     closed: str | None  # as in Step
     max_length: int | None = None  # jobs that may wait or be delayed
+    opens_at: int | None = None  # as in Step
 
 
 class WorkerInfo(NamedTuple):

@@ -95,7 +95,8 @@ def info(tx: Transaction, queue: str) -> QueueInfo:
     counts = dict(zip(STATES, row[:7], strict=True))
     controls, max_length = row[:-1], row[-1]
     paused = decode(row[7]) if row[7] else None
-    return QueueInfo(counts, paused, limits(controls), gate(controls, tx.now).closed, max_length)
+    closed, opens_at, _ = gate(controls, tx.now)
+    return QueueInfo(counts, paused, limits(controls), closed, max_length, opens_at)
 
 
 def priorities(tx: Transaction, name: str) -> dict[int, int]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict, get_args
 from toril.clock import LONGEST
 from toril.errors import InvalidOption, InvalidSchedule
 from toril.json import clean, decode
+from toril.options import Options, Policy, TaskOptions
 from toril.schedule import Cron, Every
 from toril.store.base import ScheduleInfo, ScheduleRecord
 from toril.task import Call
@@ -18,7 +19,9 @@ __all__ = ["Bounds", "Missed", "Plan", "Scheduled", "distance", "scheduled"]
 
 Missed = Literal["once", "skip", "all"]
 _LONGEST_ID = 255
-_OF_ONE_JOB: dict[str, object] = {"delay": 0, "run_at": None, "lifo": False, "job_id": None, "if_failed": "wait"}
+_OF_ONE_JOB = {
+    name: getattr(Policy(), name) for name in Options.__annotations__ if name not in TaskOptions.__annotations__
+}
 
 
 class Bounds(TypedDict, total=False):
@@ -71,6 +74,8 @@ class Plan:
         for name, default in _OF_ONE_JOB.items():
             if getattr(call.policy, name) != default:
                 raise InvalidOption(f"{name}: belongs to one job, and a schedule makes many")
+        if isinstance(call.policy.expires, datetime):
+            raise InvalidOption("expires: a moment belongs to one job; seconds count from each time of the schedule")
         policy = dataclasses.replace(call.policy, missed=None if self.missed == "once" else self.missed)
         cron = self.rule if isinstance(self.rule, Cron) else None
         return ScheduleRecord(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from toril import ManualClock, Toril
+from toril import Dedup, ManualClock, Toril
 from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule
 from toril.task import Task
 
@@ -243,7 +243,27 @@ async def test_bad_schedules_are_refused_and_nothing_is_written(app, report, opt
 async def test_what_only_one_job_can_say_is_refused(app, report) -> None:
     with pytest.raises(InvalidArguments, match=r"report\.kind"):
         await app.schedule(report.call(7), id="bad", every=5)  # type: ignore[arg-type]
-    for option in ({"delay": 5}, {"job_id": "x"}, {"lifo": True}, {"if_failed": "fail_parent"}):
+    for option in (
+        {"delay": 5},
+        {"run_at": MONDAY},
+        {"job_id": "x"},
+        {"lifo": True},
+        {"if_failed": "fail_parent"},
+        {"dedup": Dedup("x")},
+    ):
         with pytest.raises(InvalidOption, match=f"^{next(iter(option))}: belongs to one job"):
             await app.schedule(report.using(**option).call("a"), id="bad", every=5)
     assert await app.schedules() == []
+
+
+async def test_ticks_expire_by_a_distance_and_not_at_a_moment(app, report, clock, work, ran) -> None:
+    with pytest.raises(InvalidOption, match=r"^expires: a moment belongs to one job"):
+        await app.schedule(report.using(expires=MONDAY + HOUR).call("a"), id="bad", every=5)
+    assert await app.schedules() == []
+    await app.schedule(report.using(expires=60).call("late"), id="good", cron=NINE)
+    clock.advance(3600 + 61)
+    await work()
+    assert ran == []
+    clock.advance(24 * 3600 - 61)
+    await work()
+    assert ran == ["late Tue 09:00"]

@@ -10,7 +10,7 @@ import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
@@ -20,13 +20,13 @@ from toril.clock import LONGEST, Clock, SystemClock
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
-from toril.events import Listener
+from toril.events import EventStream, Listener
 from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Job, Queue, add_all
 from toril.schedule import Cron, Every
 from toril.store import make_store
-from toril.store.base import ScheduleRecord
+from toril.store.base import LiveWorker, ScheduleRecord
 from toril.task import Call, Task, require_loop
 
 if TYPE_CHECKING:
@@ -254,6 +254,19 @@ class Toril:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
         return sync.run(coroutine)
+
+    def events(self, *, queue: str | None = None, after: str | None = None) -> EventStream:
+        """Return the stream of what happens to jobs: `async for event in app.events(queue="emails"): …`.
+
+        queue: of this one alone. after: the `cursor` of an event or of an earlier stream, to go on behind it; None:
+        what happens from now on. The last 10,000 steps are kept: who asks for older ones hears a `gap` first. The
+        stream raises InvalidOption for what is no cursor.
+        """
+        return EventStream(self.store, queue, after)
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
+        return await self.store.workers()
 
     def find(self, name: str) -> Task[..., Any]:
         """Return the task of that name; raise UnknownTask, which lists those that are known."""

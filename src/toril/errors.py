@@ -17,6 +17,7 @@
     - UnknownTemplate           no message type of that name
     - InvalidContext            a context field is missing, unknown or of the wrong type
     - InvalidAddress            not an address that mail can be sent to
+  + InvalidFilter               a search that cannot be understood
   + StoreError
     - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
     - PartlyAdded               a bulk add of more than 1,000 jobs stopped on the way
@@ -117,6 +118,10 @@ class InvalidContext(InvalidMessage):
 
 class InvalidAddress(InvalidMessage):
     """Not an address that mail can be sent to."""
+
+
+class InvalidFilter(TorilError):
+    """The search cannot be understood."""
 
 
 class StoreError(TorilError):

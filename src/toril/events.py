@@ -1,18 +1,87 @@
-"""Listening to a store's events: one reader for all who wait in a loop, however many jobs they wait for."""
+"""Listening to a store's events: a stream for whoever asks, one reader for all who wait for jobs in a loop."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, Self
 
 from toril.errors import StoreUnavailable
+from toril.json import decode
 from toril.store.base import Event, Store
 
-__all__ = ["Listener"]
+__all__ = ["EVENT_KINDS", "Event", "EventStream", "Listener"]
 
+EVENT_KINDS = (
+    "added",
+    "waiting",
+    "delayed",
+    "active",
+    "progress",
+    "attempt_failed",  # derived: the job goes on, `delayed` or `waiting` follows
+    "completed",
+    "failed",  # for good
+    "stalled",
+    "removed",
+    "drained",
+    "cleaned",
+    "paused",
+    "resumed",
+    "gap",  # some events after the mark are kept no longer: look again at what you follow
+)
 _PATIENCE = 5.0  # seconds that one read waits for an event
 _PAUSE = 0.5  # seconds between tries while the store does not answer
+_JSON = ("returnvalue", "data")  # fields that travel as JSON text
+
+
+class EventStream:
+    """Events in the order in which they became true, without end: `async for event in app.events(): …`.
+
+    It begins when the first event is asked for, and goes on while the store does not answer.
+    """
+
+    def __init__(self, store: Store, queue: str | None, after: str | None) -> None:
+        self._store = store
+        self._queue = queue
+        self._mark = after
+        self._heard: deque[Event] = deque()
+        self.cursor = after
+        """The mark behind what was handed out, and behind what other queues told meanwhile. Keep it to go on there."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._heard:
+            await self._read()
+        event = self._heard.popleft()
+        self.cursor = event.cursor if self._heard else self._mark
+        return event._replace(body={name: _plain(name, value) for name, value in event.body.items()})
+
+    async def start(self) -> Self:
+        """Set the mark: all that happens from now on will be heard. Needed only to be sure of that moment."""
+        if self._mark is None:
+            self.cursor = self._mark = await self._store.cursor()
+        return self
+
+    async def _read(self) -> None:
+        try:
+            await self.start()
+            assert self._mark is not None
+            heard = await self._store.events(self._mark, _PATIENCE, self._queue)
+        except StoreUnavailable:
+            await asyncio.sleep(_PAUSE)
+            return
+        self._heard.extend(heard.events)
+        self._mark = heard.mark
+        if not heard.events:
+            self.cursor = heard.mark
+
+
+def _plain(name: str, value: Any) -> Any:
+    return decode(value) if name in _JSON and isinstance(value, str) else value
 
 
 class Listener:
@@ -56,11 +125,11 @@ class Listener:
         ready.set_result(None)
         while True:
             try:
-                events = await self._store.events(mark, _PATIENCE)
+                heard = await self._store.events(mark, _PATIENCE)
             except StoreUnavailable:
                 await asyncio.sleep(_PAUSE)
                 continue
-            for event in events:
-                mark = event.cursor
+            mark = heard.mark
+            for event in heard.events:
                 for hear in tuple(self._wanted.get((event.queue, event.body.get("jobId", "")), ())):
                     hear(event)

@@ -40,9 +40,9 @@ class JobState(StrEnum):
 _READY = frozenset({JobState.WAITING, JobState.PRIORITIZED})
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.FAILED}),  # step takes it; cancelled
-    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.FAILED}),  # step takes it; cancelled
-    JobState.DELAYED: _READY | {JobState.FAILED},  # step promotes what is due; cancelled
+    JobState.WAITING: frozenset({JobState.ACTIVE, JobState.PRIORITIZED, JobState.FAILED}),  # taken; priority; cancelled
+    JobState.PRIORITIZED: frozenset({JobState.ACTIVE, JobState.WAITING, JobState.FAILED}),  # taken; none; cancelled
+    JobState.DELAYED: _READY | {JobState.FAILED},  # step promotes what is due, or a hand does; cancelled
     JobState.WAITING_CHILDREN: _READY | {JobState.FAILED},  # its last child ended; cancelled
     JobState.ACTIVE: _READY  # retried at once, released, rescued
     | {JobState.DELAYED}  # retried later, snoozed

@@ -27,6 +27,7 @@ __all__ = [
     "Policy",
     "TaskOptions",
     "carried",
+    "check_options",
     "declared",
     "resolve",
 ]
@@ -203,6 +204,11 @@ def resolve(*layers: Mapping[str, Any]) -> Policy:
     if merged.get("delay") and merged.get("run_at"):
         raise InvalidOption("delay, run_at: expected one of them, got both")
     return Policy(**merged)
+
+
+def check_options(**options: object) -> dict[str, Any]:
+    """Return single options as numbers that a store can hold, those that are None left out; raise InvalidOption."""
+    return {name: _CHECKS[name](name, value) for name, value in options.items() if value is not None}
 
 
 def _timeout(name: str, value: object) -> float | None:

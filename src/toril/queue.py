@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Unpack
 from pydantic import TypeAdapter
 
 from toril.checks import optional, whole
+from toril.controls import JobControls, QueueControls
 from toril.errors import (
     InvalidData,
     InvalidOption,
@@ -21,6 +22,8 @@ from toril.errors import (
     StoreError,
     WrongState,
 )
+from toril.filter import parse
+from toril.insight import QueueInsight
 from toril.job import CANCELLED, JobRecord, JobState, NewJob, check_name
 from toril.json import decode, encode
 from toril.limits import Limits, Rate
@@ -31,12 +34,13 @@ from toril.task import Call, new_job
 if TYPE_CHECKING:
     from toril.app import Toril
 
-__all__ = ["Job", "JobPage", "Queue"]
+__all__ = ["Job", "JobPage", "Queue", "SearchPage"]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 BULK = 1_000  # jobs that one atomic add carries
 LOOK_AGAIN = 10.0  # seconds
+BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -47,7 +51,16 @@ class JobPage(NamedTuple):
     after: str | None
 
 
-class Queue:
+class SearchPage(NamedTuple):
+    """Jobs that were found; `looked` of `total` have been looked at since the first page. `after`: as in JobPage."""
+
+    jobs: Sequence[Job[Any]]
+    after: str | None
+    looked: int
+    total: int
+
+
+class Queue(QueueControls, QueueInsight):
     """A named line of jobs with its own defaults and controls."""
 
     def __init__(self, app: Toril, name: str) -> None:
@@ -93,17 +106,46 @@ class Queue:
         return None if record is None else Job(self, record.id, record.name, record)
 
     async def jobs(
-        self, state: JobState | str, *, limit: int = 100, after: str | None = None, newest: bool = False
+        self,
+        state: JobState | str,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        offset: int = 0,
+        newest: bool = False,
     ) -> JobPage:
-        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first."""
+        """Return a page of the jobs in one state: in the order in which they are taken or ended, or newest first.
+
+        after: where the page before ended; pages keep their place while jobs come and go. offset: leave out so many
+        instead, within the first 10,000. Raises InvalidOption.
+        """
         try:
             state = JobState(state)
         except ValueError:
             raise InvalidOption(f"state {state!r}: expected one of {', '.join(JobState)}") from None
         if not 1 <= limit <= BULK:
             raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
-        page = await self.app.store.list(self.name, state, limit, after, newest=newest)
+        if offset and after is not None:
+            raise InvalidOption("after, offset: expected one of them, got both")
+        if not 0 <= offset <= BY_OFFSET - limit:
+            raise InvalidOption(
+                f"offset: expected a page within the first {BY_OFFSET:,}, got {offset} and {limit} more"
+            )
+        page = await self.app.store.list(self.name, state, limit, after, newest=newest, offset=offset)
         return JobPage([Job(self, record.id, record.name, record) for record in page.jobs], page.after)
+
+    async def search(self, text: str, *, limit: int = 100, after: str | None = None) -> SearchPage:
+        """Return jobs that match a filter such as `state:failed name:report* error:timeout since:1h`, newest first.
+
+        The language stands in `toril.filter`. Id, state, time and name are looked up; for the rest a page looks at
+        the newest 10,000 jobs or for 0.1 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
+        InvalidOption.
+        """
+        if not 1 <= limit <= BULK:
+            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        found = await self.app.store.search(self.name, parse(text, self.app.clock.now()), limit, after)
+        jobs: list[Job[Any]] = [Job(self, record.id, record.name, record) for record in found.jobs]
+        return SearchPage(jobs, found.after, found.looked, found.total)
 
     async def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state, and `ready`: those that could be taken now."""
@@ -202,7 +244,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     return ids
 
 
-class Job(Generic[R_co]):
+class Job(JobControls, Generic[R_co]):
     """The handle of one job. What it knows is what it last read: `refresh` reads again."""
 
     __slots__ = ("_record", "id", "name", "queue")
@@ -274,7 +316,7 @@ class Job(Generic[R_co]):
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
         def hear(event: Event) -> None:
-            if event.kind in {"completed", "failed"} and not ended.done():
+            if event.kind in {"completed", "failed", "removed"} and not ended.done():
                 ended.set_result(event)
 
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -293,6 +335,8 @@ class Job(Generic[R_co]):
                 event = ended.result()
         except TimeoutError:
             raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
+        if event.kind == "removed":
+            raise JobNotFound(f"job {self.id} was removed before it ended")
         if event.kind == "failed":
             raise self._failure(event.body["failedReason"])
         return self._read(event.body["returnvalue"])

@@ -57,7 +57,7 @@ async def test_not_started_by_then_it_fails_without_an_attempt(app: Toril, ran, 
         await job.result(timeout=1)
     counts = await app.queue("offers").counts()
     assert (counts["failed"], counts["ready"], counts["active"]) == (1, 0, 0)
-    kinds = [event.kind for event in await app.store.events(0, 0) if event.body.get("jobId") == job.id]
+    kinds = [event.kind for event in (await app.store.events("0", 0)).events if event.body.get("jobId") == job.id]
     assert kinds[-1] == "failed"
 
 

@@ -43,7 +43,7 @@ async def welcome(app: Toril) -> AsyncIterator[Welcome]:
     yield welcome
     assert set((await app.queue("emails").counts()).values()) == {0}
     assert await app.store.queues() == []
-    assert await app.store.cursor() == 0
+    assert await app.store.cursor() == "0"
 
 
 # A task's call

@@ -10,23 +10,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from toril.filter import Filter
 from toril.job import JobRecord, JobState, NewJob
 from toril.limits import Limits
 from toril.options import LOG_LINES, Keep
 
 __all__ = [
+    "Cleaned",
     "Completed",
     "Delayed",
     "Event",
     "Extended",
     "Failed",
+    "Found",
+    "Heard",
     "Limited",
+    "LiveWorker",
+    "Metrics",
+    "Minute",
     "Note",
     "Outcome",
     "Page",
     "QueueInfo",
     "Released",
     "Run",
+    "RunningJob",
     "ScheduleRecord",
     "Step",
     "Store",
@@ -118,13 +126,29 @@ class Extended(NamedTuple):
 
 
 class Event(NamedTuple):
-    """Something that became true for a job. `body` is what BullMQ's event of that name carries."""
+    """Something that became true for a job or a queue. `body` is what BullMQ's event of that name carries.
 
-    cursor: int
+    `cursor` marks its place: whoever goes on behind it misses nothing and hears nothing twice. `attempt_failed` is
+    derived from what follows it; `gap` says that events behind the mark were no longer kept.
+    """
+
+    cursor: str
     queue: str
-    kind: str  # added, active, completed, failed, delayed, waiting, stalled, progress, removed, …
+    kind: str  # the words of EVENT_KINDS in toril.events
     at: int
     body: Mapping[str, Any]
+
+    @property
+    def job_id(self) -> str | None:
+        """The job that it is about; None: it is about the queue."""
+        return self.body.get("jobId")
+
+
+class Heard(NamedTuple):
+    """Events in their order, and the mark behind all that was looked at (that of other queues too)."""
+
+    events: Sequence[Event]
+    mark: str
 
 
 class Page(NamedTuple):
@@ -132,6 +156,40 @@ class Page(NamedTuple):
 
     jobs: Sequence[JobRecord]
     after: str | None
+
+
+class Found(NamedTuple):
+    """Jobs that match a filter, how many jobs were looked at since the first page, of how many, and where to go on."""
+
+    jobs: Sequence[JobRecord]
+    after: str | None
+    looked: int
+    total: int
+
+
+class Cleaned(NamedTuple):
+    """The ids of jobs that were removed, and the mark from which to go on (None: all were looked at)."""
+
+    ids: Sequence[str]
+    after: str | None
+
+
+class Minute(NamedTuple):
+    """What ended within the minute that begins at `at`, and how many jobs had ever arrived early in it."""
+
+    at: int
+    completed: int
+    failed: int
+    arrived: int
+
+
+class Metrics(NamedTuple):
+    """How many jobs ever ended and arrived, and the minutes, oldest first, in which some ended."""
+
+    completed: int
+    failed: int
+    arrived: int
+    minutes: Sequence[Minute]
 
 
 class QueueInfo(NamedTuple):
@@ -152,6 +210,24 @@ class WorkerInfo(NamedTuple):
     pid: int
     lease: float
     queues: Mapping[str, int]
+
+
+class RunningJob(NamedTuple):
+    """A job that a worker has in its hands, since when."""
+
+    queue: str
+    id: str
+    name: str
+    since: int
+
+
+class LiveWorker(NamedTuple):
+    """A worker whose lease holds: the id under which it takes jobs, who it is, how many seconds ago it renewed."""
+
+    id: str
+    info: WorkerInfo
+    age: float
+    runs: Sequence[RunningJob]
 
 
 class ScheduleRecord(NamedTuple):
@@ -221,11 +297,25 @@ class Store(Protocol):
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         """Return the job, or None."""
 
-    async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
-        """Return jobs of one state, in the order in which they will be taken or have ended."""
+    async def list(
+        self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
+    ) -> Page:
+        """Return jobs of one state, in the order in which they will be taken or have ended, `offset` left out."""
+
+    async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
+        """Return the newest jobs that match, as far as a budget reaches: id, state and time are found by key."""
 
     async def info(self, queue: str) -> QueueInfo:
         """Return a queue's counts and controls; a queue that nobody has used is empty."""
+
+    async def priorities(self, queue: str) -> Mapping[int, int]:
+        """Return how many ready jobs there are of each priority that occurs; 0 are those that wait without one."""
+
+    async def metrics(self, queue: str, since: int) -> Metrics:
+        """Return what ended in each minute from `since`; a week is kept."""
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """Return the workers whose lease holds, with what each runs."""
 
     async def queues(self) -> Sequence[str]:
         """Return the names of all queues that have been used."""
@@ -259,14 +349,42 @@ class Store(Protocol):
     async def forget_dedup(self, queue: str, key: str) -> bool:
         """Nobody holds the key, and nothing is added when its job ends; return whether somebody held it."""
 
+    async def promote(self, queue: str, job_ids: Sequence[str] | None) -> Sequence[str]:
+        """Delayed jobs (those of `job_ids`, or up to 1,000, the next ones due) are ready now; return their ids."""
+
+    async def change(self, queue: str, job_id: str, due: int | None, priority: int | None, data: str | None) -> bool:
+        """A job is due at another time, has another priority or other data (None: as it was).
+
+        Return False, and change nothing, if it is not there, or is to be due at a time and is not delayed.
+        """
+
+    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+        """Jobs and their logs are gone; return their ids. One that a live worker runs stays, and so does the next
+        job of a schedule.
+        """
+
+    async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
+        """Up to `limit` (1,000 at most) jobs of one state are gone: those that ended by `before`, or, not ended, were
+        last taken or else added by then. The next jobs of schedules stay.
+        """
+
+    async def obliterate(self, queue: str, *, force: bool) -> int:
+        """Up to 1,000 jobs of a paused queue are gone; when there were none: its schedules, metrics and controls.
+
+        Return how many; raise WrongState if it is not paused, or has active jobs and `force` is not given.
+        """
+
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """The schedule is as given and has its next job; return False if it was so already and nothing changed."""
 
     async def schedules(self) -> Sequence[ScheduleRecord]:
         """Return all schedules, by id."""
 
-    async def cursor(self) -> int:
+    async def cursor(self) -> str:
         """Return a mark behind the newest event."""
 
-    async def events(self, after: int, wait: float) -> Sequence[Event]:
-        """Return events behind a mark, waiting up to `wait` seconds for the first."""
+    async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
+        """Return events (of one queue) behind a mark, waiting up to `wait` seconds for the first.
+
+        A `gap` comes first if some behind the mark are kept no longer. Raises InvalidOption for what is no mark.
+        """

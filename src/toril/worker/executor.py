@@ -19,6 +19,7 @@ from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
 from toril.store.base import Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
+from toril.why import PUT_BACK
 from toril.worker.outcomes import TimedOut
 from toril.worker.processes import Processes
 from toril.worker.threads import Threads
@@ -34,7 +35,6 @@ STACK = 32_768  # bytes of a traceback
 STACKS = 10  # tracebacks that a job keeps
 LATE = 60_000  # milliseconds after which a tick counts as missed
 _OURS = str(Path(__file__).parents[1])  # a job's stack begins in its task
-_PUT_BACK = "put back since "
 _FIRST_PUT_BACK, _LONGEST_PUT_BACK = 5_000, 60_000  # milliseconds
 
 
@@ -169,12 +169,12 @@ class Executor:
             return Failed(run, str(error), None, policy.keep_failed)
         pause = min(max(_FIRST_PUT_BACK, waited), _LONGEST_PUT_BACK)  # so they double: 5, 5, 10, 20, 40, 60, 60 …
         when = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="milliseconds")
-        return Delayed(run, now + pause, f"{_PUT_BACK}{when}: {error}", None, 0)
+        return Delayed(run, now + pause, f"{PUT_BACK}{when}: {error}", None, 0)
 
     def _put_back_since(self, record: JobRecord) -> int:
         """Return when the job was first put back; its reason tells, on every store."""
-        if record.reason and record.reason.startswith(_PUT_BACK):
-            when = record.reason[len(_PUT_BACK) :].partition(": ")[0]
+        if record.reason and record.reason.startswith(PUT_BACK):
+            when = record.reason[len(PUT_BACK) :].partition(": ")[0]
             return round(datetime.fromisoformat(when).timestamp() * 1000)
         return self._app.clock.now()
 

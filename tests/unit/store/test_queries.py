@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from toril.store.sqlite import control, queries
+from toril.store.sqlite import control, queries, searching
 from toril.store.sqlite.queries import SCHEMA, SQL
 
 FOLDER = Path(queries.__file__).parent
-BLOCKS = re.findall(r"^-- name: (\w+)$", (FOLDER / "queries.sql").read_text(encoding="utf-8"), re.MULTILINE)
+TEXT = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("queries.sql", "controls.sql"))
+BLOCKS = re.findall(r"^-- name: (\w+)$", TEXT, re.MULTILINE)
 PIECES = {"job_columns"}  # not run by itself
 BUILT = {  # what is put together from pieces
-    name: text for name, text in vars(control).items() if isinstance(text, str) and text.startswith("SELECT")
+    name: text
+    for module in (control, searching)
+    for name, text in vars(module).items()
+    if isinstance(text, str) and text.startswith("SELECT")
 }
 STATEMENTS = {name: text for name, text in {**SQL, **BUILT}.items() if text not in [SQL[piece] for piece in PIECES]}
 
@@ -40,7 +44,7 @@ def plan(database: sqlite3.Connection, statement: str) -> list[str]:
 def test_every_block_is_read_under_its_own_name():
     assert list(SQL) == BLOCKS
     assert len(set(BLOCKS)) == len(BLOCKS)
-    assert all(re.match(r"(SELECT|INSERT|UPDATE|DELETE)\b", statement) for statement in SQL.values())
+    assert all(re.match(r"(SELECT|INSERT|UPDATE|DELETE|WITH)\b", statement) for statement in SQL.values())
     assert not any(";" in statement or "-- name" in statement for statement in SQL.values())
 
 
@@ -64,7 +68,7 @@ def test_statements_live_in_the_sql_files():
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_statement_reads_or_sorts_all_jobs(database, name):
     steps = plan(database, STATEMENTS[name])
-    assert not [step for step in steps if re.match(r"SCAN (job|log|event)\b", step)], steps
+    assert not [step for step in steps if re.match(r"SCAN (job|log|event|metric)\b", step)], steps
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
     assert not [step for step in steps if "AUTOMATIC" in step], steps
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from toril.errors import InvalidOption
@@ -10,23 +11,42 @@ from toril.json import decode, dump
 from toril.store.base import Page, QueueInfo
 from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
-from toril.store.sqlite.transaction import COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
+from toril.store.sqlite.transaction import CLASS, COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
 
-__all__ = ["get", "info", "limit_length", "list_jobs", "logs", "pause", "queues", "resume", "retry"]
+__all__ = [
+    "JOB_COLUMNS",
+    "LAST",
+    "STATES",
+    "get",
+    "info",
+    "limit_length",
+    "list_jobs",
+    "logs",
+    "numbers",
+    "pause",
+    "place",
+    "priorities",
+    "queues",
+    "record",
+    "resume",
+    "retry",
+]
 
-_STATES = tuple(JobState)
-_JOBS = SQL["job_columns"]
-_BY_KEY = f"{_JOBS} WHERE queue.name = :queue AND job.key = :id"
-_BY_ROW = f"{_JOBS} WHERE queue.name = :queue AND job.id = :id AND job.key IS NULL"
-_FORWARD = f"""{_JOBS} WHERE queue.name = :queue AND job.state = :state AND (job.rank, job.id) > (:rank, :row)
-ORDER BY job.rank, job.id LIMIT :limit"""
-_BACKWARD = f"""{_JOBS} WHERE queue.name = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
-ORDER BY job.rank DESC, job.id DESC LIMIT :limit"""
-_END = 2**63 - 1
+STATES = tuple(JobState)
+JOB_COLUMNS = SQL["job_columns"]
+_BY_KEY = f"{JOB_COLUMNS} WHERE queue.name = :queue AND job.key = :id"
+_BY_ROW = f"{JOB_COLUMNS} WHERE queue.name = :queue AND job.id = :id AND job.key IS NULL"
+_FORWARD = f"""{JOB_COLUMNS} WHERE queue.name = :queue AND job.state = :state AND (job.rank, job.id) > (:rank, :row)
+ORDER BY job.rank, job.id LIMIT :limit OFFSET :offset"""
+_BACKWARD = f"""{JOB_COLUMNS} WHERE queue.name = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
+ORDER BY job.rank DESC, job.id DESC LIMIT :limit OFFSET :offset"""
+_NUMBERS = re.compile(r"-?\d{1,19}(\.-?\d{1,19})*")
+LAST = (2**63 - 1, 2**63 - 1)  # behind every job
 
 
-def _record(row: Row) -> JobRecord:
-    return JobRecord._make((*row[:5], _STATES[row[5]], *row[6:-1]))
+def record(row: Row) -> JobRecord:
+    """Return a row of JOB_COLUMNS as a record."""
+    return JobRecord._make((*row[:5], STATES[row[5]], *row[6:-1]))
 
 
 def get(tx: Transaction, queue: str, job_id: str) -> JobRecord | None:
@@ -34,31 +54,57 @@ def get(tx: Transaction, queue: str, job_id: str) -> JobRecord | None:
     row_number = job_id.isascii() and job_id.isdecimal()  # check_job_id keeps integers for the store
     statement, key = (_BY_ROW, int(job_id)) if row_number else (_BY_KEY, job_id)
     rows = tx.execute(statement, {"queue": queue, "id": key}).fetchall()
-    return _record(rows[0]) if rows else None
+    return record(rows[0]) if rows else None
 
 
-def list_jobs(tx: Transaction, queue: str, state: JobState, limit: int, after: str | None, newest: bool) -> Page:
+def list_jobs(
+    tx: Transaction, queue: str, state: JobState, limit: int, after: str | None, newest: bool, offset: int = 0
+) -> Page:
     """Return a page of one state, keyed by (rank, id)."""
-    rank, row = (_END, _END) if newest else (-_END, -_END)
-    if after is not None:
-        try:
-            rank, row = map(int, after.split("."))
-        except ValueError:
-            raise InvalidOption(f"after: expected the mark of an earlier page, got {after!r}") from None
-    parameters = {"queue": queue, "state": _STATES.index(state), "rank": rank, "row": row, "limit": limit + 1}
+    rank, row = place(after, newest=newest)
+    parameters = {"queue": queue, "state": STATES.index(state), "rank": rank, "row": row}
+    parameters |= {"limit": limit + 1, "offset": offset}
     rows = tx.execute(_BACKWARD if newest else _FORWARD, parameters).fetchall()
     more = len(rows) > limit
     rows = rows[:limit]
-    return Page([_record(found) for found in rows], f"{rows[-1][-1]}.{rows[-1][-2]}" if more else None)
+    return Page([record(found) for found in rows], f"{rows[-1][-1]}.{rows[-1][-2]}" if more else None)
+
+
+def place(after: str | None, *, newest: bool) -> tuple[int, int]:
+    """Return the (rank, id) behind which a page begins."""
+    if after is None:
+        return LAST if newest else (-LAST[0], -LAST[1])
+    found = numbers(after)
+    if len(found) != 2:  # noqa: PLR2004
+        raise InvalidOption(f"after: expected the mark of an earlier page, got {after!r}")
+    return found[0], found[1]
+
+
+def numbers(mark: str) -> tuple[int, ...]:
+    """Return the numbers that a mark is made of; none if a row could not have them."""
+    if not _NUMBERS.fullmatch(mark):
+        return ()
+    found = tuple(map(int, mark.split(".")))
+    return found if max(map(abs, found)) <= LAST[0] else ()
 
 
 def info(tx: Transaction, queue: str) -> QueueInfo:
     """Return counts and controls."""
     row = tx.run("read_queue_by_name", name=queue).fetchone() or (*[0] * 7, None, None, None, None, 0, 0, None)
-    counts = dict(zip(_STATES, row[:7], strict=True))
-    return QueueInfo(
-        counts, decode(row[7]) if row[7] else None, limits(row[:-1]), gate(row[:-1], tx.now).closed, row[-1]
-    )
+    counts = dict(zip(STATES, row[:7], strict=True))
+    controls, max_length = row[:-1], row[-1]
+    paused = decode(row[7]) if row[7] else None
+    return QueueInfo(counts, paused, limits(controls), gate(controls, tx.now).closed, max_length)
+
+
+def priorities(tx: Transaction, name: str) -> dict[int, int]:
+    """Return how many ready jobs have each priority that occurs."""
+    queue = tx.find_queue(name)
+    if queue is None:
+        return {}
+    waiting = tx.rows("read_queue", queue=queue)[0][WAITING]
+    classes: dict[int, int] = dict(tx.rows("priorities", queue=queue, **{"class": CLASS}))
+    return {0: waiting, **classes} if waiting else classes
 
 
 def queues(tx: Transaction) -> list[str]:
@@ -94,7 +140,7 @@ def limit_length(tx: Transaction, name: str, max_length: int | None) -> None:
 
 def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | None) -> list[str]:
     """Make ended jobs ready again; attempts stay counted, so a job that used them up gets one more run."""
-    queue, old = tx.queue(name), _STATES.index(state)
+    queue, old = tx.queue(name), STATES.index(state)
     chosen: list[Row]
     if job_ids is None:
         chosen = tx.rows("ended_jobs", queue=queue, state=old)

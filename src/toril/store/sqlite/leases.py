@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from toril.json import dump
-from toril.store.base import Extended, Run, WorkerInfo
+from toril.json import decode, dump
+from toril.store.base import Extended, LiveWorker, Run, RunningJob, WorkerInfo
 from toril.store.sqlite.cancelling import wishes
 from toril.store.sqlite.transaction import Transaction
 
-__all__ = ["boot_id", "enrol", "extend", "leave"]
+__all__ = ["boot_id", "enrol", "extend", "leave", "live"]
 
 
 def boot_id() -> str:
@@ -36,6 +36,19 @@ def extend(tx: Transaction, number: str, worker: WorkerInfo, boot: str, runs: Se
 def leave(tx: Transaction, number: str) -> None:
     """Forget a worker."""
     tx.run("leave", worker=int(number))
+
+
+def live(tx: Transaction, boot: str) -> list[LiveWorker]:
+    """Return the workers whose lease holds, with what each runs."""
+    runs: dict[int, list[RunningJob]] = {}
+    for worker, *job in tx.rows("running_jobs"):
+        runs.setdefault(worker, []).append(RunningJob(*job))
+    found = []
+    for row, name, host, pid, lease, queues, beat in tx.rows("live_workers", boot=boot, monotonic=tx.monotonic):
+        info = WorkerInfo(name, host, pid, lease, decode(queues))
+        held = sorted(runs.get(row, []), key=lambda run: run.since)
+        found.append(LiveWorker(str(row), info, tx.monotonic - beat, held))
+    return found
 
 
 def _columns(tx: Transaction, worker: WorkerInfo, boot: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The statements of `queries.sql` by name."""
+"""The statements of `queries.sql` and `controls.sql` by name."""
 
 from __future__ import annotations
 
@@ -15,4 +15,8 @@ def _read(name: str) -> str:
 
 
 SCHEMA = _read("schema.sql")
-SQL: dict[str, str] = {name: statement.strip() for name, statement in _BLOCK.findall(_read("queries.sql"))}
+SQL: dict[str, str] = {
+    name: statement.strip()
+    for file in ("queries.sql", "controls.sql")
+    for name, statement in _BLOCK.findall(_read(file))
+}

@@ -7,13 +7,13 @@ SELECT sequence FROM queue WHERE id = 0;
 UPDATE queue SET sequence = ? WHERE id = 0;
 
 -- name: queue_id
-SELECT id, max_length, keyed FROM queue WHERE name = :name;
+SELECT id, forgotten, max_length, keyed FROM queue WHERE name = :name;
 
 -- name: make_queue
-INSERT INTO queue (name) VALUES (:name) RETURNING id, max_length, keyed;
+INSERT INTO queue (name) VALUES (:name) RETURNING id, forgotten, max_length, keyed;
 
 -- name: queue_names
-SELECT name FROM queue WHERE id > 0 ORDER BY name;
+SELECT name FROM queue WHERE id > 0 AND forgotten IS NULL ORDER BY name;
 
 -- name: read_queue
 SELECT waiting, prioritized, delayed, waiting_children, active, completed, failed,
@@ -119,7 +119,8 @@ DELETE FROM log WHERE job = ?;
 SELECT rank FROM job WHERE queue = :queue AND state = 2 ORDER BY rank LIMIT 1;
 
 -- name: due_jobs
-SELECT id, priority FROM job WHERE queue = :queue AND state = 2 AND rank <= :now ORDER BY rank, id LIMIT 1000;
+SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
+WHERE queue = :queue AND state = 2 AND rank <= :now ORDER BY rank, id LIMIT 1000;
 
 -- name: move
 UPDATE job SET state = ?, rank = ? WHERE id = ?;
@@ -220,6 +221,9 @@ UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
 -- name: release_dedups
 DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows)) AND until IS NULL RETURNING key, next;
 
+-- name: forget_dedups_of
+DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows));
+
 -- name: key_queue
 UPDATE queue SET keyed = 1 WHERE id = :queue;
 
@@ -285,8 +289,10 @@ DELETE FROM event WHERE id <= :last;
 SELECT coalesce(max(id), 0) FROM event;
 
 -- name: read_events
-SELECT event.id, queue.name, kind, at, body FROM event JOIN queue ON queue.id = event.queue
-WHERE event.id > :after ORDER BY event.id LIMIT 1000;
+-- From the mark's own row, which may tell of more jobs. In one statement: what is kept and what is read must be of one
+-- moment.
+SELECT (SELECT min(id) FROM event), event.id, queue.name, kind, at, body
+FROM event JOIN queue ON queue.id = event.queue WHERE event.id >= :row ORDER BY event.id LIMIT 200;
 
 -- name: hang_bell
 INSERT OR IGNORE INTO bell (path, queue) VALUES (:path, :queue);

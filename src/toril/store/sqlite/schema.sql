@@ -16,6 +16,7 @@ CREATE TABLE queue (
   rate_until       INTEGER NOT NULL DEFAULT 0,   -- that ends then
   max_length       INTEGER,             -- jobs that may wait or be delayed; NULL: no limit
   keyed            INTEGER,             -- 1 from the first job with a deduplication key on
+  forgotten        INTEGER,             -- obliterated: not listed until it is used again; its bells stay hung
   waiting          INTEGER NOT NULL DEFAULT 0,   -- counts by state, kept by every transition
   prioritized      INTEGER NOT NULL DEFAULT 0,
   delayed          INTEGER NOT NULL DEFAULT 0,
@@ -128,6 +129,15 @@ CREATE TABLE event (
   at    INTEGER NOT NULL,
   body  TEXT NOT NULL                   -- JSON list, an item for each job: one row a step and kind, not a job
 );
+
+CREATE TABLE metric (
+  queue     INTEGER NOT NULL,
+  minute    INTEGER NOT NULL,           -- since the epoch; only those in which a job ended
+  completed INTEGER NOT NULL,           -- ever, up to the end of that minute: one row tells the total
+  failed    INTEGER NOT NULL,
+  arrived   INTEGER NOT NULL,           -- ever, when the row was made: what had ended and what had not
+  PRIMARY KEY (queue, minute)
+) WITHOUT ROWID;
 
 CREATE TABLE bell (
   path  TEXT NOT NULL,                  -- datagram socket of a process that waits

@@ -44,6 +44,8 @@ def step(
     closed, opens_at, room = pass_through(tx, queue, counts, len(taken))
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
+        if outcomes and not taken and not counts[ACTIVE] and not closed:
+            tx.tell(queue, "drained", "[[]]")
     elif room and outcomes and counts[CONCURRENCY] is not None:
         tx.ready.add(queue)  # what has ended makes room for another worker
     due = tx.run("next_due", queue=queue).fetchone()
@@ -103,6 +105,7 @@ def _complete(tx: Transaction, queue: int, group: list[Completed], keep: Keep) -
         if queue in tx.keyed:
             follow(tx, queue, [row[0] for row in done])
         tx.count(queue, {ACTIVE: -len(done), COMPLETED: 0 if keep.count == 0 else len(done)})
+        tx.end(queue, len(done), 0)
         tx.tell(queue, "completed", body)
         trim(tx, queue, COMPLETED, keep)
     return refused
@@ -138,6 +141,7 @@ def _failed(tx: Transaction, queue: int, row: int | str, job_id: str, was: int, 
     if queue in tx.keyed:
         follow(tx, queue, [row])
     tx.count(queue, {was: -1, FAILED: 1})
+    tx.end(queue, 0, 1)
     tx.tell(queue, "failed", dump([[job_id, reason]]))
     if keep.count == 0:
         tx.forget_logs(tx.rows("remove_job", row=row))
@@ -166,7 +170,7 @@ def _put_back(
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
         state, rank = tx.ready_place(priority, tx.numbers(1), front=isinstance(outcome, Released))
-        tx.tell(queue, "waiting", dump([[run.id, "active"]]))
+        tx.tell(queue, "waiting", dump([[run.id, "active", reason if attempts else None]]))
         tx.ready.add(queue)
     tx.run(
         "put_back",
@@ -210,6 +214,7 @@ def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
     tx.many("move", moves)
     ready = sum(1 for move in moves if move[0] == WAITING)
     tx.count(queue, {DELAYED: -len(due), WAITING: ready, PRIORITIZED: len(due) - ready})
+    tx.tell_all(queue, "waiting", [[row[2], "delayed"] for row in due])
     tx.ready.add(queue)
     counts: tuple[int, ...] = tx.rows("read_queue", queue=queue)[0]
     return counts

@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from toril.clock import Clock
+from toril.filter import Filter
 from toril.job import JobRecord, JobState, NewJob
 from toril.limits import Limits
 from toril.store.base import (
-    Event,
+    Cleaned,
     Extended,
+    Found,
+    Heard,
+    LiveWorker,
+    Metrics,
     Note,
     Outcome,
     Page,
@@ -27,13 +32,17 @@ from toril.store.base import (
 from toril.store.sqlite import (
     adding,
     cancelling,
+    changing,
     control,
     deduplication,
     expiring,
     leases,
     limiting,
     listening,
+    metrics,
+    removing,
     scheduling,
+    searching,
     stepping,
 )
 from toril.store.sqlite.bells import Bells, ring_sockets
@@ -50,6 +59,7 @@ T = TypeVar("T")
 LIMIT = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
 SAFETY = 5.0  # seconds after which a lane looks without having been called (BullMQ's drainDelay)
 EVENTS = "events"
+BULK = 1_000  # jobs that a verb without ids may touch
 
 
 class SqliteStore:
@@ -169,13 +179,31 @@ class SqliteStore:
         """See Store.get."""
         return await self._look(control.get, queue, job_id)
 
-    async def list(self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool) -> Page:
+    async def list(
+        self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
+    ) -> Page:
         """See Store.list."""
-        return await self._look(control.list_jobs, queue, state, limit, after, newest)
+        return await self._look(control.list_jobs, queue, state, limit, after, newest, offset)
+
+    async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
+        """See Store.search."""
+        return await self._look(searching.search, queue, wanted, limit, after)
 
     async def info(self, queue: str) -> QueueInfo:
         """See Store.info."""
         return await self._look(control.info, queue)
+
+    async def priorities(self, queue: str) -> Mapping[int, int]:
+        """See Store.priorities."""
+        return await self._look(control.priorities, queue)
+
+    async def metrics(self, queue: str, since: int) -> Metrics:
+        """See Store.metrics."""
+        return await self._look(metrics.read, queue, since)
+
+    async def workers(self) -> Sequence[LiveWorker]:
+        """See Store.workers."""
+        return await self._look(leases.live, self._boot)
 
     async def queues(self) -> Sequence[str]:
         """See Store.queues."""
@@ -219,6 +247,26 @@ class SqliteStore:
         """See Store.forget_dedup."""
         return await self._write(deduplication.forget, queue, key)
 
+    async def promote(self, queue: str, job_ids: Sequence[str] | None) -> Sequence[str]:
+        """See Store.promote."""
+        return await self._write(changing.promote, queue, job_ids, weight=_weight(job_ids))
+
+    async def change(self, queue: str, job_id: str, due: int | None, priority: int | None, data: str | None) -> bool:
+        """See Store.change."""
+        return await self._write(changing.change, queue, job_id, due, priority, data)
+
+    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+        """See Store.remove."""
+        return await self._write(removing.remove, queue, job_ids, self._boot, weight=_weight(job_ids))
+
+    async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
+        """See Store.clean."""
+        return await self._write(removing.clean, queue, state, before, limit, after, weight=BULK)
+
+    async def obliterate(self, queue: str, *, force: bool) -> int:
+        """See Store.obliterate."""
+        return await self._write(removing.obliterate, queue, force, weight=BULK)
+
     async def put_schedule(self, schedule: ScheduleRecord) -> bool:
         """See Store.put_schedule."""
         return await self._write(scheduling.put_schedule, schedule)
@@ -229,20 +277,20 @@ class SqliteStore:
 
     # -- events
 
-    async def cursor(self) -> int:
+    async def cursor(self) -> str:
         """See Store.cursor."""
         return await self._look(listening.cursor)
 
-    async def events(self, after: int, wait: float) -> Sequence[Event]:
+    async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""
         if not self._ears().has(EVENTS):
             await self._hear(EVENTS, 0)
         self._ears().clear(EVENTS)
-        found = await self._look(listening.read, after)
-        if not found and wait > 0:
+        heard = await self._look(listening.read, after, queue)
+        if not heard.events and heard.mark == after and wait > 0:
             await self._hear(EVENTS, wait)
-            found = await self._look(listening.read, after)
-        return found
+            heard = await self._look(listening.read, after, queue)
+        return heard
 
     # -- bells
 
@@ -284,3 +332,7 @@ class SqliteStore:
     def _unhang(tx: Transaction, path: str) -> None:
         with contextlib.suppress(sqlite3.Error):
             tx.execute(SQL["unhang_bell"], (path,))
+
+
+def _weight(job_ids: Sequence[str] | None) -> int:
+    return BULK if job_ids is None else len(job_ids)

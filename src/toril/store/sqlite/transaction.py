@@ -10,7 +10,7 @@ from toril.clock import Clock
 from toril.json import dump
 from toril.store.sqlite.queries import SQL
 
-__all__ = ["ACTIVE", "COMPLETED", "DELAYED", "FAILED", "PRIORITIZED", "WAITING", "Transaction"]
+__all__ = ["ACTIVE", "CLASS", "COMPLETED", "DELAYED", "FAILED", "PRIORITIZED", "WAITING", "Transaction"]
 
 WAITING, PRIORITIZED, DELAYED, WAITING_CHILDREN, ACTIVE, COMPLETED, FAILED = range(7)
 EVENTS = 10_000  # rows kept; one row tells of many jobs
@@ -25,6 +25,7 @@ class Transaction:
     __slots__ = (
         "_connection",
         "_queues",
+        "ended",
         "execute",
         "executemany",
         "keyed",
@@ -43,6 +44,7 @@ class Transaction:
         self.monotonic = clock.monotonic()
         self.ready: set[int] = set()  # queues that got jobs to run
         self.told = False  # whether an event was written
+        self.ended: dict[int, tuple[int, int]] = {}  # how many jobs of a queue completed and failed
         self._queues: dict[str, int] = {}
         self.keyed: set[int] = set()  # queues that have had jobs with a deduplication key
         self.limits: dict[int, int] = {}  # lengths of queues, of those that are bounded
@@ -65,9 +67,12 @@ class Transaction:
         if number is None:
             found = self.run("queue_id", name=name).fetchone() or self.rows("make_queue", name=name)[0]
             number = self._queues[name] = found[0]
-            if found[1] is not None:
-                self.limits[number] = found[1]
-            if found[2]:
+            _, forgotten, max_length, keyed = found
+            if forgotten:
+                self.run("remember_queue", queue=number)
+            if max_length is not None:
+                self.limits[number] = max_length
+            if keyed:
                 self.keyed.add(number)
         return number
 
@@ -77,6 +82,11 @@ class Transaction:
         self.limits.pop(queue, None)
         if max_length is not None:
             self.limits[queue] = max_length
+
+    def find_queue(self, name: str) -> int | None:
+        """Return the number of a queue, or None if nobody has used it (since it was obliterated)."""
+        found = self.run("queue_id", name=name).fetchone()
+        return None if found is None or found[1] else int(found[0])
 
     def ready_names(self) -> list[str]:
         """Return the names of the queues that got jobs to run."""
@@ -93,6 +103,11 @@ class Transaction:
         if any(changes.values()):
             deltas = [changes.get(state, 0) for state in range(7)]
             self.execute(SQL["count"], [*deltas, queue])
+
+    def end(self, queue: int, completed: int, failed: int) -> None:
+        """Remember how many jobs have ended, for the metrics."""
+        earlier = self.ended.get(queue, (0, 0))
+        self.ended[queue] = (earlier[0] + completed, earlier[1] + failed)
 
     def tell(self, queue: int, kind: str, body: str) -> None:
         """Write an event; `body` is a JSON list with an item for each job."""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
+from toril.store.sqlite import metrics
 from toril.store.sqlite.file import DatabaseFile
 from toril.store.sqlite.transaction import Transaction
 from toril.turn import Turn
@@ -170,6 +171,7 @@ class Writer:
         transaction = Transaction(connection, self._clock)
         try:
             answers = self._run(transaction, live)
+            metrics.write(transaction)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  (whatever it is belongs to its caller)
             if connection.in_transaction:

@@ -1,0 +1,83 @@
+"""What a queue tells of itself beyond its counts: throughput, failures in groups, when it will be empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from toril.errors import InvalidOption
+from toril.fingerprint import Failures, grouped
+from toril.forecast import WINDOW, Forecast, forecast
+from toril.job import JobRecord, JobState
+from toril.store.base import Metrics, Minute
+
+if TYPE_CHECKING:
+    from toril.app import Toril
+
+__all__ = ["QueueInsight"]
+
+MINUTE = 60_000  # milliseconds
+WEEK = 7 * 24 * 60  # minutes
+FAILED, PAGE = 10_000, 1_000  # failed jobs that groups are made of, and how many are read at once
+FRESH = 5.0  # seconds that groups are not computed again
+
+
+class QueueInsight:
+    """The part of a Queue that computes."""
+
+    app: Toril
+    name: str
+    _failures: tuple[float, Failures] | None = None
+
+    async def counts_by_priority(self) -> Mapping[int, int]:
+        """Return how many ready jobs there are of each priority that occurs; 0: those without one."""
+        return await self.app.store.priorities(self.name)
+
+    async def metrics(self, minutes: int = 60) -> Metrics:
+        """Return how many jobs ended in each of the last minutes (a week at most), oldest first.
+
+        The last one is the current minute, which goes on. Totals count from the queue's first job. Raises
+        InvalidOption.
+        """
+        if not 1 <= minutes <= WEEK:
+            raise InvalidOption(f"minutes: expected 1 to {WEEK:,}, got {minutes}")
+        last = self.app.clock.now() // MINUTE * MINUTE
+        first = last - (minutes - 1) * MINUTE
+        found = await self.app.store.metrics(self.name, first)
+        known = {minute.at: minute for minute in found.minutes}
+        arrived = found.minutes[0].arrived if found.minutes else found.arrived
+        every = []
+        for at in range(first, last + 1, MINUTE):
+            minute = known.get(at) or Minute(at, 0, 0, arrived)
+            arrived = minute.arrived
+            every.append(minute)
+        return found._replace(minutes=every)
+
+    async def forecast(self) -> Forecast:
+        """Return how fast jobs arrived and ended in the last 10 minutes, and when the queue will so be empty."""
+        now = self.app.clock.now()
+        counts = (await self.app.store.info(self.name)).counts
+        backlog = sum(counts[state] for state in (JobState.WAITING, JobState.PRIORITIZED, JobState.ACTIVE))
+        return forecast(await self.app.store.metrics(self.name, now - WINDOW), backlog, now)
+
+    async def failures(self) -> Failures:
+        """Return the newest 10,000 failed jobs in groups of a kind: task, exception, message without its particulars.
+
+        An answer is at most 5 seconds old.
+        """
+        now = self.app.clock.monotonic()
+        if self._failures is None or now - self._failures[0] >= FRESH:
+            self._failures = now, await self._grouped()
+        return self._failures[1]
+
+    async def _grouped(self) -> Failures:
+        jobs: list[JobRecord] = []
+        after = None
+        while len(jobs) < FAILED:
+            page = await self.app.store.list(self.name, JobState.FAILED, PAGE, after, newest=True)
+            jobs += [job._replace(data="", stack=None, result=None) for job in page.jobs]
+            after = page.after
+            if after is None:
+                break
+        total = (await self.app.store.info(self.name)).counts[JobState.FAILED]
+        return Failures(grouped(jobs), len(jobs), max(total, len(jobs)))

@@ -1,0 +1,95 @@
+"""Why a job is not running: one answer, computed from what the store tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from toril.job import JobRecord, JobState
+from toril.options import Policy
+from toril.store.base import LiveWorker, QueueInfo
+
+__all__ = ["PUT_BACK", "Why", "explain"]
+
+PUT_BACK = "put back since "  # begins the reason of a job that no worker understood yet: a deploy goes on
+
+
+class Why(NamedTuple):
+    """The answer: a word for programs, a sentence for people, and until when, if that is known (epoch ms).
+
+    code: ended, active, timed-out, lost, waiting-children, put-back, delayed, paused, unserved, busy, next.
+    """
+
+    code: str
+    text: str
+    until: int | None = None
+
+
+def explain(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker], now: int) -> Why:
+    """Return why a job is not running now, or what runs it. `now`: epoch milliseconds."""
+    match job.state:
+        case JobState.COMPLETED | JobState.FAILED:
+            reason = f": {job.reason}" if job.state is JobState.FAILED and job.reason else ""
+            return Why("ended", f"it {job.state} at {_time(job.finished_on)}{reason}")
+        case JobState.ACTIVE:
+            return _active(job, workers, now)
+        case JobState.WAITING_CHILDREN:
+            return Why("waiting-children", "it waits for its children to end")
+        case JobState.DELAYED if job.due and job.due > now:
+            return _delayed(job)
+    return _ready(job, info, workers)
+
+
+def _active(job: JobRecord, workers: Sequence[LiveWorker], now: int) -> Why:
+    worker = next((worker for worker in workers if worker.id == job.worker), None)
+    since = _time(job.processed_on)
+    if worker is None:
+        return Why("lost", f"it was taken at {since}, and its worker's lease has run out: it will be taken over")
+    place = f"{worker.info.host} (pid {worker.info.pid})"
+    timeout = _timeout(job)
+    if timeout is not None and now > (job.processed_on or now) + timeout * 1000:
+        return Why(
+            "timed-out",
+            f"it runs since {since} on {place} and should have ended after {timeout:g} s: what it does cannot be "
+            "stopped and keeps its slot until it ends",
+        )
+    return Why("active", f"it runs since {since} on {place}")
+
+
+def _timeout(job: JobRecord) -> float | None:
+    try:
+        return Policy.from_json(job.opts).timeout
+    except (ValueError, TypeError):  # somebody else's
+        return None
+
+
+def _delayed(job: JobRecord) -> Why:
+    when = f"it is due at {_time(job.due)}"
+    if job.reason and job.reason.startswith(PUT_BACK):
+        return Why("put-back", f"{when}; {job.reason}", job.due)
+    failed = f"; its last run failed: {job.reason}" if job.reason and job.attempts else ""
+    return Why("delayed", when + failed, job.due)
+
+
+def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Why:
+    if info.paused is not None:
+        by, why = info.paused.get("by") or "somebody", info.paused.get("why")
+        return Why(
+            "paused",
+            f"queue {job.queue} is paused by {by} since {_time(info.paused.get('at'))}" + (f": {why}" if why else ""),
+        )
+    serving = [worker for worker in workers if job.queue in worker.info.queues]
+    if not serving:
+        others = sorted({queue for worker in workers for queue in worker.info.queues})
+        known = f"live workers serve {', '.join(others)}" if others else "no worker is alive"
+        return Why("unserved", f"no worker serves queue {job.queue}: {known}")
+    slots = sum(worker.info.queues[job.queue] for worker in serving)
+    busy = sum(run.queue == job.queue for worker in serving for run in worker.runs)
+    if busy >= slots:
+        return Why("busy", f"all {slots} slots of {len(serving)} workers are busy")
+    return Why("next", f"{slots - busy} of {slots} slots are free: it is taken as soon as it is first in line")
+
+
+def _time(at: int | None) -> str:
+    return "an unknown time" if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")

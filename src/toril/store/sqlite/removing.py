@@ -71,7 +71,9 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
 
 
 def _gone(tx: Transaction, queue: int, states: dict[int, int]) -> None:
-    """Remove jobs, given as row and state, with their logs."""
+    """Remove jobs, given as row and state, with their logs and the deduplication keys that they hold."""
     if states:
         tx.forget_logs(tx.rows("remove_jobs", rows=dump(list(states))))
+        if queue in tx.keyed:
+            tx.run("forget_dedups_of", rows=dump(list(states)))
         tx.count(queue, {state: -count for state, count in Counter(states.values()).items()})

@@ -30,6 +30,7 @@ class Lane:
         self.queue = queue
         self.slots = slots
         self.running: dict[Run, asyncio.Task[None]] = {}
+        self.ran = 0  # runs that have ended
         self._store = store
         self._execute = execute
         self._burst = burst
@@ -125,6 +126,7 @@ class Lane:
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         if self._forget(run):
+            self.ran += 1
             self._finished.append(outcome)
 
     def _forget(self, run: Run) -> bool:

@@ -94,6 +94,11 @@ class Worker:
                 await self.app.store.leave(token)
 
     @property
+    def ran(self) -> int:
+        """How many runs have ended here."""
+        return sum(lane.ran for lane in self._lanes)
+
+    @property
     def stuck_threads(self) -> int:
         """How many sync tasks still run in threads that nothing can stop."""
         return self._pools.busy_threads

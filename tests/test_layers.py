@@ -21,11 +21,12 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"why", "fingerprint", "forecast", "controls", "insight"},
     {"context", "arguments", "task", "decorators", "queue", "events", "handlers", "sync", "app"},
     {"worker", "maintenance"},
+    {"testing"},
     {"messaging"},
     {"demo", "cli", "__main__"},
 ]
 UPWARDS = {
-    ("toril.app", "toril.worker"): "`lifespan` runs a worker inside the web process, and imports it when asked to",
+    ("toril.app", "toril.worker"): "`lifespan` and `run_pending` run a worker in this process, and import it when asked to",
 }
 MESSAGING_MAY_USE = {
     "toril.errors": "it raises errors of the one tree",

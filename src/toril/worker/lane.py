@@ -31,6 +31,7 @@ class Lane:
         self.queue = queue
         self.slots = slots
         self.running: dict[Run, asyncio.Task[None]] = {}
+        self.ran = 0  # runs that have ended
         self._store = store
         self._executor = executor
         self._burst = burst
@@ -148,6 +149,7 @@ class Lane:
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         if self._forget(run):
+            self.ran += 1
             if self._cancelled and run in self._cancelled:
                 self._cancelled.discard(run)
                 outcome = Released(run)

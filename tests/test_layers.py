@@ -26,7 +26,10 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"demo", "cli", "__main__"},
 ]
 UPWARDS = {
-    ("toril.app", "toril.worker"): "`lifespan` and `run_pending` run a worker in this process, and import it when asked to",
+    (
+        "toril.app",
+        "toril.worker",
+    ): "`lifespan` and `run_pending` run a worker in this process, and import it when asked to",
 }
 MESSAGING_MAY_USE = {
     "toril.errors": "it raises errors of the one tree",

@@ -18,8 +18,8 @@ venv: $(BIN)/.ready ## make .venv with Toril, all its extras and the tools for i
 demo: venv ## run the main job: a worker, a local mailbox, 300 mails (DEMO_ARGS="--once --json")
 	@$(BIN)/toril demo $(DEMO_ARGS)
 
-test: venv ## run all tests, the fast ones first
-	$(BIN)/python -m pytest -q -m "not slow" -n 2
+test: venv ## run all tests, the fast ones first; print branch coverage, which must be 90 %
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/python -m pytest -q -m slow
 
 lint: venv ## ruff, mypy strict, formatting
@@ -27,7 +27,8 @@ lint: venv ## ruff, mypy strict, formatting
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: venv ## measure against a bare event loop in the same run
+bench: venv ## measure against a bare event loop in the same run, then a backlog of a million
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.backlog
 
 .PHONY: help venv demo test lint bench

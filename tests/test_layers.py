@@ -16,17 +16,21 @@ ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
-    | {"environment", "settings", "turn", "cipher", "secret", "filter"},
+    | {"environment", "settings", "turn", "cipher", "filter", "secret"},
     {"store"},
     {"why", "fingerprint", "forecast", "controls", "insight"},
     {"context", "arguments", "task", "decorators", "queue", "flow", "family", "timetable", "events", "handlers", "sync"}
     | {"app"},
     {"worker", "maintenance"},
+    {"testing"},
     {"messaging"},
     {"demo", "cli", "__main__"},
 ]
 UPWARDS = {
-    ("toril.app", "toril.worker"): "`lifespan` runs a worker inside the web process, and imports it when asked to",
+    (
+        "toril.app",
+        "toril.worker",
+    ): "`lifespan` and `run_pending` run a worker in this process, and import it when asked to",
 }
 MESSAGING_MAY_USE = {
     "toril.errors": "it raises errors of the one tree",
@@ -34,8 +38,8 @@ MESSAGING_MAY_USE = {
     "toril.turn": "its database is shared by processes in the same way",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
-PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options", "filter"]
-PURE += ["why", "fingerprint", "forecast"]
+PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]
+PURE += ["filter", "why", "fingerprint", "forecast"]
 IO = {"asyncio", "threading", "sqlite3", "socket", "subprocess", "logging", "os", "pathlib"}
 LONG_MODULES = {
     "toril.app": "the composition root; overloads give tasks their types",

@@ -304,6 +304,17 @@ class Toril:
         ]
         return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
 
+    async def run_pending(self, queues: Iterable[str] | None = None) -> int:
+        """Run here and now the jobs that are ready, and those that they make, until none is; return how many ran.
+
+        queues: default: all that the application's tasks name. For tests and scripts.
+        """
+        from toril.worker import Worker
+
+        worker = Worker(self, None if queues is None else dict.fromkeys(queues, 10), burst=True)
+        await worker.run()
+        return worker.ran
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
         return sync.run(coroutine)

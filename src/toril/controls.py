@@ -127,7 +127,7 @@ class JobControls:
         checked = check_options(delay=delay, priority=priority)
         text = None if data is None else encode(data)
         if text is not None:
-            app.check(self.name, text)
+            text = app.check(self.name, text)
         due = None if delay is None else app.clock.now() + round(checked["delay"] * 1000)
         if not await app.store.change(self.queue.name, self.id, due, priority, text):
             raise WrongState(f"job {self.id} is {(await self.refresh()).state}: expected delayed to change its delay")

@@ -90,7 +90,7 @@ async def test_a_loop_that_turns_no_more_ends_its_worker_and_says_where_it_hangs
     queue: Queue, processes: Processes, ledger: Ledger
 ) -> None:
     job = await queue.add("spin")
-    worker = processes.script("impatient.py", "worker", "jobs:app", "--queues", "work=1", TORIL_LEASE="1")
+    worker = processes.worker(TORIL_LEASE="1", TORIL_LOOP_PATIENCE="2")
     await until(ledger.entries)
     assert await worker.ended(10) == 1
     assert "in spin" in worker.output

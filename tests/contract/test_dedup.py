@@ -318,3 +318,14 @@ def test_what_makes_no_sense_is_refused(make, message: str) -> None:
 async def test_another_thing_than_a_dedup_is_refused(app: Toril) -> None:
     with pytest.raises(InvalidJob, match="dedup: expected Dedup"):
         await app.queue("syncs").add("sync", dedup="user-7")
+
+
+@pytest.mark.parametrize("options", [{}, {"ttl": 60}, {"keep_last": True}], ids=str)
+async def test_a_job_that_is_removed_holds_nothing(app: Toril, options) -> None:
+    queue = app.queue("syncs")
+    job = await queue.add("sync", 1, dedup=Dedup(KEY, **options))
+    other = await queue.add("sync", 1, dedup=Dedup("another", **options))
+    await job.remove()
+    assert await queue.dedup_owner(KEY) is None
+    assert await queue.dedup_owner("another") == other.id
+    assert (await queue.add("sync", 2, dedup=Dedup(KEY, **options))).id != job.id

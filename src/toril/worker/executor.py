@@ -6,6 +6,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -185,8 +186,9 @@ class Executor:
     def _put_back_since(self, record: JobRecord) -> int:
         """Return when the job was first put back; its reason tells, on every store."""
         if record.reason and record.reason.startswith(PUT_BACK):
-            when = record.reason[len(PUT_BACK) :].partition(": ")[0]
-            return round(datetime.fromisoformat(when).timestamp() * 1000)
+            with suppress(ValueError):  # a reason that only begins like ours
+                when = record.reason[len(PUT_BACK) :].partition(": ")[0]
+                return round(datetime.fromisoformat(when).timestamp() * 1000)
         return self._app.clock.now()
 
 

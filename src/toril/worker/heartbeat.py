@@ -68,6 +68,8 @@ class Heartbeat:
                     await self._sweep()
             except StoreUnavailable as error:
                 log.warning("the lease could not be renewed: %s", error)
+            except Exception:  # a fault of ours must not end the thread that keeps every lease
+                log.exception("the heartbeat met a fault; it goes on")
             await asyncio.to_thread(self._stop.wait, self._beat)
 
     def _contact_proven(self) -> bool:

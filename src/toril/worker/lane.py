@@ -11,7 +11,8 @@ from itertools import chain, repeat
 from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
-from toril.store.base import Outcome, Released, Run, Step, Store
+from toril.options import KEEP_FAILED
+from toril.store.base import Failed, Outcome, Released, Run, Step, Store
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 
@@ -31,13 +32,13 @@ class Lane:
         self.queue = queue
         self.slots = slots
         self.running: dict[Run, asyncio.Task[None]] = {}
+        self.ran = 0  # runs that have ended
         self._store = store
         self._executor = executor
         self._burst = burst
         self._finished: deque[Outcome] = deque()
-        self._notes: deque[JobContext] = (
-            deque()
-        )  # of those who have something to say; filled from the threads of sync tasks as well
+        # Of those who have something to say; filled from the threads of sync tasks as well
+        self._notes: deque[JobContext] = deque()
         self._note_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._look = True  # there is a reason to look for jobs
@@ -144,10 +145,14 @@ class Lane:
                 self._end(run, Released(run))
             self._forget(run)
             raise
+        except Exception as error:  # a fault of ours must not hold the slot for ever
+            log.exception("job %s of queue %s could not be run", run.id, self.queue)
+            outcome = Failed(run, f"its worker could not run it: {error!r}", None, KEEP_FAILED)
         self._end(run, outcome)
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         if self._forget(run):
+            self.ran += 1
             if self._cancelled and run in self._cancelled:
                 self._cancelled.discard(run)
                 outcome = Released(run)

@@ -110,6 +110,11 @@ class Worker:
         """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
         return self._threads.busy + sum(not task.done() for task in self._given_up)
 
+    @property
+    def ran(self) -> int:
+        """How many runs have ended here."""
+        return sum(lane.ran for lane in self._lanes)
+
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
         lanes.add_done_callback(lambda _: self._stopping.set())

@@ -299,6 +299,9 @@ UPDATE dedup SET until = :until WHERE queue = :queue AND key = :key;
 -- name: release_dedups
 DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows)) AND until IS NULL RETURNING key, next;
 
+-- name: forget_dedups_of
+DELETE FROM dedup WHERE job IN (SELECT value FROM json_each(:rows));
+
 -- name: key_queue
 UPDATE queue SET keyed = 1 WHERE id = :queue;
 

@@ -72,8 +72,10 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
 
 
 def _gone(tx: Transaction, queue: int, states: dict[int, int]) -> None:
-    """Remove jobs, given as row and state, with their logs; nobody waits for them any more."""
+    """Remove jobs, given as row and state, with logs and deduplication keys; nobody waits for them any more."""
     if states:
         removed = tx.rows("remove_jobs", rows=dump(list(states)))
+        if queue in tx.keyed:
+            tx.run("forget_dedups_of", rows=dump(list(states)))
         tx.count(queue, {state: -count for state, count in Counter(states.values()).items()})
         flows.forget(tx, removed)

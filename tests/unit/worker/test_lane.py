@@ -1,0 +1,44 @@
+"""A lane goes on, whatever happens to one run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, cast
+
+import pytest
+
+from toril import Toril
+from toril.store.base import WorkerInfo
+from toril.worker.executor import Executor
+from toril.worker.lane import Lane
+
+
+class Broken:
+    """An executor with a fault of its own, which no task could cause."""
+
+    async def run(self, *_: Any) -> None:
+        raise RuntimeError("a fault of ours")
+
+
+async def test_a_fault_of_ours_fails_the_job_and_frees_its_slot(app: Toril, caplog: pytest.LogCaptureFixture) -> None:
+    jobs = [await app.queue("q").add("x") for _ in range(3)]
+    worker = await app.store.enrol(WorkerInfo("a", "here", 1, 10.0, {"q": 1}))
+    lane = Lane(app.store, "q", 1, cast("Executor", Broken()), burst=True)
+    with caplog.at_level(logging.CRITICAL):
+        await asyncio.wait_for(lane.run(worker), 10)
+    assert {(await job.refresh()).reason for job in jobs} == {
+        "its worker could not run it: RuntimeError('a fault of ours')"
+    }
+
+
+async def test_a_reason_that_only_begins_like_ours_is_no_put_back(app: Toril) -> None:
+    @app.task
+    async def greet(name: str) -> None: ...
+
+    job = await Toril(app.url, settings=app.settings).queue("default").add("greet", {"name": 5})
+    record = (await job.refresh())._replace(reason="put back since yesterday: I think")
+    executor = Executor(app, cast("Any", None), cast("Any", None))
+    outcome = await executor.run(record, lambda _: None)
+    assert "greet.name" in (getattr(outcome, "reason", "") or "")
+    await job.queue.app.close()

@@ -9,7 +9,10 @@ import sys
 from email import message_from_bytes
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_demo_delivers_every_mail_once(tmp_path: Path) -> None:
     """300 mails, one refused for good, some answered with 451 first; the mailbox and the log agree."""
     done = subprocess.run(

@@ -19,6 +19,7 @@ def when_ready(server):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [[], ["before the fork"]], ids=["imported", "used"])
 async def test_2000_enqueues_of_forked_processes_are_all_there(
     run: Run, jobs: Toril, tmp_path: Path, before: list[str]

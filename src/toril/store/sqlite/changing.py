@@ -25,13 +25,7 @@ def promote(tx: Transaction, name: str, job_ids: Sequence[str] | None) -> list[s
         chosen = [(job.token, job.priority, job.id) for job in records if job and job.state is JobState.DELAYED]
     if not chosen:
         return []
-    number = tx.numbers(len(chosen))
-    moves = [(*tx.ready_place(row[1], number + offset), row[0]) for offset, row in enumerate(chosen)]
-    tx.many("move", moves)
-    waiting = sum(1 for move in moves if move[0] == WAITING)
-    tx.count(queue, {DELAYED: -len(moves), WAITING: waiting, PRIORITIZED: len(moves) - waiting})
-    tx.tell_all(queue, "waiting", [[row[2], "delayed"] for row in chosen])
-    tx.ready.add(queue)
+    tx.make_ready(queue, DELAYED, JobState.DELAYED, chosen)
     return [row[2] for row in chosen]
 
 

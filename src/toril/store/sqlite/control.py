@@ -12,7 +12,7 @@ from toril.store.base import Page, QueueInfo
 from toril.store.sqlite import flows
 from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
-from toril.store.sqlite.transaction import CLASS, COMPLETED, FAILED, PRIORITIZED, WAITING, Row, Transaction
+from toril.store.sqlite.transaction import CLASS, COMPLETED, FAILED, WAITING, Row, Transaction
 
 __all__ = [
     "JOB_COLUMNS",
@@ -151,12 +151,6 @@ def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | 
         chosen = [(job.token, job.priority, job.id) for job in records if job is not None and job.state == state]
     if not chosen or old not in (COMPLETED, FAILED):
         return []
-    number = tx.numbers(len(chosen))
-    moves = [(*tx.ready_place(row[1], number + offset), row[0]) for offset, row in enumerate(chosen)]
-    tx.many("revive", moves)
-    waiting = sum(1 for move in moves if move[0] == WAITING)
-    tx.count(queue, {old: -len(moves), WAITING: waiting, PRIORITIZED: len(moves) - waiting})
-    tx.tell_all(queue, "waiting", [[row[2], state] for row in chosen])
+    tx.make_ready(queue, old, state, chosen, statement="revive")
     flows.retried(tx, [row[0] for row in chosen])
-    tx.ready.add(queue)
     return [row[2] for row in chosen]

@@ -158,13 +158,7 @@ def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
     due = tx.rows("due_jobs", queue=queue, now=tx.now)
     if not due:
         return None
-    number = tx.numbers(len(due))
-    moves = [(*tx.ready_place(row[1], number + offset), row[0]) for offset, row in enumerate(due)]
-    tx.many("move", moves)
-    ready = sum(1 for move in moves if move[0] == WAITING)
-    tx.count(queue, {DELAYED: -len(due), WAITING: ready, PRIORITIZED: len(due) - ready})
-    tx.tell_all(queue, "waiting", [[row[2], "delayed"] for row in due])
-    tx.ready.add(queue)
+    tx.make_ready(queue, DELAYED, JobState.DELAYED, due)
     counts: tuple[int, ...] = tx.rows("read_queue", queue=queue)[0]
     return counts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from toril.clock import Clock
 from toril.json import dump
@@ -127,6 +127,18 @@ class Transaction:
         if priority == 0:
             return WAITING, -number if front else number
         return PRIORITIZED, priority * CLASS + (-number if front else number)
+
+    def make_ready(
+        self, queue: int, was: int, prev: str, jobs: Sequence[Row], *, statement: Literal["move", "revive"] = "move"
+    ) -> None:
+        """Put jobs, given as (row, priority, id), behind those that are ready; `prev` is their state's name."""
+        number = self.numbers(len(jobs))
+        moves = [(*self.ready_place(job[1], number + offset), job[0]) for offset, job in enumerate(jobs)]
+        self.many(statement, moves)
+        waiting = sum(move[0] == WAITING for move in moves)
+        self.count(queue, {was: -len(moves), WAITING: waiting, PRIORITIZED: len(moves) - waiting})
+        self.tell_all(queue, "waiting", [[job[2], prev] for job in jobs])
+        self.ready.add(queue)
 
     def forget_logs(self, removed: Iterable[Row]) -> None:
         """Remove the log lines of removed jobs; `removed` are rows of (id, lines)."""

@@ -58,7 +58,6 @@ class Toril:
     """
 
     def __init__(self, url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None) -> None:
-
         from toril.settings import Settings
 
         self.settings = settings or Settings()

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, Update, func, insert, literal, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Insert,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.types import TypeEngine
 
 from toril.messaging.models import Base, EmailLog, Moment, Status
 
@@ -16,7 +34,6 @@ __all__ = ["Add", "Change", "Edge", "In", "Mark", "apply"]
 _logs: Table = Base.metadata.tables["email_logs"]
 _events: Table = Base.metadata.tables["email_events"]
 _add_log: Insert = insert(_logs)
-_add_event: Insert = insert(_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +81,19 @@ class Add:
 Change = Add | Mark
 
 
-async def apply(connection: AsyncConnection, changes: Sequence[Change], now: int) -> list[bool]:
+def apply(connection: Connection, changes: Sequence[Change], now: int) -> list[bool]:
     """Make changes at the time `now` (epoch milliseconds) and return for each whether it took effect."""
     rows = [_row(change.mail) for change in changes if isinstance(change, Add)]
     if rows:
-        await connection.execute(_add_log, rows)
+        connection.execute(_add_log, rows)
     answers = [True] * len(changes)
     for (_, edge, free), group in sorted(_groups(changes).items(), key=lambda item: item[0][0]):
-        marks = [mark for _, mark in group]
-        returned = await connection.execute(_statement(edge, marks, now, free=free))
-        ids = set(returned.scalars())
+        ids = _transit(connection, edge, [mark for _, mark in group], now, free=free)
         for index, mark in group:
             answers[index] = mark.id in ids
-    lines = [line for change, took in zip(changes, answers, strict=True) if took for line in _lines(change, now)]
+    lines = [line for change, took in zip(changes, answers, strict=True) if took for line in _lines(change)]
     if lines:
-        await connection.execute(_add_event, lines)
+        connection.execute(_add_events(connection.dialect.name), {"at": now, "rows": json.dumps(lines)})
     return answers
 
 
@@ -97,17 +112,47 @@ def _groups(changes: Sequence[Change]) -> dict[Group, list[tuple[int, Mark]]]:
     return groups
 
 
-def _statement(edge: Edge, group: Sequence[Mark], now: int, *, free: bool) -> Any:
-    values = {name: _resolve(value, now) for name, value in edge.values}
-    if edge.tried:
-        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, literal(now, Moment()))
-    statement: Update = update(_logs).where(_logs.c.status.in_(edge.leaves)).values(values)
-    if free:
-        statement = statement.where(_logs.c.id.in_([mark.id for mark in group]))
-    else:
-        fences = [(mark.id, mark.attempt) for mark in group]
-        statement = statement.where(tuple_(_logs.c.id, _logs.c.attempts).in_(fences))
-    return statement.returning(_logs.c.id)
+def _transit(connection: Connection, edge: Edge, marks: Sequence[Mark], now: int, *, free: bool) -> AbstractSet[str]:
+    """Let rows go over an edge in one statement; return the ids of those that did."""
+    names = tuple(name for name, _ in edge.values)
+    values = {f"new_{name}": _resolve(value, now) for name, value in edge.values}
+    statement = _update(connection.dialect.name, names, edge.leaves, tried=edge.tried, free=free)
+    rows = json.dumps([(mark.id, mark.attempt) for mark in marks])
+    return set(connection.execute(statement, {**values, "now": now, "rows": rows}).scalars())
+
+
+@cache
+def _update(dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool) -> ReturningUpdate:
+    """Return the statement that writes `new_…` into the rows listed in `rows` that are in one of the states `leaves`.
+
+    free: whatever their attempt is.
+    """
+    mark_id, attempt = _columns(dialect, (Text, Integer))
+    statement = update(_logs).where(_logs.c.id == mark_id, _logs.c.status.in_(leaves))
+    if not free:
+        statement = statement.where(_logs.c.attempts == attempt)
+    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_logs.c[name].type) for name in names}
+    if tried:
+        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, bindparam("now", type_=Moment()))
+    return statement.values(values).returning(_logs.c.id)
+
+
+@cache
+def _add_events(dialect: str) -> Insert:
+    """Return the statement that writes the lines listed in `rows`."""
+    email_id, event, attempt, detail = _columns(dialect, (Text, Text, Integer, Text))
+    chosen = select(email_id, bindparam("at", type_=Moment()), event, attempt, detail)
+    return insert(_events).from_select(["email_id", "at", "event", "attempt", "detail"], chosen)
+
+
+def _columns(dialect: str, types: Sequence[type[TypeEngine[Any]]]) -> list[ColumnElement[Any]]:
+    """Return the columns of the JSON list of lists in the parameter `rows`: one statement for any number of rows."""
+    rows = bindparam("rows", type_=Text())
+    if dialect == "sqlite":
+        value = func.json_each(rows).table_valued("value").c.value
+        return [func.json_extract(value, f"$[{place}]", type_=kind()) for place, kind in enumerate(types)]
+    value = func.json_array_elements(cast(rows, JSON)).table_valued("value").c.value
+    return [cast(value.op("->>")(place), kind) for place, kind in enumerate(types)]
 
 
 def _resolve(value: Any, now: int) -> Any:
@@ -118,11 +163,7 @@ def _row(mail: EmailLog) -> dict[str, Any]:
     return {column.key: getattr(mail, column.key) for column in _logs.columns}
 
 
-def _lines(change: Change, at: int) -> list[dict[str, Any]]:
+def _lines(change: Change) -> list[tuple[str, str, int, str]]:
     if isinstance(change, Add):
-        return [_line(change.mail.id, at, "queued", 0, change.detail)]
-    return [_line(change.id, at, event, change.number, detail) for event, detail in change.events]
-
-
-def _line(mail_id: str, at: int, event: str, attempt: int, detail: str) -> dict[str, Any]:
-    return {"email_id": mail_id, "at": at, "event": event, "attempt": attempt, "detail": detail}
+        return [(change.mail.id, "queued", 0, change.detail)]
+    return [(change.id, event, change.number, detail) for event, detail in change.events]

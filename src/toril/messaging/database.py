@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -17,7 +17,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import upgrade
 
-__all__ = ["cause", "default_url", "in_memory", "log_url", "open_engine", "reading"]
+__all__ = ["cause", "default_url", "in_memory", "log_url", "open_engine", "reading", "writing_engine"]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -53,6 +53,15 @@ def log_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[name])
 
 
+def writing_engine(url: URL) -> Engine:
+    """Return an engine on a SQLite file for one thread that writes; its schema must be there already."""
+    options = _sqlite_options(url)
+    options["connect_args"]["check_same_thread"] = False  # closed by whoever closes the log
+    engine = create_engine(url.set(drivername="sqlite"), hide_parameters=True, **options)
+    _prepare(engine)
+    return engine
+
+
 async def open_engine(url: URL) -> AsyncEngine:
     """Return an engine on a database with the newest schema.
 
@@ -68,8 +77,7 @@ async def open_engine(url: URL) -> AsyncEngine:
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
     if sqlite:
-        event.listen(engine.sync_engine, "connect", _durable)
-        event.listen(engine.sync_engine, "begin", _take_turn)
+        _prepare(engine.sync_engine)
     try:
         await _upgrade(engine)
     except BaseException as error:
@@ -129,6 +137,11 @@ def _sqlite_options(url: URL) -> dict[str, Any]:
     if in_memory(url):  # one connection, or each would have a database of its own
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     return options
+
+
+def _prepare(engine: Engine) -> None:
+    event.listen(engine, "connect", _durable)
+    event.listen(engine, "begin", _take_turn)
 
 
 def _durable(connection: Any, _: object) -> None:

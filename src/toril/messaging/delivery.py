@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, func, select, update
+from sqlalchemy import URL, Connection, Select, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, in_memory, open_engine, reading
+from toril.messaging.database import cause, in_memory, open_engine, reading, writing_engine
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
-from toril.messaging.writer import LogWriter, held
+from toril.messaging.transactions import OnLoop, OnThread, Transactions
+from toril.messaging.writer import LogWriter
 from toril.turn import Turn
 
 __all__ = ["Attempt", "DeliveryLog"]
@@ -68,8 +71,8 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is None:
                 engine = await open_engine(self._url)
-                self._turn = Turn(_lock_path(self._url))
-                self._writer = LogWriter[Change](engine, self._turn, self._apply)
+                self._transactions = _transactions(self._url, engine)
+                self._writer = LogWriter[Change](self._transactions, self._apply)
                 self._reader = RowReader(reading(engine))
                 self._engine = engine
 
@@ -78,7 +81,7 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is not None:
                 await self._writer.close()
-                self._turn.close()
+                await self._transactions.close()
                 await self._engine.dispose()
                 self._engine = None
 
@@ -172,22 +175,15 @@ class DeliveryLog:
 
     async def claim_due(self, limit: int) -> Sequence[EmailLog]:
         """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
-        await self._ready()
-        assert self._engine is not None
         now = self._clock.now()
         due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
         try:
             async with await self._session() as session:
                 if not (await session.scalars(due.limit(1))).all():
                     return ()
-            async with held(self._turn), AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                mails = (await session.scalars(due.with_for_update(skip_locked=True))).all()
-                looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
-                if looks:
-                    await session.execute(update(EmailLog), looks)
+            return await self._transactions.run(partial(_claim, due, now))
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
-        return mails
 
     # -- inside
 
@@ -204,8 +200,8 @@ class DeliveryLog:
         await self._ready()
         return await self._writer.write(change, limit)
 
-    async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
-        return await apply(connection, changes, self._clock.now())
+    def _apply(self, connection: Connection, changes: Sequence[Change]) -> list[bool]:
+        return apply(connection, changes, self._clock.now())
 
 
 def _mark(attempt: Attempt, edge: Edge, *events: tuple[str, str]) -> Mark:
@@ -239,6 +235,17 @@ def _next_look(mail: EmailLog, now: int) -> int:
     return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
 
 
-def _lock_path(url: URL) -> Path | None:
-    file = url.get_backend_name() == "sqlite" and not in_memory(url)
-    return Path(f"{url.database}-lock") if file else None
+def _claim(due: Select[tuple[EmailLog]], now: int, connection: Connection) -> Sequence[EmailLog]:
+    with Session(connection, expire_on_commit=False) as session:
+        mails = session.scalars(due.with_for_update(skip_locked=True)).all()
+        looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
+        if looks:
+            session.execute(update(EmailLog), looks)
+        session.commit()
+    return mails
+
+
+def _transactions(url: URL, engine: AsyncEngine) -> Transactions:
+    if url.get_backend_name() != "sqlite" or in_memory(url):
+        return OnLoop(engine)
+    return OnThread(writing_engine(url), Turn(Path(f"{url.database}-lock")))

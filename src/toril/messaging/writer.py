@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
-from toril.turn import Turn
+from toril.messaging.transactions import Transactions
 
-__all__ = ["LogWriter", "held"]
+__all__ = ["LogWriter"]
 
 C = TypeVar("C")
 GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
@@ -23,17 +23,6 @@ LARGEST = 256  # changes of one commit
 PATIENCE = 5.0  # seconds for a change while nothing is known to be wrong
 _PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: worth another try
 _AGAIN = 0.05  # seconds after a failure
-
-
-@asynccontextmanager
-async def held(turn: Turn) -> AsyncIterator[None]:
-    """Hold the turn to write; an event loop that has to wait for it goes on meanwhile."""
-    if not turn.take(wait=False):
-        await asyncio.to_thread(turn.take, wait=True)
-    try:
-        yield
-    finally:
-        turn.give()
 
 
 class _Waiting(Generic[C]):
@@ -57,13 +46,8 @@ class LogWriter(Generic[C]):
     apply: makes some changes on a connection and returns for each whether it took effect.
     """
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        turn: Turn,
-        apply: Callable[[AsyncConnection, Sequence[C]], Awaitable[list[bool]]],
-    ) -> None:
-        self._engine, self._turn, self._apply = engine, turn, apply
+    def __init__(self, transactions: Transactions, apply: Callable[[Connection, Sequence[C]], list[bool]]) -> None:
+        self._transactions, self._apply = transactions, apply
         self._queue: deque[_Waiting[C]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -118,12 +102,13 @@ class LogWriter(Generic[C]):
                 await self._commit([waiting])
 
     async def _transact(self, batch: Sequence[_Waiting[C]]) -> None:
-        async with held(self._turn), self._engine.begin() as connection:
-            live = [waiting for waiting in batch if waiting.begin()]
-            answers = await self._apply(connection, [waiting.change for waiting in live])
-        self._trouble = ""
-        for waiting, answer in zip(live, answers, strict=True):
+        for waiting, answer in await self._transactions.run(partial(self._write, batch)):
             _settle(waiting, answer)
+        self._trouble = ""
+
+    def _write(self, batch: Sequence[_Waiting[C]], connection: Connection) -> list[tuple[_Waiting[C], bool]]:
+        live = [waiting for waiting in batch if waiting.begin()]
+        return list(zip(live, self._apply(connection, [waiting.change for waiting in live]), strict=True))
 
     def _expire(self, waiting: _Waiting[C], limit: float) -> None:
         if not self._trouble and limit < PATIENCE:

@@ -1,4 +1,4 @@
-"""Writes to the delivery log in groups: what comes within a few milliseconds shares one commit."""
+"""Writes to the delivery log in groups: what comes while one is being written shares the next commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from toril.messaging.transactions import Transactions
 __all__ = ["LogWriter"]
 
 C = TypeVar("C")
-GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
 LARGEST = 256  # changes of one commit
 PATIENCE = 5.0  # seconds for a change while nothing is known to be wrong
 _PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: worth another try
@@ -76,13 +75,10 @@ class LogWriter(Generic[C]):
             await asyncio.wait([self._work])
 
     async def _run(self) -> None:
-        company = False
         try:
             while self._queue:
-                # Alone, a change goes at once; where there was company, it pays to wait for more.
-                await asyncio.sleep(GATHER if company and len(self._queue) < LARGEST else 0)
+                await asyncio.sleep(0)  # all that comes in the same turn of the loop goes together
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
-                company = len(batch) > 1
                 await self._commit(batch)
         finally:
             self._work = None

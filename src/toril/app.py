@@ -427,7 +427,7 @@ class Toril:
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""
         served = set(queues)
-        return [run for queue, run in self._services if queue in served]
+        return list(dict.fromkeys(run for queue, run in self._services if queue in served))
 
     async def put_schedules(self) -> None:
         """See that every declared schedule is stored as declared; what is so already is not touched."""

@@ -41,6 +41,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 BULK = 1_000  # jobs that one atomic add carries
 LOOK_AGAIN = 10.0  # seconds
+SLOTS = 10  # jobs at once
 BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -62,13 +63,17 @@ class SearchPage(NamedTuple):
 
 
 class Queue(QueueControls, QueueInsight):
-    """A named line of jobs with its own defaults and controls."""
+    """A named line of jobs with its own defaults and controls.
+
+    slots: how many of its jobs a worker process that is told no number runs at once; may be set.
+    """
 
     def __init__(self, app: Toril, name: str) -> None:
         if ":" in check_name("queue", name):
             raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
+        self.slots = SLOTS
         size = app.settings.max_job_size
         self._base: Mapping[str, Any] = {} if size is None else {"max_size": size}
         self.options = self._base

@@ -128,6 +128,12 @@ class Settings(BaseSettings):
     ] = "bull"
     """What the names of all keys begin with, as in BullMQ."""
 
+    environment: Annotated[
+        Literal["development", "production"],
+        Variable("TORIL_ENVIRONMENT", "Jobs", "development or production"),
+    ] = "production"
+    """Where the application runs; in development some things are allowed that would be mistakes elsewhere."""
+
     timezone: Annotated[
         str,
         AfterValidator(_zone),
@@ -178,7 +184,7 @@ class Settings(BaseSettings):
     email_queue_concurrency: Annotated[
         int, Field(ge=1), Variable("EMAIL_QUEUE_CONCURRENCY", "Worker", "a whole number, 1 or more")
     ] = 5
-    """How many mails one worker process sends at once."""
+    """How many mails of a kind (transactional, subscribed) one worker process sends at once, unless told otherwise."""
 
     worker_health_check_port: Annotated[
         Port | None, Variable("WORKER_HEALTH_CHECK_PORT", "Worker", A_PORT, example="3001")
@@ -247,6 +253,31 @@ class Settings(BaseSettings):
         ),
     ] = None
     """The database of the delivery log. Without it: a SQLite file beside the store, named `…-mail.db`."""
+
+    mail_keep_days: Annotated[
+        int, Field(ge=0), Variable("TORIL_MAIL_KEEP_DAYS", "Mail", "a whole number, 0 or more")
+    ] = 90
+    """How long the delivery log keeps mails that have ended; 0: for ever."""
+
+    unsubscribe_url: Annotated[
+        Annotated[str, Field(pattern=r"^https?://[!-~]+$")] | None,
+        Variable(
+            "TORIL_UNSUBSCRIBE_URL",
+            "Mail",
+            "an absolute https:// address",
+            example="https://shop.example.com/mail/unsubscribe",
+        ),
+    ] = None
+    """The page behind the unsubscribe links of subscribed mail. Without it: such mail has none."""
+
+    webhook_secret: Annotated[
+        SecretStr | None,
+        Variable("TORIL_MAIL_WEBHOOK", "Mail", "user:password", example="toril:a-long-secret", mask=_hide),
+    ] = None
+    """The login with which the mail provider reports bounces and complaints. Without it: its reports are refused."""
+
+    test_mail: Annotated[bool, Variable("TORIL_TEST_MAIL", "Mail", "true or false")] = False
+    """Whether `toril mail test` may send outside of development."""
 
     secret_keys: Annotated[
         tuple[Key, ...],

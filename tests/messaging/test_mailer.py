@@ -77,7 +77,7 @@ async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, faul
     arguments = {"name": "welcome", "to": "ana@example.com", "context": WELCOME, **call}
     with pytest.raises(error, match=fault):
         await shop.mailer.send(arguments.pop("name"), **arguments)
-    assert await shop.mailer.newest() == []
+    assert (await shop.mailer.log()).mails == []
     assert sum((await shop.queue.counts()).values()) == 0
 
 
@@ -108,7 +108,7 @@ async def test_settings_name_transport_and_sender(make_app, mailbox, clock, tmp_
     await mailer.send("welcome", to="ana@example.com", context=WELCOME)
     from toril import Worker
 
-    await Worker(app, queues={"emails": 1}, burst=True).run()
+    await Worker(app, queues={"email-queue": 1}, burst=True).run()
     assert mailbox.mails[0].message["from"] == "A Shop <a@shop.example>"
     assert (tmp_path / "own.db").exists()
 
@@ -292,6 +292,7 @@ async def test_the_log_lies_beside_the_store(make_app, clock, tmp_path):
 async def test_the_log_reads_well(shop, tmp_path):
     await shop.welcome()
     await shop.work()
+    shop.clock.advance(1)
     await shop.welcome("nobody@example.com")
     with sqlite3.connect(tmp_path / "mail.db") as log:
         rows = log.execute("SELECT * FROM email_logs ORDER BY created_at DESC LIMIT 10")
@@ -326,7 +327,7 @@ async def test_a_log_that_is_down_is_an_error_within_a_second(shop, tmp_path):
     assert asyncio.get_running_loop().time() - started < 1.5
     stranger.execute("ROLLBACK")
     stranger.close()
-    assert len(await shop.mailer.newest()) == 1
+    assert len((await shop.mailer.log()).mails) == 1
     assert (await shop.queue.counts())["prioritized"] == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
 from toril.messaging.models import EmailLog
+from toril.messaging.suppression import chosen_for, reasons
 
-__all__ = ["RowReader"]
+__all__ = ["Found", "RowReader"]
 
 _LARGEST = 256  # rows of one query
+
+
+class Found(NamedTuple):
+    """A row; `suppressed` is why its recipient must not get it now, or None."""
+
+    mail: EmailLog
+    suppressed: str | None
 
 
 class RowReader:
@@ -22,10 +31,10 @@ class RowReader:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._asked: dict[str, asyncio.Future[EmailLog | None]] = {}
+        self._asked: dict[str, asyncio.Future[Found | None]] = {}
         self._work: asyncio.Task[None] | None = None
 
-    async def find(self, mail_id: str) -> EmailLog | None:
+    async def find(self, mail_id: str) -> Found | None:
         """Return a row as it stands now, or None; raise StoreUnavailable."""
         loop = asyncio.get_running_loop()
         future = self._asked.get(mail_id)
@@ -52,10 +61,11 @@ class RowReader:
         finally:
             self._work = None
 
-    async def _read(self, ids: list[str]) -> dict[str, EmailLog]:
+    async def _read(self, ids: list[str]) -> dict[str, Found]:
         try:
             async with AsyncSession(self._engine, expire_on_commit=False) as session:
-                rows = await session.scalars(select(EmailLog).where(EmailLog.id.in_(ids)))
-                return {mail.id: mail for mail in rows}
+                mails = (await session.scalars(select(EmailLog).where(EmailLog.id.in_(ids)))).all()
+                why = reasons(mails, (await session.execute(chosen_for(mails))).all()) if mails else {}
+                return {mail.id: Found(mail, why.get(mail.id)) for mail in mails}
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import traceback
 
-from toril import Exponential, Fixed, JobContext, Snooze, StoreUnavailable, Unrecoverable
+from toril import JobContext, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
+from toril.messaging.extras import Extras
 from toril.messaging.models import EmailLog, Status
+from toril.messaging.policy import Policies
 from toril.messaging.transport import NotSent, Transport, Undecided
 from toril.retry import delay_after
 
@@ -26,16 +28,10 @@ class _Lost(Exception):
 
 
 class Sender:
-    """Sends the mails of one delivery log.
+    """Sends the mails of one delivery log. policies: how often, and how soon again."""
 
-    attempts: tries at most, the first included. backoff: the seconds between them.
-    """
-
-    def __init__(
-        self, transport: Transport, composer: Composer, clock: Clock, attempts: int, backoff: Fixed | Exponential
-    ) -> None:
-        self._transport, self._composer, self._clock = transport, composer, clock
-        self._attempts, self._backoff = attempts, backoff
+    def __init__(self, transport: Transport, composer: Composer, clock: Clock, policies: Policies) -> None:
+        self._transport, self._composer, self._clock, self._policies = transport, composer, clock, policies
 
     async def run(self, job: JobContext, mail_id: str, mails: DeliveryLog) -> None:
         """Do what the row of a mail asks for now.
@@ -44,14 +40,18 @@ class Sender:
         and code only, because job data, logs and reasons hold nothing personal.
         """
         try:
-            mail = await mails.find(mail_id)
-            if mail is None:
-                self._missing(job)
-            elif mail.status == Status.SENDING:
+            found = await mails.look(mail_id)
+            if found is None:
+                return self._missing(job)
+            mail = found.mail
+            if mail.status == Status.SENDING:
                 await self._wait_for(mail, mails)
             elif mail.status == Status.PENDING:
                 self._not_before(mail.send_at)
-                await self._send(mail, mails)
+                if found.suppressed:
+                    await mails.suppressed(mail, found.suppressed)
+                else:
+                    await self._send(mail, mails)
         except StoreUnavailable as error:
             log.warning("mail %s: %s; looking again in %g s", mail_id, error, _NO_LOG)
             raise Snooze(_NO_LOG) from None
@@ -81,32 +81,34 @@ class Sender:
                 raise _Lost
 
         try:
-            reply = await self._transport.send(self._composer.compose(mail), begin)
+            files = await mails.files(mail) if Extras.from_json(mail.extras).files else ()
+            reply = await self._transport.send(self._composer.compose(mail, files), begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except Undecided as outcome:
             await self._undecided(mail, attempt, outcome.text, mails)
         except NotSent as outcome:
-            await self._not_sent(attempt, outcome, mails)
+            await self._not_sent(mail, attempt, outcome, mails)
         except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
-            await self._not_sent(attempt, NotSent(type(error).__name__, _where(error)), mails)
+            await self._not_sent(mail, attempt, NotSent(type(error).__name__, _where(error)), mails)
         else:
             await mails.sent(attempt, reply)
 
-    async def _not_sent(self, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
-        if outcome.permanent or attempt.number >= self._attempts:
+    async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
-        wait = outcome.retry_after or delay_after(self._backoff, attempt.number)
+        wait = outcome.retry_after or delay_after(policy.backoff, tried)
         log.info("mail %s: %s in attempt %d, again in %g s", attempt.mail_id, outcome.code, attempt.number, wait)
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
 
     async def _undecided(self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog) -> None:
-        again = self._composer.resends(mail) and attempt.number < self._attempts
-        wait = delay_after(self._backoff, attempt.number) if again else None
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        wait = delay_after(policy.backoff, tried) if mail.kind == "transactional" and tried < policy.attempts else None
         log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
         took = await mails.unknown(attempt, error, wait)
         if wait is not None:

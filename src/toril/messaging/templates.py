@@ -18,8 +18,9 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
+from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext, InvalidMessage
 from toril.messaging.header import check_line
 from toril.messaging.inlining import derive_text, inline_css
@@ -152,11 +153,11 @@ def _insert(body: str, layout: str) -> str:
 
 
 def _reveal(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _refuse_secret(value: Any) -> Any:
-    if isinstance(value, SecretStr):
+    if isinstance(value, Secret):
         raise jinja2.TemplateRuntimeError("a secret field must not stand in the subject, which is logged")
     return value
 

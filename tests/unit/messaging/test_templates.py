@@ -5,8 +5,8 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
-from pydantic import SecretStr
 
+from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext
 from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.inlining import derive_text, inline_css
@@ -33,7 +33,7 @@ SAMPLES = {
 
 class Note(Context):
     name: str
-    code: SecretStr = SecretStr("0000")
+    code: Secret[str] = Secret("0000")
     urgent: bool = False
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, in_memory, open_engine, reading, writing_engine
+from toril.messaging.database import cause, in_memory, open_engine, reading, blocking_engine
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
 from toril.messaging.transactions import OnLoop, OnThread, Transactions
@@ -71,9 +71,9 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is None:
                 engine = await open_engine(self._url)
-                self._transactions = _transactions(self._url, engine)
+                self._transactions, self._reads = _threads(self._url, engine)
                 self._writer = LogWriter[Change](self._transactions, self._apply)
-                self._reader = RowReader(reading(engine))
+                self._reader = RowReader(self._reads)
                 self._engine = engine
 
     async def close(self) -> None:
@@ -82,6 +82,7 @@ class DeliveryLog:
             if self._engine is not None:
                 await self._writer.close()
                 await self._transactions.close()
+                await self._reads.close()
                 await self._engine.dispose()
                 self._engine = None
 
@@ -245,7 +246,9 @@ def _claim(due: Select[tuple[EmailLog]], now: int, connection: Connection) -> Se
     return mails
 
 
-def _transactions(url: URL, engine: AsyncEngine) -> Transactions:
+def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:
+    """Return what writes, and what reads single rows beside it."""
     if url.get_backend_name() != "sqlite" or in_memory(url):
-        return OnLoop(engine)
-    return OnThread(writing_engine(url), Turn(Path(f"{url.database}-lock")))
+        return OnLoop(engine), OnLoop(reading(engine))
+    writes = OnThread(blocking_engine(url), Turn(Path(f"{url.database}-lock")))
+    return writes, OnThread(reading(blocking_engine(url)), Turn(None))

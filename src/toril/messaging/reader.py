@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
 from toril.messaging.models import EmailLog
+from toril.messaging.transactions import Transactions
 
 __all__ = ["RowReader"]
 
@@ -20,8 +22,8 @@ _LARGEST = 256  # rows of one query
 class RowReader:
     """Finds rows by id."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._asked: dict[str, asyncio.Future[EmailLog | None]] = {}
         self._work: asyncio.Task[None] | None = None
 
@@ -54,8 +56,11 @@ class RowReader:
 
     async def _read(self, ids: list[str]) -> dict[str, EmailLog]:
         try:
-            async with AsyncSession(self._engine, expire_on_commit=False) as session:
-                rows = await session.scalars(select(EmailLog).where(EmailLog.id.in_(ids)))
-                return {mail.id: mail for mail in rows}
+            return await self._transactions.run(partial(_read, ids))
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+
+
+def _read(ids: list[str], connection: Connection) -> dict[str, EmailLog]:
+    with Session(connection, expire_on_commit=False) as session:
+        return {mail.id: mail for mail in session.scalars(select(EmailLog).where(EmailLog.id.in_(ids)))}

@@ -24,6 +24,7 @@ class Relay:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
+        self._missed = False  # in this round, a job that had to be there
 
     async def offer(self, mail: EmailLog) -> None:
         """Add the job of a mail, which holds the row's id and nothing else; one that exists stays as it is."""
@@ -34,23 +35,26 @@ class Relay:
         trouble = False
         while True:
             try:
-                full = await self.round(mails) == ROUND
+                # Where jobs wait in a long queue, none is missing: their rows are not worth more than a look in a while.
+                busy = await self.round(mails) == ROUND and self._missed
                 trouble = False
             except StoreError as error:
-                full = False
+                busy = False
                 if not trouble:
                     log.warning("the relay waits for its stores: %s", error)
                 trouble = True
-            await asyncio.sleep(0 if full else PAUSE)
+            await asyncio.sleep(0 if busy else PAUSE)
 
     async def round(self, mails: DeliveryLog) -> int:
         """Look at the rows that are due, a round's worth at most, and return how many there were."""
+        self._missed = False
         due = await mails.claim_due(ROUND)
         await asyncio.gather(*(self._look(mail, mails) for mail in due))
         return len(due)
 
     async def _look(self, mail: EmailLog, mails: DeliveryLog) -> None:
         job = await self._queue.get(mail.id)
+        self._missed |= job is None or job.record.state in {JobState.COMPLETED, JobState.FAILED}
         if job is None:
             await self.offer(mail)
         elif job.record.state is JobState.COMPLETED:

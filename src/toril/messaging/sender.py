@@ -44,7 +44,7 @@ class Sender:
         and code only, because job data, logs and reasons hold nothing personal.
         """
         try:
-            mail = await mails.find(mail_id)
+            mail = await mails.read(mail_id)
             if mail is None:
                 self._missing(job)
             elif mail.status == Status.SENDING:

@@ -11,6 +11,8 @@ from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
 
+pytest_plugins = ["redis_servers.fixtures"]
+
 MakeApp = Callable[..., Toril]
 
 

@@ -139,9 +139,6 @@ class Job(JobControls, Generic[R_co]):
             raise self._failure(event.body["failedReason"])
         return self._read(event.body["returnvalue"])
 
-    def _gone(self) -> JobNotFound:
-        return JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
-
     def _failure(self, reason: str) -> JobFailed:
         return (JobCancelled if reason.startswith(CANCELLED) else JobFailed)(self.id, reason)
 

@@ -84,7 +84,7 @@ class Composer:
             text=text,
             html=html,
         )
-        return Envelope(self._sender.spec, mail.recipient, message)
+        return Envelope(self._sender.spec, mail.recipient, message, kind.kind, mail.id)
 
     def resends(self, mail: EmailLog) -> bool:
         """Return whether a mail of which nobody knows if it arrived goes again, or is held."""

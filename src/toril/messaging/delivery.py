@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, in_memory, open_engine, reading, blocking_engine
+from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
 from toril.messaging.transactions import OnLoop, OnThread, Transactions
@@ -122,6 +122,12 @@ class DeliveryLog:
         """The attempt failed before the mail was accepted; the next one is in `wait` seconds."""
         edge = Edge(attempt.leaves, _again(attempt, error, wait))
         return await self._write(_mark(attempt, edge, ("deferred", f"{error} (again in {wait:g} s)")), OUTCOME)
+
+    async def postponed(self, attempt: Attempt, error: str, wait: float) -> bool:
+        """The server has too much to do: another offer in `wait` seconds, and no attempt was used."""
+        values = (("error", error), ("send_at", In(wait)), ("look_at", In(wait + NET)))
+        line = ("deferred", f"{error} (again in {wait:g} s, no attempt used)")
+        return await self._write(_mark(attempt, Edge(_PENDING, values, tried=False), line), OUTCOME)
 
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""
@@ -241,7 +247,7 @@ def _next_look(mail: EmailLog, now: int) -> int:
     return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
 
 
-def _claim(due: Select[tuple[EmailLog]], now: int, connection: Connection) -> Sequence[EmailLog]:
+def _claim(due: Select[EmailLog], now: int, connection: Connection) -> Sequence[EmailLog]:
     with Session(connection, expire_on_commit=False) as session:
         mails = session.scalars(due.with_for_update(skip_locked=True)).all()
         looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]

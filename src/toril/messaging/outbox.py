@@ -20,12 +20,13 @@ from toril.messaging.composer import Composer
 from toril.messaging.database import default_url, log_url
 from toril.messaging.delivery import NET
 from toril.messaging.home import Home
+from toril.messaging.limits import Limits
 from toril.messaging.message import MessageType
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.relay import TASK, Relay
-from toril.messaging.sender import Sender
+from toril.messaging.sender import OnPermanentFailure, Sender
 from toril.messaging.templates import Templates
-from toril.messaging.transport import Transport, transport_from_url
+from toril.messaging.transport import Health, Transport, guarded, transport_from_url
 
 __all__ = ["MailHandle", "Mailer"]
 
@@ -41,6 +42,8 @@ class Mailer:
     queue: the name of the queue; workers that serve it send. attempts: tries at most, the first included.
     backoff: the seconds between them. from_address: `Shop <shop@example.com>`. templates: a folder of your own.
     log_url: the database of the delivery log; default: beside the store, `jobs.db` → `jobs-mail.db`.
+    limits: how fast mail goes (see Limits). on_permanent_failure: called in the worker with the row of each mail that
+    has failed for good, once; what it raises is logged.
 
     What is None comes from the application's settings. Nothing is opened before the first use. Raises
     ConfigurationError, InvalidSettings, InvalidAddress.
@@ -57,13 +60,24 @@ class Mailer:
         backoff: Fixed | Exponential = Exponential(5.0, jitter=0.2),  # noqa: B008  (frozen)
         templates: str | Path | None = None,
         log_url: str | None = None,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._app = app
-        self._transport = _transport(app, transport)
+        self._transport = guarded(_transport(app, transport))
         self._composer = Composer(_sender(app, from_address), Templates(templates or app.settings.templates))
         self._home = Home(app, _log_url(app, log_url), self._transport)
         self._relay = Relay(app.queue(queue))
-        sender = Sender(self._transport, self._composer, app.clock, _whole("attempts", attempts, 1, 1000), backoff)
+        sender = Sender(
+            self._transport,
+            self._composer,
+            app.clock,
+            _whole("attempts", attempts, 1, 1000),
+            backoff,
+            limits=limits,
+            on_permanent_failure=on_permanent_failure,
+        )
+        self._relay.on_failed = sender.failed
 
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
@@ -146,6 +160,10 @@ class Mailer:
     async def cancel(self, mail_id: str) -> bool:
         """Take a message back; False if it is being sent or has ended already."""
         return await self._home.ask(lambda log: log.cancel(mail_id))
+
+    def health(self) -> list[Health]:
+        """Return how the transports of this process do, the first choice first."""
+        return self._transport.health()
 
     async def _serve(self) -> None:
         async with self._home.stay() as log:

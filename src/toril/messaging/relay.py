@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from toril import JobState, Queue
 from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
-from toril.messaging.models import EmailLog
+from toril.messaging.models import EmailLog, Status
 
 __all__ = ["TASK", "Relay"]
 
@@ -24,6 +25,7 @@ class Relay:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
+        self.on_failed: Callable[[str, DeliveryLog], Awaitable[None]] | None = None
         self._missed = False  # in this round, a job that had to be there
 
     async def offer(self, mail: EmailLog) -> None:
@@ -35,7 +37,7 @@ class Relay:
         trouble = False
         while True:
             try:
-                # Where jobs wait in a long queue, none is missing: their rows are not worth more than a look in a while.
+                # Where jobs wait in a long queue none is missing, and their rows are worth a look in a while.
                 busy = await self.round(mails) == ROUND and self._missed
                 trouble = False
             except StoreError as error:
@@ -60,5 +62,11 @@ class Relay:
         elif job.record.state is JobState.COMPLETED:
             await job.retry()
         elif job.record.state is JobState.FAILED:
-            await mails.abandoned(mail, f"its job failed: {job.record.reason}")
+            being_sent = mail.status == Status.SENDING
+            if (
+                await mails.abandoned(mail, f"its job failed: {job.record.reason}")
+                and not being_sent
+                and self.on_failed
+            ):
+                await self.on_failed(mail.id, mails)
         # Any other job will run and see what the row asks for.

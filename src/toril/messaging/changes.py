@@ -122,9 +122,7 @@ def _transit(connection: Connection, edge: Edge, marks: Sequence[Mark], now: int
 
 
 @cache
-def _update(
-    dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool
-) -> Executable:
+def _update(dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool) -> Executable:
     """Return the statement that writes `new_…` into the rows listed in `rows` that are in one of the states `leaves`.
 
     free: whatever their attempt is.

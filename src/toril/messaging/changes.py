@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    Executable,
     Insert,
     Integer,
     Table,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from toril.messaging.inserting import NewMail, insert_mails
@@ -128,9 +128,7 @@ def _transit(connection: Connection, edge: Edge, marks: Sequence[Mark], now: int
 
 
 @cache
-def _update(
-    dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool
-) -> ReturningUpdate[str]:
+def _update(dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool) -> Executable:
     """Return the statement that writes `new_…` into the rows listed in `rows` that are in one of the states `leaves`.
 
     free: whatever their attempt is.

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -17,7 +17,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import upgrade
 
-__all__ = ["cause", "default_url", "in_memory", "log_url", "open_engine", "passes", "reading", "writing_engine"]
+__all__ = ["blocking_engine", "cause", "default_url", "in_memory", "log_url", "open_engine", "passes", "reading"]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -56,8 +56,8 @@ def log_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[name])
 
 
-def writing_engine(url: URL) -> Engine:
-    """Return an engine on a SQLite file for one thread that writes; its schema must be there already."""
+def blocking_engine(url: URL) -> Engine:
+    """Return an engine on a SQLite file for one thread; the schema must be there already."""
     options = _sqlite_options(url)
     options["connect_args"]["check_same_thread"] = False  # closed by whoever closes the log
     engine = create_engine(url.set(drivername="sqlite"), hide_parameters=True, **options)
@@ -97,7 +97,10 @@ def in_memory(url: URL) -> bool:
     return url.database in {None, "", ":memory:"}
 
 
-def reading(engine: AsyncEngine) -> AsyncEngine:
+E = TypeVar("E", Engine, AsyncEngine)
+
+
+def reading(engine: E) -> E:
     """Return the same engine for reads only, which never wait for a writer."""
     return engine.execution_options(**{_READING: True})
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, in_memory, open_engine, reading, writing_engine
+from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.files import FileReader
 from toril.messaging.inserting import NewMail
 from toril.messaging.mime import Part
@@ -77,9 +77,9 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is None:
                 engine = await open_engine(self._url)
-                self._transactions = _transactions(self._url, engine)
+                self._transactions, self._reads = _threads(self._url, engine)
                 self._writer = LogWriter[Change](self._transactions, self._apply)
-                self._reader = RowReader(reading(engine))
+                self._reader = RowReader(self._reads)
                 self._files = FileReader(self.read)
                 self._engine = engine
 
@@ -89,6 +89,7 @@ class DeliveryLog:
             if self._engine is not None:
                 await self._writer.close()
                 await self._transactions.close()
+                await self._reads.close()
                 await self._engine.dispose()
                 self._engine = None
 
@@ -130,6 +131,12 @@ class DeliveryLog:
         """The attempt failed before the mail was accepted; the next one is in `wait` seconds."""
         edge = Edge(attempt.leaves, _again(attempt, error, wait))
         return await self._write(_mark(attempt, edge, ("deferred", f"{error} (again in {wait:g} s)")), OUTCOME)
+
+    async def postponed(self, attempt: Attempt, error: str, wait: float) -> bool:
+        """The server has too much to do: another offer in `wait` seconds, and no attempt was used."""
+        values = (("error", error), ("send_at", In(wait)), ("look_at", In(wait + NET)))
+        line = ("deferred", f"{error} (again in {wait:g} s, no attempt used)")
+        return await self._write(_mark(attempt, Edge(_PENDING, values, tried=False), line), OUTCOME)
 
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""
@@ -187,14 +194,14 @@ class DeliveryLog:
     # -- looking
 
     async def look(self, mail_id: str) -> Found | None:
-        """Return a row as it stands now and whether it must not be sent, or None."""
+        """Return a row as it stands now and whether it must not be sent, or None: for many that only look."""
         await self._ready()
         return await self._reader.find(mail_id)
 
     async def find(self, mail_id: str) -> EmailLog | None:
         """Return a row as it stands now, or None."""
-        found = await self.look(mail_id)
-        return found and found.mail
+        rows = await self.read(select(EmailLog).where(EmailLog.id == mail_id))
+        return rows[0][0] if rows else None
 
     async def files(self, mail: EmailLog) -> list[Part]:
         """Return what is attached to a mail."""
@@ -280,7 +287,9 @@ def _claim(due: Select[EmailLog], connection: Connection, now: int) -> Sequence[
     return mails
 
 
-def _transactions(url: URL, engine: AsyncEngine) -> Transactions:
+def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:
+    """Return what writes, and what reads single rows beside it."""
     if url.get_backend_name() != "sqlite" or in_memory(url):
-        return OnLoop(engine)
-    return OnThread(writing_engine(url), Turn(Path(f"{url.database}-lock")))
+        return OnLoop(engine), OnLoop(reading(engine))
+    writes = OnThread(blocking_engine(url), Turn(Path(f"{url.database}-lock")))
+    return writes, OnThread(reading(blocking_engine(url)), Turn(None))

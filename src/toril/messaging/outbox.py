@@ -22,13 +22,14 @@ from toril.messaging.home import Home
 from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
+from toril.messaging.limits import Limits
 from toril.messaging.maintenance import keep_tidy
 from toril.messaging.message import MessageType
 from toril.messaging.policy import Policies, Policy
 from toril.messaging.relay import Relay
-from toril.messaging.sender import Sender
+from toril.messaging.sender import OnPermanentFailure, Sender
 from toril.messaging.templates import Templates
-from toril.messaging.transport import Transport
+from toril.messaging.transport import Health, Transport, guarded
 from toril.messaging.verbs import MailVerbs
 from toril.messaging.wiring import log_of, sender_of, transport_of, way_out_of
 
@@ -47,6 +48,8 @@ class Mailer(MailVerbs):
     keep_days: how long rows that have ended are kept; 0: for ever. unsubscribe_url: the page behind the links of
     subscribed mail, see `toril.messaging.endpoints`. max_attachments: bytes of one mail's files. private_hosts: those
     whose links, given as attachments, may lead to an address that is not public.
+    limits: how fast mail goes (see Limits). on_permanent_failure: called in the worker with the row of each mail that
+    has failed for good, once; what it raises is logged.
 
     What is None comes from the application's settings. Nothing is opened before the first use. Raises
     ConfigurationError, InvalidSettings, InvalidAddress, InvalidOption.
@@ -67,9 +70,11 @@ class Mailer(MailVerbs):
         unsubscribe_url: str | None = None,
         max_attachments: int = 10_000_000,
         private_hosts: Collection[str] = (),
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._app, self._clock = app, app.clock
-        self._transport = transport_of(app, transport)
+        self._transport = guarded(transport_of(app, transport))
         self._url = log_of(app, log_url)
         self._usual = Policy().changed(attempts, backoff)
         self._policies = Policies(self._usual)
@@ -81,8 +86,16 @@ class Mailer(MailVerbs):
         self._home = Home(app, self._url, self._transport)
         days = app.settings.mail_keep_days if keep_days is None else keep_days
         self._keep_days = whole(0)("keep_days", days)
-        sender = Sender(self._transport, self._composer, app.clock, self._policies)
+        sender = Sender(
+            self._transport,
+            self._composer,
+            app.clock,
+            self._policies,
+            limits=limits,
+            on_permanent_failure=on_permanent_failure,
+        )
         self._relay = Relay(app, self._tasks(queue, sender))
+        self._relay.on_failed = sender.failed
         self._acceptance = Acceptance(app, self._home, self._relay, self._intake, self._url)
         app.service(self._serve, queue=queue)
         app.service(self._serve, queue=f"{queue}-bulk")
@@ -252,6 +265,10 @@ class Mailer(MailVerbs):
             tasks[kind] = make(send_email)
             self._app.queue(place).slots = self._app.settings.email_queue_concurrency
         return tasks
+
+    def health(self) -> list[Health]:
+        """Return how the transports of this process do, the first choice first."""
+        return self._transport.health()
 
     async def _serve(self) -> None:
         async with self._home.stay() as log, asyncio.TaskGroup() as group:

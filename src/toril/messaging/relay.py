@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from toril import Call, JobState, Task, Toril
 from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
-from toril.messaging.models import EmailLog
+from toril.messaging.models import EmailLog, Status
 
 __all__ = ["Relay"]
 
@@ -27,6 +27,8 @@ class Relay:
 
     def __init__(self, app: Toril, tasks: Mapping[str, Task[..., None]]) -> None:
         self._app, self._tasks = app, tasks
+        self.on_failed: Callable[[str, DeliveryLog], Awaitable[None]] | None = None
+        self._missed = False  # in this round, a job that had to be there
 
     async def offer(self, mails: Sequence[EmailLog]) -> None:
         """Add the jobs of mails; those that exist stay as they are."""
@@ -44,17 +46,19 @@ class Relay:
         trouble = False
         while True:
             try:
-                full = await self.round(mails) == ROUND
+                # Where jobs wait in a long queue none is missing, and their rows are worth a look in a while.
+                busy = await self.round(mails) == ROUND and self._missed
                 trouble = False
             except StoreError as error:
-                full = False
+                busy = False
                 if not trouble:
                     log.warning("the relay waits for its stores: %s", error)
                 trouble = True
-            await asyncio.sleep(0 if full else PAUSE)
+            await asyncio.sleep(0 if busy else PAUSE)
 
     async def round(self, mails: DeliveryLog) -> int:
         """Look at the rows that are due, a round's worth at most, and return how many there were."""
+        self._missed = False
         due = await mails.claim_due(ROUND)
         looks = await asyncio.gather(*(self.look(mail, mails) for mail in due))
         if missing := [mail for mail, found in zip(due, looks, strict=True) if not found]:
@@ -72,15 +76,21 @@ class Relay:
     async def look(self, mail: EmailLog, mails: DeliveryLog) -> bool:
         """See that the job of a mail runs if it can; return False if there is none."""
         job = await self._tasks[mail.kind].queue.get(mail.id)
+        failed = job is not None and job.record.state is JobState.FAILED
+        self._missed |= job is None or failed or job.record.state is JobState.COMPLETED
         if job is None:
             return False
-        failed = job.record.state is JobState.FAILED
         if job.record.state is JobState.COMPLETED or (failed and (job.record.finished_on or 0) < mail.send_at):
             await job.retry()  # it ended before the row was to be sent: somebody has let the row be tried anew
         elif failed:
-            await mails.abandoned(mail, f"its job failed: {job.record.reason}")
+            await self._abandon(mail, mails, f"its job failed: {job.record.reason}")
         # Any other job will run and see what the row asks for.
         return True
+
+    async def _abandon(self, mail: EmailLog, mails: DeliveryLog, why: str) -> None:
+        took = await mails.abandoned(mail, why)
+        if took and mail.status == Status.PENDING and self.on_failed is not None:
+            await self.on_failed(mail.id, mails)
 
     def _call(self, mail: EmailLog) -> Call[None]:
         return self._tasks[mail.kind].using(job_id=mail.id, priority=mail.priority).call(mail.id)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 
-from toril import JobContext, Snooze, StoreUnavailable, Unrecoverable
+from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.extras import Extras
+from toril.messaging.limits import Limits, Throttle
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.policy import Policies
-from toril.messaging.transport import NotSent, Transport, Undecided
+from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
 
-__all__ = ["Sender"]
+__all__ = ["OnPermanentFailure", "Sender"]
 
 log = logging.getLogger("toril.mail")
 
+_TOKENS = 0.2  # seconds that a queue is closed at least: opened for each mail, it would be all opening
+_BUSY = 5.0  # seconds before a mail is offered again to a server that has too much to do
 _NO_LOG = 5.0  # seconds before the next look when the delivery log does not answer
 _NO_ROW, _NO_ROW_LIMIT = 5.0, 60_000  # seconds between looks for a row; milliseconds after which it is missing
+
+
+OnPermanentFailure = Callable[[EmailLog], Awaitable[None] | None]
+"""Called with the row of a mail that has failed for good."""
 
 
 class _Lost(Exception):
@@ -28,10 +36,26 @@ class _Lost(Exception):
 
 
 class Sender:
-    """Sends the mails of one delivery log. policies: how often, and how soon again."""
+    """Sends the mails of one delivery log.
 
-    def __init__(self, transport: Transport, composer: Composer, clock: Clock, policies: Policies) -> None:
-        self._transport, self._composer, self._clock, self._policies = transport, composer, clock, policies
+    policies: how often a mail is tried, and how soon again. limits: how fast mail goes.
+    on_permanent_failure: told, once each, of mails that have failed for good; what it raises is logged.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        composer: Composer,
+        clock: Clock,
+        policies: Policies,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        on_permanent_failure: OnPermanentFailure | None = None,
+    ) -> None:
+        self._transport, self._composer, self._clock = transport, composer, clock
+        self._policies = policies
+        self._throttle = Throttle(limits, clock)
+        self._on_permanent_failure = on_permanent_failure
 
     async def run(self, job: JobContext, mail_id: str, mails: DeliveryLog) -> None:
         """Do what the row of a mail asks for now.
@@ -50,11 +74,23 @@ class Sender:
                 self._not_before(mail.send_at)
                 if found.suppressed:
                     await mails.suppressed(mail, found.suppressed)
-                else:
-                    await self._send(mail, mails)
+                    return None
+                self._not_too_fast(mail)
+                await self._send(mail, mails)
         except StoreUnavailable as error:
             log.warning("mail %s: %s; looking again in %g s", mail_id, error, _NO_LOG)
             raise Snooze(_NO_LOG) from None
+
+    async def failed(self, mail_id: str, mails: DeliveryLog) -> None:
+        """Tell the application that a mail has failed for good."""
+        if self._on_permanent_failure is None:
+            return
+        try:
+            mail = await mails.find(mail_id)
+            if mail is not None and (answer := self._on_permanent_failure(mail)) is not None:
+                await answer
+        except Exception as error:  # noqa: BLE001  (its fault changes nothing; its text may hold secrets)
+            log.error("mail %s: on_permanent_failure failed: %s", mail_id, _where(error))  # noqa: TRY400
 
     def _missing(self, job: JobContext) -> None:
         # The row may be in a transaction that its caller has not committed yet.
@@ -66,6 +102,13 @@ class Sender:
         wait = moment - self._clock.now()
         if wait > 0:
             raise Snooze(wait / 1000)
+
+    def _not_too_fast(self, mail: EmailLog) -> None:
+        """Let a mail that is over a limit wait: for the whole rate the queue, for its own limits itself."""
+        if (closed := self._throttle.closed_for(mail.kind)) > 0:
+            raise RateLimited(max(closed, _TOKENS))
+        if (wait := self._throttle.wait(mail.id, mail.recipient)) > 0:
+            raise Snooze(wait)
 
     async def _wait_for(self, mail: EmailLog, mails: DeliveryLog) -> None:
         """Another run began to send this mail: let it, and once its time is up nobody knows what it did."""
@@ -85,8 +128,12 @@ class Sender:
             reply = await self._transport.send(self._composer.compose(mail, files), begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
+        except NotNow as closed:
+            # Nothing was tried, and no other mail has a better chance: the queue waits, not each of its jobs.
+            log.info("mail %s waits %g s: %s", mail.id, closed.seconds, closed)
+            raise RateLimited(max(closed.seconds, _TOKENS)) from None
         except Undecided as outcome:
-            await self._undecided(mail, attempt, outcome.text, mails)
+            await self._undecided(mail, attempt, outcome.text, mails, repeatable=outcome.repeatable)
         except NotSent as outcome:
             await self._not_sent(mail, attempt, outcome, mails)
         except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
@@ -95,10 +142,13 @@ class Sender:
             await mails.sent(attempt, reply)
 
     async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
+        if isinstance(outcome, Busy) and not attempt.begun:
+            await self._postpone(attempt, outcome, mails)
         policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
         if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
+            await self.failed(attempt.mail_id, mails)
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
         wait = outcome.retry_after or delay_after(policy.backoff, tried)
@@ -106,9 +156,18 @@ class Sender:
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
 
-    async def _undecided(self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog) -> None:
+    async def _postpone(self, attempt: Attempt, busy: Busy, mails: DeliveryLog) -> None:
+        wait = busy.retry_after or _BUSY
+        log.info("mail %s: %s, again in %g s; no attempt was used", attempt.mail_id, busy.code, wait)
+        took = await mails.postponed(attempt, busy.text, wait)
+        raise Snooze(wait if took else 0) from None
+
+    async def _undecided(
+        self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog, *, repeatable: bool = False
+    ) -> None:
         policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
-        wait = delay_after(policy.backoff, tried) if mail.kind == "transactional" and tried < policy.attempts else None
+        again = (repeatable or mail.kind == "transactional") and tried < policy.attempts
+        wait = delay_after(policy.backoff, tried) if again else None
         log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
         took = await mails.unknown(attempt, error, wait)
         if wait is not None:

@@ -75,12 +75,16 @@ class NotNow(Exception):
 
 
 class Undecided(Exception):
-    """The message was handed over, and no answer came: it may have been accepted."""
+    """The message was handed over, and no answer came: it may have been accepted.
 
-    def __init__(self, code: str, text: str = "") -> None:
+    repeatable: the transport knows a repetition by the envelope's key, so that another attempt doubles nothing.
+    """
+
+    def __init__(self, code: str, text: str = "", *, repeatable: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.text = text or code
+        self.repeatable = repeatable
 
 
 class Transport(Protocol):

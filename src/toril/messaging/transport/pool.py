@@ -40,14 +40,19 @@ class Pool:
         self._reaper: asyncio.TimerHandle | None = None
         self._goodbyes: set[asyncio.Task[None]] = set()
 
-    async def take(self) -> Connection:
-        """Return a connection that is still good, or a new one. Raises what connecting raises."""
+    def take(self) -> Connection | None:
+        """Return a connection that is still good, if there is one."""
         now = asyncio.get_running_loop().time()
         while self._free:
             connection = self._free.pop()
             if connection.wire.idle and self._fresh(connection, now):
                 return connection
             self._dismiss(connection)
+        return None
+
+    async def open(self) -> Connection:
+        """Return a new connection. Raises what connecting raises."""
+        now = asyncio.get_running_loop().time()
         return Connection(await self._connect(), opened=now)
 
     def give(self, connection: Connection, *, reusable: bool) -> None:

@@ -89,7 +89,7 @@ class SMTP:
 
     async def _send(self, pool: Pool, envelope: Envelope, begin: Begin) -> str:
         while True:
-            connection = await self._take(pool)
+            connection = pool.take() or await self._open(pool)
             dialogue = Dialogue(connection.wire)
             try:
                 async with asyncio.timeout(self._limit):
@@ -107,10 +107,10 @@ class SMTP:
                 pool.give(connection, reusable=dialogue.ended)
             # Here leads only a connection that the server closed while it was idle: the next one may be good.
 
-    async def _take(self, pool: Pool) -> Connection:
+    async def _open(self, pool: Pool) -> Connection:
         try:
             async with asyncio.timeout(self._connect_limit):
-                return await pool.take()
+                return await pool.open()
         except TimeoutError:
             text = f"no connection to {self._host} within {self._connect_limit:g} s"
             raise NotSent("timeout", text, unreachable=True) from None

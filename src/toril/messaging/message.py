@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext
 
-__all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "type_of"]
+__all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "name_of", "type_of"]
 
 Kind = Literal["transactional", "subscribed"]
 """Transactional: the recipient waits for it, losing it is worse than doubling; subscribed: the reverse."""
@@ -68,7 +68,7 @@ class Context(BaseModel):
         **_: Any,
     ) -> None:
         if kind is not None:
-            cls.type = MessageType(name or _WORDS.sub("-", cls.__name__).lower(), cls, kind, priority, category)
+            cls.type = MessageType(name or name_of(cls.__name__), cls, kind, priority, category)
 
 
 def _absolute(url: str) -> str:
@@ -85,6 +85,11 @@ SecretURL = Secret[WebURL]
 """A link that lets its reader in, such as a password reset."""
 
 C = TypeVar("C", bound=BaseModel)
+
+
+def name_of(class_name: str) -> str:
+    """Return the name of the message type that a class of this name is: "InvoiceReady" is "invoice-ready"."""
+    return _WORDS.sub("-", class_name).lower()
 
 
 def type_of(context: type[Context] | Context) -> MessageType[Any]:

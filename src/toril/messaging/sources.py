@@ -63,12 +63,9 @@ class Sources:
             raise ConfigurationError(f"template {place!r}: expected a folder of that name in {looked}")
         raise ConfigurationError(f"template {place!r}: expected a file {folders[0] / part}{ending}")
 
-    def files(self, name: str) -> Sequence[Path]:
-        """Return the files of a message type that are not hidden by better ones."""
-        found: dict[str, Path] = {}
-        for root in reversed(self._folders):
-            found |= {path.name: path for path in sorted((root / name).glob("*.*"))}
-        return list(found.values())
+    def own_folders(self) -> Sequence[Path]:
+        """Return the folders in your own one."""
+        return [path for root in self._folders[:-1] for path in sorted(root.iterdir()) if path.is_dir()]
 
     def locales(self) -> Sequence[str]:
         """Return the languages that any file is in, English first."""

@@ -51,6 +51,8 @@ class Template:
     subject: jinja2.Template
     html: jinja2.Template
     text: jinja2.Template
+    plain: str
+    """The plain text of the body alone, as a template."""
     sources: tuple[Source, ...]
     """What they were made of, the subject first."""
     _blame: Callable[[Exception, Mapping[str, Any]], str]
@@ -118,15 +120,23 @@ class Templates:
         parts = (body, written) if written else (body,)
         for part in parts:
             self._check(part, names)
-        around = [self._around(part, ending, body.locale) for part, ending in _AROUND]
-        sources = (subject, *parts, *around)
-        html, text = _assemble(body, written, *around)
+        footer, html_layout, text_layout = (self._around(*part, body.locale) for part in _AROUND)
+        sources = (subject, *parts, footer, html_layout, text_layout)
+        preheader, inside = _split(body.text)
+        plain = written.text if written else derive_text(inside)
+        html = (
+            inside
+            if _DOCUMENT.match(inside)
+            else _fill(html_layout.text, preheader=preheader, body=inside, footer=footer.text)
+        )
+        text = _fill(text_layout.text, body=plain, footer=derive_text(footer.text))
         return Template(
             kind.name,
             body.locale,
             self._subject.from_string(subject.text),
-            self._html.from_string(html),
+            self._html.from_string(inline_css(html)),
             self._text.from_string(text),
+            plain,
             sources,
             lambda error, values: self._blame(error, sources, values),
         )
@@ -177,17 +187,10 @@ class Templates:
         return environment
 
 
-def _assemble(
-    body: Source, written: Source | None, footer: Source, html_layout: Source, text_layout: Source
-) -> tuple[str, str]:
-    """Return the whole HTML template, its CSS in the elements, and the whole text one."""
-    found = _PREHEADER.match(body.text)
-    inside = body.text[found.end() :] if found else body.text
-    html = inside
-    if not _DOCUMENT.match(inside):
-        html = _fill(html_layout.text, preheader=found[1] if found else "", body=inside, footer=footer.text)
-    text = written.text if written else derive_text(inside)
-    return inline_css(html), _fill(text_layout.text, body=text, footer=derive_text(footer.text))
+def _split(body: str) -> tuple[str, str]:
+    """Return the preheader of a body and the rest."""
+    found = _PREHEADER.match(body)
+    return (found[1], body[found.end() :]) if found else ("", body)
 
 
 def _place(name: str) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from toril import Secret
-from toril.errors import ConfigurationError, InvalidContext, InvalidOption
+from toril.errors import ConfigurationError, InvalidContext
 from toril.messaging import Brand, Context, MessageType
 from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.inlining import inline_css
@@ -142,7 +142,7 @@ def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
     assert "Code 4711" in html
     templates = folder(note__subject_txt="{{ code }}")
     with pytest.raises(
-        ConfigurationError, match="note/subject.txt, line 1: 'code' is secret, and the subject is logged"
+        ConfigurationError, match=r"note/subject\.txt, line 1: 'code' is secret, and the subject is logged"
     ) as error:
         render(templates, NOTE, {"name": "Ana", "code": "4711"})
     assert "4711" not in str(error.value)

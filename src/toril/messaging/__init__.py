@@ -4,6 +4,7 @@ from toril.errors import MissingExtra
 
 try:
     import alembic  # noqa: F401
+    import babel  # noqa: F401
     import css_inline  # noqa: F401
     import jinja2  # noqa: F401
     import sqlalchemy  # noqa: F401
@@ -11,6 +12,7 @@ except ImportError:
     raise MissingExtra("mail", "mail") from None
 
 from toril.messaging.attachments import Attachment
+from toril.messaging.brand import Brand
 from toril.messaging.bulk import Recipient
 from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.message import Context, MessageType, SecretURL, WebURL
@@ -23,6 +25,7 @@ metadata = Base.metadata
 __all__ = [
     "Attachment",
     "Batch",
+    "Brand",
     "Context",
     "EmailEvent",
     "EmailLog",

@@ -15,12 +15,12 @@ from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.extras import Extras
 from toril.messaging.header import check_line
 from toril.messaging.keys import Keys
-from toril.messaging.message import MessageType
+from toril.messaging.message import Context, MessageType, type_of
 from toril.messaging.mime import Part, Skeleton
 from toril.messaging.models import EmailLog, Status
-from toril.messaging.templates import Templates
+from toril.messaging.templates import Template, Templates
 from toril.messaging.transport import Envelope
-from toril.messaging.unsubscribe import WayOut
+from toril.messaging.unsubscribe import WayOut, leave_headers
 
 __all__ = ["Composer", "new_id"]
 
@@ -36,12 +36,22 @@ class Composer:
 
     def __init__(self, sender: Address, templates: Templates, keys: Keys, way_out: WayOut | None = None) -> None:
         self._sender, self._templates, self._keys, self._way_out = sender, templates, keys, way_out
-        self._sender_name = sender.name or sender.domain
         self._skeleton = Skeleton(sender)
         self._types: dict[str, MessageType[Any]] = {kind.name: kind for kind in BUILT_IN}
 
-    def register(self, kind: MessageType[Any]) -> None:
+    @property
+    def types(self) -> tuple[MessageType[Any], ...]:
+        """The message types that are known."""
+        return tuple(self._types.values())
+
+    @property
+    def templates(self) -> Templates:
+        """Where their templates come from."""
+        return self._templates
+
+    def register(self, kind: MessageType[Any] | type[Context]) -> None:
         """Make a message type known; raise ConfigurationError if its template is at fault or its name taken."""
+        kind = kind if isinstance(kind, MessageType) else type_of(kind)
         if kind.name in self._types:
             raise ConfigurationError(f"message type {kind.name!r}: there is one of that name already")
         self._templates.load(kind)
@@ -85,13 +95,14 @@ class Composer:
         address = Address.parse(to, "to")
         values = kind.validate(context)
         content, secrets = kind.plain(values)
+        template = self._templates.load(kind, locale or None)
         mail_id = new_id(now)
         mail = EmailLog(
             id=mail_id,
             type=name,
             recipient=address.spec,
             recipient_name=address.name,
-            subject=self._subject(kind, values, subject, secrets),
+            subject=subject_of(template, values, subject, secrets),
             status=Status.PENDING,
             created_at=now,
             send_at=send_at,
@@ -108,13 +119,14 @@ class Composer:
     def compose(self, mail: EmailLog, files: Sequence[Part] = ()) -> Envelope:
         """Return the mail of a row; raise UnknownTemplate, or whatever its template raises."""
         kind = self.find(mail.type)
-        template = self._templates.load(kind)
+        template = self._templates.load(kind, mail.locale or None)
         values = kind.load(mail.context, self._keys.fields if kind.secret else None)
-        text, html = template.render(values, mail.subject, self._sender_name)
         extras = Extras.from_json(mail.extras)
-        headers = extras.lines()
+        headers, way_out = extras.lines(), None
         if self._way_out and mail.kind == "subscribed":
-            headers += self._way_out.lines(mail.recipient, mail.category)
+            way_out = self._way_out.link(mail.recipient, mail.category)
+            headers += leave_headers(way_out)
+        text, html = template.render(values, mail.subject, way_out)
         message = self._skeleton.write(
             to=extras.to or Address(mail.recipient, mail.recipient_name),
             subject=mail.subject,
@@ -127,14 +139,16 @@ class Composer:
         )
         return Envelope(self._sender.spec, mail.recipient, message, kind=mail.kind, key=mail.id)
 
-    def _subject(self, kind: MessageType[Any], values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:
-        if own is None:
-            return self._templates.load(kind).render_subject(values, self._sender_name)
-        if not isinstance(own, str) or not own.strip() or len(own) > _LONGEST_SUBJECT:
-            raise InvalidMessage(f"subject: expected one line of 1 to {_LONGEST_SUBJECT:,} characters")
-        if any(len(secret) >= _SHORTEST_SECRET and secret in own for secret in secrets):
-            raise InvalidMessage("subject: it shows a secret field, and the delivery log keeps subjects")
-        return check_line(own.strip(), "subject")
+
+def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:
+    """Return a mail's subject: the template's, or its own if that shows no secret; raise InvalidMessage."""
+    if own is None:
+        return template.render_subject(values)
+    if not isinstance(own, str) or not own.strip() or len(own) > _LONGEST_SUBJECT:
+        raise InvalidMessage(f"subject: expected one line of 1 to {_LONGEST_SUBJECT:,} characters")
+    if any(len(secret) >= _SHORTEST_SECRET and secret in own for secret in secrets):
+        raise InvalidMessage("subject: it shows a secret field, and the delivery log keeps subjects")
+    return check_line(own.strip(), "subject")
 
 
 def new_id(now: int) -> str:

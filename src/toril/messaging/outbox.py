@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from toril import Exponential, Fixed, JobContext, Task, Toril
 from toril.checks import whole
 from toril.messaging.accepting import Acceptance
+from toril.messaging.brand import Brand
 from toril.messaging.bulk import BulkOptions, Recipient, draft
 from toril.messaging.composer import Composer, new_id
 from toril.messaging.delivery import DeliveryLog
@@ -24,7 +25,7 @@ from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
 from toril.messaging.limits import Limits
 from toril.messaging.maintenance import keep_tidy
-from toril.messaging.message import MessageType
+from toril.messaging.message import Context, MessageType
 from toril.messaging.policy import Policies, Policy
 from toril.messaging.relay import Relay
 from toril.messaging.sender import OnPermanentFailure, Sender
@@ -44,6 +45,7 @@ class Mailer(MailVerbs):
     attempts: tries at most, the first included. backoff: the seconds between them. Both can be set for each type with
     `override`; by default a server may put a mail off for more than a day.
     from_address: `Shop <shop@example.com>`. templates: a folder of your own.
+    brand: how mails show the sender; by default its name, with what the TORIL_BRAND_… settings say.
     log_url: the database of the delivery log; default: beside the store, `jobs.db` → `jobs-mail.db`.
     keep_days: how long rows that have ended are kept; 0: for ever. unsubscribe_url: the page behind the links of
     subscribed mail, see `toril.messaging.endpoints`. max_attachments: bytes of one mail's files. private_hosts: those
@@ -65,6 +67,7 @@ class Mailer(MailVerbs):
         attempts: int | None = None,
         backoff: Fixed | Exponential | None = None,
         templates: str | Path | None = None,
+        brand: Brand | None = None,
         log_url: str | None = None,
         keep_days: int | None = None,
         unsubscribe_url: str | None = None,
@@ -80,8 +83,10 @@ class Mailer(MailVerbs):
         self._policies = Policies(self._usual)
         self._keys = Keys(app.settings.secret_keys)
         self.way_out = way_out_of(app, self._keys, unsubscribe_url)
-        folder = templates or app.settings.templates
-        self._composer = Composer(sender_of(app, from_address), Templates(folder), self._keys, self.way_out)
+        address = sender_of(app, from_address)
+        brand = brand or Brand.of(app.settings, address.name or address.domain)
+        found = Templates(templates or app.settings.templates, brand=brand, locale=app.settings.locale)
+        self._composer = Composer(address, found, self._keys, self.way_out)
         self._intake = Intake(self._composer, self._keys, self._policies, max_attachments, private_hosts)
         self._home = Home(app, self._url, self._transport)
         days = app.settings.mail_keep_days if keep_days is None else keep_days
@@ -103,7 +108,12 @@ class Mailer(MailVerbs):
 
     # -- declaring
 
-    def register(self, kind: MessageType[Any]) -> None:
+    @property
+    def composer(self) -> Composer:
+        """Its message types and their templates."""
+        return self._composer
+
+    def register(self, kind: MessageType[Any] | type[Context]) -> None:
         """Make a message type of your own known, in every process that sends or works.
 
         Raises ConfigurationError if its template is missing or at fault, or if its name is taken.

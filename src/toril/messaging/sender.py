@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
+from toril.errors import ConfigurationError
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.extras import Extras
@@ -176,5 +177,7 @@ class Sender:
 
 def _where(error: Exception) -> str:
     """Return what went wrong and where, without the values that an error's text may quote."""
+    if isinstance(error, ConfigurationError):  # it names the template's file and line, and no values
+        return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {frame.name}, line {frame.lineno} of {frame.filename}"

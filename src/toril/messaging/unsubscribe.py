@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from toril.cipher import Cipher, UnknownKey
 from toril.errors import ConfigurationError, InvalidMessage
 
-__all__ = ["Leaving", "WayOut"]
+__all__ = ["Leaving", "WayOut", "leave_headers"]
 
 
 class Leaving(NamedTuple):
@@ -17,6 +17,11 @@ class Leaving(NamedTuple):
 
     address: str
     category: str
+
+
+def leave_headers(link: str) -> list[str]:
+    """Return the headers by which mail programs offer a link's click."""
+    return [f"List-Unsubscribe: <{link}>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
 
 
 class WayOut:
@@ -35,13 +40,6 @@ class WayOut:
     def link(self, address: str, category: str) -> str:
         """Return the link for a recipient and a category."""
         return self._base + quote(self._cipher.encrypt(json.dumps([address, category])))
-
-    def lines(self, address: str, category: str) -> list[str]:
-        """Return the headers by which mail programs offer it."""
-        return [
-            f"List-Unsubscribe: <{self.link(address, category)}>",
-            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-        ]
 
     def read(self, token: str) -> Leaving:
         """Return what a link's token asks for; raise InvalidMessage if it is none of ours."""

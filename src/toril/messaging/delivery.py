@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Select, select, update
+from sqlalchemy import URL, Connection, Select, TextClause, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
@@ -71,6 +71,11 @@ class DeliveryLog:
         self._url, self._clock = url, clock
         self._opening = asyncio.Lock()
         self._engine: AsyncEngine | None = None
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether its database is SQLite."""
+        return self._url.get_backend_name() == "sqlite"
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -207,7 +212,7 @@ class DeliveryLog:
         """Return what is attached to a mail."""
         return await self._files.read(mail.id)
 
-    async def read(self, query: Query) -> Sequence[Any]:
+    async def read(self, query: Query | TextClause) -> Sequence[Any]:
         """Return what a query finds."""
         await self._ready()
         assert self._engine is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toril.messaging.delivery import DeliveryLog
@@ -24,10 +24,13 @@ async def forget(log: DeliveryLog, address: str) -> int:
     while done := await log.transact(lambda connection, _: _forget(connection, address)):
         changed += done
     await log.transact(lambda connection, _: _hash_suppressions(connection, address))
+    if log.sqlite:  # what was overwritten stands in its write-ahead log until that is folded in
+        await log.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     return changed
 
 
 def _forget(connection: Connection, address: str) -> int:
+    _overwrite(connection)
     chosen = select(EmailLog.id).where(func.lower(EmailLog.recipient) == address, EmailLog.status != Status.SENDING)
     ids = list(connection.execute(chosen.limit(_ROWS)).scalars())
     if not ids:
@@ -48,7 +51,14 @@ def _forget(connection: Connection, address: str) -> int:
     return len(ids)
 
 
+def _overwrite(connection: Connection) -> None:
+    """Let SQLite write zeros over what this connection deletes from now on, instead of leaving it in the file."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA secure_delete = ON"))
+
+
 def _hash_suppressions(connection: Connection, address: str) -> None:
+    _overwrite(connection)
     table = EmailSuppression.__table__
     rows = connection.execute(select(table).where(table.c.address == address)).mappings().all()
     if rows:

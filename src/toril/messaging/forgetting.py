@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toril.messaging.delivery import DeliveryLog
@@ -47,7 +47,10 @@ def _forget(connection: Connection, address: str) -> int:
         .values(recipient=FORGOTTEN, recipient_name="", subject="", key=None, error=None, extras="", context="{}")
     )
     connection.execute(update(EmailEvent).where(EmailEvent.email_id.in_(ids)).values(detail=""))
+    had = select(EmailAttachment.hash).where(EmailAttachment.email_id.in_(ids)).distinct()
+    files = connection.execute(had).scalars().all()
     connection.execute(delete(EmailAttachment).where(EmailAttachment.email_id.in_(ids)))
+    connection.execute(delete(EmailFile).where(EmailFile.hash.in_(files), ~_in_use()))
     return len(ids)
 
 
@@ -91,5 +94,8 @@ def _trim(connection: Connection, before: int) -> int:
 
 
 def _trim_files(connection: Connection, now: int) -> None:
-    used = select(EmailAttachment.hash).where(EmailAttachment.hash == EmailFile.hash).exists()
-    connection.execute(delete(EmailFile).where(EmailFile.used_at < now - _UNUSED, ~used))
+    connection.execute(delete(EmailFile).where(EmailFile.used_at < now - _UNUSED, ~_in_use()))
+
+
+def _in_use() -> ColumnElement[bool]:
+    return select(EmailAttachment.hash).where(EmailAttachment.hash == EmailFile.hash).exists()

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from stores import KINDS
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
 
+pytest_plugins = ["redis_servers.fixtures"]
+
 MakeApp = Callable[..., Toril]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", action="append", choices=list(KINDS), help="only this kind of store (may be repeated)")
 
 
 @pytest.fixture

@@ -1,14 +1,49 @@
-"""The rules that every store keeps, seen from the outside: an application on a clock that the test moves."""
+"""The rules that every store keeps, seen from the outside: an application on a clock that the test moves.
+
+Each test that uses a store runs once for each kind in `stores.KINDS`, or for those that `--store` names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from stores import KINDS, START, EmptyStore
 from toril import ManualClock, Toril, Worker
 
 Work = Callable[..., Awaitable[None]]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store_kind" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("store") or list(KINDS)
+        metafunc.parametrize("store_kind", [pytest.param(KINDS[name], id=name) for name in chosen])
+
+
+@pytest.fixture
+async def store(store_kind: type[EmptyStore]) -> AsyncIterator[EmptyStore]:
+    """A store of the kind that this run of the test is for."""
+    async with store_kind() as store:
+        yield store
+
+
+@pytest.fixture
+def now() -> int:
+    """When the clock begins, in epoch milliseconds."""
+    return START
+
+
+@pytest.fixture
+def clock(store: EmptyStore, now: int) -> ManualClock:
+    """The clock that a test moves, and with it whatever the store times by itself."""
+    return store.clock(now)
+
+
+@pytest.fixture
+def make_app(store: EmptyStore) -> Callable[..., Toril]:
+    """Make applications that share the store: `make_app(clock, **settings)`; without a clock time is real."""
+    return store.app
 
 
 @pytest.fixture

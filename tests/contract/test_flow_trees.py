@@ -8,10 +8,10 @@ from typing import NamedTuple, get_args
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toril import Call, Flow, JobContext, JobState, Toril, WaitForChildren, Worker
+from stores import EmptyStore
+from toril import Call, Flow, JobContext, JobState, WaitForChildren, Worker
 from toril.family import Tree
 from toril.job import IfFailed
-from toril.settings import Settings
 
 
 class Plan(NamedTuple):
@@ -50,8 +50,8 @@ def compare(plan: Plan, tree: Tree) -> None:
         compare(below, node)
 
 
-async def run(plan: Plan, slots: int) -> None:
-    async with Toril("sqlite:///:memory:", settings=Settings(env={}, dotenv=None)) as app:
+async def run(kind: type[EmptyStore], plan: Plan, slots: int) -> None:
+    async with kind() as store, store.app() as app:
 
         async def node(job: JobContext, fails: bool) -> None:
             if (await job.children()).pending:
@@ -75,6 +75,6 @@ async def run(plan: Plan, slots: int) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(trees, st.sampled_from([1, 5]))
-def test_trees_end_as_their_policies_say(plan: Plan, slots: int) -> None:
-    asyncio.run(run(plan, slots))
+@given(plan=trees, slots=st.sampled_from([1, 5]))
+def test_trees_end_as_their_policies_say(store_kind: type[EmptyStore], plan: Plan, slots: int) -> None:
+    asyncio.run(run(store_kind, plan, slots))

@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from model import ENDED, Model, ModelJob
 
-from toril import ManualClock, Toril
+from stores import EmptyStore
 from toril.job import JobState, NewJob
 from toril.options import Keep, Policy
-from toril.settings import Settings
 from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, WorkerInfo
 
 T = TypeVar("T")
@@ -29,12 +28,12 @@ seconds = st.integers(1, 20)
 class Machine(RuleBasedStateMachine):
     """Two workers, one queue, and people who interfere."""
 
-    def __init__(self) -> None:
+    def __init__(self, tested: EmptyStore) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.clock = ManualClock()
-        self.app = Toril("sqlite:///:memory:", settings=Settings(env={}, dotenv=None), clock=self.clock)
-        self.store = self.app.store
+        self.tested = tested
+        self.clock = tested.clock()
+        self.store = tested.app(self.clock).store
         self.model = Model()
         self.runs: list[tuple[Run, ModelJob, str]] = []  # every run ever started, and who started it
         self.workers = [self.do(self.store.enrol(WorkerInfo(name, "here", 1, LEASE, {QUEUE: 4}))) for name in "ab"]
@@ -45,7 +44,7 @@ class Machine(RuleBasedStateMachine):
         return self.loop.run_until_complete(_awaited(work))
 
     def teardown(self) -> None:
-        self.do(self.app.close())
+        self.do(self.tested.close())
         self.loop.close()
 
     # -- adding
@@ -275,7 +274,7 @@ class Machine(RuleBasedStateMachine):
         others = [job for job in self.model.jobs.values() if job.state != "active"]
         if others:
             job = others[index % len(others)]
-            assert list(self.do(self.store.remove(QUEUE, [job.id]))) == [job.id]
+            assert list(self.do(self.store.remove(QUEUE, [job.id], children=True))) == [job.id]
             if job.state in {"waiting", "prioritized"}:
                 self.model.leave_line(job)
             del self.model.jobs[job.id]
@@ -340,7 +339,10 @@ async def _awaited(work: Awaitable[T]) -> T:
     return await work
 
 
-TestMachine = Machine.TestCase
-TestMachine.settings = settings(
-    max_examples=80, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
+def test_the_store_and_the_model_never_disagree(store_kind: type[EmptyStore]) -> None:
+    run_state_machine_as_test(
+        lambda: Machine(store_kind()),
+        settings=settings(
+            max_examples=80, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

@@ -83,8 +83,7 @@ async def test_each_form_says_where_it_belongs(app: Toril, report) -> None:
         report.enqueue_sync(date(2026, 5, 1))
 
 
-def test_without_a_loop_the_other_form_is_named(url, settings) -> None:
-    app = Toril(url, settings=settings)
+def test_without_a_loop_the_other_form_is_named(app: Toril) -> None:
     greet = app.task(name="greet")(lambda: None)
     with pytest.raises(NoEventLoop, match="enqueue_sync"):
         greet.enqueue()

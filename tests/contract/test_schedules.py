@@ -15,8 +15,8 @@ HOUR = 3_600
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(MONDAY)
+def now() -> int:
+    return MONDAY
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ NINE = "0 9 * * *"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(round(MONDAY.timestamp() * 1000))
+def now() -> int:
+    return round(MONDAY.timestamp() * 1000)
 
 
 @pytest.fixture

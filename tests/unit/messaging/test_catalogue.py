@@ -137,7 +137,7 @@ def test_a_locale_without_templates_gets_english_in_every_respect():
 
 
 @pytest.mark.parametrize(
-    "title", ["Giảm giá đặc biệt", "🌱🎉 20 % off", "a" * 200, "Đ" * 200, "🌱" * 200, "word " * 39 + "last!"]
+    "title", ["Giảm giá đặc biệt", "🌱🎉 20% off", "a" * 200, "Đ" * 200, "🌱" * 200, "word " * 39 + "last!"]
 )
 def test_difficult_subjects_arrive(title):
     subject, text, html = render(Promotion(title=title, text="Text", link="https://x.example", name="Ánh 🌱"))

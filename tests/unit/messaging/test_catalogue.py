@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, time
+from decimal import Decimal
 from email import message_from_bytes, policy
 
 import pytest
@@ -103,6 +104,28 @@ def test_each_shows_all_that_it_is_given(name, locale):
     subject, text, html = render(type(context)(**required), locale)
     assert subject
     assert "None" not in text + html
+
+
+OPTIONAL = {  # what the samples leave out
+    "image": "https://x.example/image.png",
+    "instructions": "First line\nsecond line",
+    "link": "https://x.example/link",
+    "note": "First line\nsecond line",
+    "tax": Decimal(77),
+}
+
+
+@pytest.mark.parametrize(("name", "locale"), EACH)
+def test_each_shows_what_its_sample_leaves_out(name, locale):
+    given = {key: value for key, value in sample(TYPES[name], TEMPLATES, locale) if value is not None}
+    left_out = TYPES[name].context.model_fields.keys() - given.keys()
+    context = TYPES[name].context(**given, **{field: OPTIONAL[field] for field in left_out})
+    _, text, html = render(context, locale)
+    for field in left_out:
+        for part in str(OPTIONAL[field]).splitlines():
+            assert part in html
+            assert part in text or field == "image"
+        assert "line<br>second" in html or "\n" not in str(OPTIONAL[field])
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,13 @@ def test_no_such_folder(tmp_path):
         Templates(tmp_path / "nowhere", brand=SHOP)
 
 
+def test_lines_stay_lines_and_are_escaped(folder):
+    templates = folder(note__subject_txt="s", note__body_html="<p>{{ name | lines }}</p>")
+    _, text, html = render(templates, NOTE, {"name": "<one>\r\ntwo"})
+    assert text.startswith("<one>\r\ntwo\n")
+    assert "&lt;one&gt;<br>two" in html
+
+
 def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
     templates = folder(note__subject_txt="{{ name }}", note__body_html="<p>Code {{ code }}</p>")
     _, text, html = render(templates, NOTE, {"name": "Ana", "code": "4711"})

@@ -119,7 +119,7 @@ async def test_an_open_breaker_is_passed_over_and_all_open_say_when(now, nowhere
 
 
 def test_a_failover_of_one_is_none():
-    with pytest.raises(ConfigurationError, match="^failover: expected two transports or more, got 1"):
+    with pytest.raises(ConfigurationError, match=r"^failover: expected two transports or more, got 1"):
         Failover(Memory())
 
 

@@ -48,7 +48,7 @@ def test_subscribed_mail_leaves_a_tenth_of_the_whole(clock):
 
 @pytest.mark.parametrize("arguments", [(0,), (1.5,), (True,), (1, 0), (1, 90_000)])
 def test_a_rate_is_checked(arguments):
-    with pytest.raises(InvalidOption, match="^rate: expected"):
+    with pytest.raises(InvalidOption, match=r"^rate: expected"):
         Rate(*arguments)
 
 

@@ -20,6 +20,7 @@ from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
 from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.reader import RowReader
+from toril.messaging.restoring import hold_unfinished
 from toril.messaging.transactions import OnLoop, OnThread, Transactions
 from toril.messaging.writer import LogWriter
 from toril.turn import Turn
@@ -155,6 +156,14 @@ class DeliveryLog:
         edge = Edge(_PENDING, (("status", Status.CANCELLED), ("look_at", None)), tried=False)
         return await self._write(Mark(mail_id, None, edge, (("cancelled", ""),)), CALLER)
 
+    async def hold_unfinished(self, reason: str) -> int:
+        """Hold every mail that is not final as `unknown`, because nobody knows what became of it; return how many.
+
+        For a log that was restored from a backup: what was sent since stands there as `pending`.
+        """
+        await self._ready()
+        return await self._transactions.run(partial(_hold, reason, self._clock.now()))
+
     # -- looking
 
     async def find(self, mail_id: str) -> EmailLog | None:
@@ -255,6 +264,10 @@ def _claim(due: Select[EmailLog], now: int, connection: Connection) -> Sequence[
             session.execute(update(EmailLog), looks)
         session.commit()
     return mails
+
+
+def _hold(reason: str, now: int, connection: Connection) -> int:
+    return hold_unfinished(connection, reason, now)
 
 
 def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:

@@ -6,6 +6,7 @@ from toril import Fixed, Worker
 from toril.messaging import Mailer
 from toril.messaging.mailbox import Mailbox
 
+KEY = "a key for tests of 32 characters or more"
 WELCOME = {"name": "Ana", "link": "https://shop.example/start"}
 
 
@@ -14,14 +15,14 @@ class Shop:
 
     def __init__(self, app, clock, mailer):
         self.app, self.clock, self.mailer = app, clock, mailer
-        self.queue = app.queue("emails")
+        self.queue = app.queue("email-queue")
 
     async def welcome(self, to="ana@example.com", **options):
         return await self.mailer.send("welcome", to=to, context=WELCOME, **options)
 
     async def work(self):
         """Let a worker run what can run now."""
-        await Worker(self.app, queues={"emails": 10}, burst=True).run()
+        await Worker(self.app, queues={"email-queue": 10, "email-queue-bulk": 10}, burst=True).run()
 
     async def relay(self):
         """Let the relay look once."""
@@ -44,7 +45,7 @@ async def mailbox():
 @pytest.fixture
 def open_shop(make_app, clock, tmp_path):
     def make(transport, *, settings=None, **options):
-        app = make_app(clock, **(settings or {}))
+        app = make_app(clock, **{"secret_keys": KEY, **(settings or {})})
         options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
         options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
         return Shop(app, clock, Mailer(app, transport, **options))

@@ -15,18 +15,23 @@ from hostile import DROP, HANG, Hostile
 from conftest import WELCOME
 from toril.messaging import delivery
 from toril.messaging.delivery import Attempt
+from toril.messaging.inserting import NewMail
 from toril.messaging.transport import SMTP, NotSent
 from toril.store.base import JobState
 
 NOW = 1_800_000_000_000
 
 
+def new_row(shop):
+    return shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)[0]
+
+
 async def add_row(shop):
     """C1 without C2."""
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, shop.clock.now(), shop.clock.now())
+    mail = new_row(shop)
     mail.look_at = shop.clock.now() + 5_000
     async with shop.mailer._home.stay() as log:
-        await log.add(mail)
+        await log.add(NewMail(mail))
     return mail
 
 
@@ -74,28 +79,28 @@ async def test_2_no_job_was_added(shop, mailbox):
 async def test_3_10_the_job_ran_and_is_offered_again(shop, mailbox):
     handle = await shop.welcome()
     await shop.work()
-    await shop.mailer._relay.offer(await shop.mailer.find(handle.id))
+    await shop.mailer._relay.offer([await shop.mailer.find(handle.id)])
     await shop.work()
     assert await shop.job(handle) is None
     assert len(mailbox.mails) == 1
 
 
 async def test_5_the_row_is_not_there_yet(shop, mailbox, clock):
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
-    await shop.mailer._relay.offer(mail)
+    mail = new_row(shop)
+    await shop.mailer._relay.offer([mail])
     await shop.work()
     job = await shop.queue.get(mail.id)
     assert (job.record.state, job.record.attempts) == (JobState.DELAYED, 0)
     async with shop.mailer._home.stay() as log:
-        await log.add(mail)
+        await log.add(NewMail(mail))
     clock.advance(5)
     await shop.work()
     assert (await shop.mailer.find(mail.id)).status == "sent"
 
 
 async def test_5_the_row_never_comes(shop, clock):
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
-    await shop.mailer._relay.offer(mail)
+    mail = new_row(shop)
+    await shop.mailer._relay.offer([mail])
     for _ in range(13):
         await shop.work()
         clock.advance(5)
@@ -211,7 +216,7 @@ async def test_16_a_refusal_that_was_not_written_down(open_shop):
 async def test_17_a_run_before_the_next_try_goes_back_to_sleep(shop, mailbox):
     handle = await shop.welcome(delay=30)
     mail = await shop.mailer.find(handle.id)
-    await shop.mailer._relay.offer(mail)
+    await shop.mailer._relay.offer([mail])
     await shop.work()
     assert (await shop.job(handle)).record.due == mail.send_at
     assert mailbox.mails == []

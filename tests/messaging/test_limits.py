@@ -57,7 +57,7 @@ async def test_over_its_own_limit_a_mail_waits_without_an_attempt(open_shop, mai
     handles = [await shop.welcome() for _ in range(2)]
     await shop.work()
     assert len(mailbox.mails) == 1
-    waiting = next(row for row in await shop.mailer.newest() if row.status == "pending")
+    waiting = next(row for row in (await shop.mailer.log()).mails if row.status == "pending")
     assert waiting.attempts == 0
     job = await shop.queue.get(waiting.id)
     assert (job.record.due, job.record.attempts) == (clock.now() + 30_000, 0)
@@ -74,4 +74,4 @@ async def test_over_the_whole_rate_the_queue_waits(open_shop, mailbox, clock):
         await shop.work()
         assert len(mailbox.mails) == expected
         clock.advance(20)
-    assert {row.attempts for row in await shop.mailer.newest()} == {1}
+    assert {row.attempts for row in (await shop.mailer.log()).mails} == {1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -27,13 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from toril.messaging.models import Base, EmailLog, Moment, Status
+from toril.messaging.inserting import NewMail, insert_mails
+from toril.messaging.models import Base, Moment, Status
 
 __all__ = ["Add", "Change", "Edge", "In", "Mark", "apply"]
 
 _logs: Table = Base.metadata.tables["email_logs"]
 _events: Table = Base.metadata.tables["email_events"]
-_add_log: Insert = insert(_logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """A new row."""
+    """New rows, all of them or none. refused: filled with the ids of those whose key was used before."""
 
-    mail: EmailLog
-    detail: str = ""
+    mails: Sequence[NewMail]
+    refused: set[str] = field(default_factory=set)
 
 
 Change = Add | Mark
@@ -83,9 +83,7 @@ Change = Add | Mark
 
 def apply(connection: Connection, changes: Sequence[Change], now: int) -> list[bool]:
     """Make changes at the time `now` (epoch milliseconds) and return for each whether it took effect."""
-    rows = [_row(change.mail) for change in changes if isinstance(change, Add)]
-    if rows:
-        connection.execute(_add_log, rows)
+    _add(connection, [change for change in changes if isinstance(change, Add)], now)
     answers = [True] * len(changes)
     for (_, edge, free), group in sorted(_groups(changes).items(), key=lambda item: item[0][0]):
         ids = _transit(connection, edge, [mark for _, mark in group], now, free=free)
@@ -95,6 +93,14 @@ def apply(connection: Connection, changes: Sequence[Change], now: int) -> list[b
     if lines:
         connection.execute(_add_events(connection.dialect.name), {"at": now, "rows": json.dumps(lines)})
     return answers
+
+
+def _add(connection: Connection, adds: Sequence[Add], now: int) -> None:
+    if adds:
+        refused = insert_mails(connection, [new for add in adds for new in add.mails], now)
+        for add in adds:
+            add.refused.clear()
+            add.refused.update(refused & {new.mail.id for new in add.mails})
 
 
 Group = tuple[int, Edge, bool]  # the how-manieth change of its row; its edge; whatever the attempt is
@@ -159,11 +165,10 @@ def _resolve(value: Any, now: int) -> Any:
     return now + round(value.seconds * 1000) if isinstance(value, In) else value
 
 
-def _row(mail: EmailLog) -> dict[str, Any]:
-    return {column.key: getattr(mail, column.key) for column in _logs.columns}
-
-
 def _lines(change: Change) -> list[tuple[str, str, int, str]]:
-    if isinstance(change, Add):
-        return [(change.mail.id, "queued", 0, change.detail)]
-    return [(change.id, event, change.number, detail) for event, detail in change.events]
+    if isinstance(change, Mark):
+        return [(change.id, event, change.number, detail) for event, detail in change.events]
+    taken = [new for new in change.mails if not {new.mail.id, new.mail.copy_of} & change.refused]
+    lines = [(new.mail.id, "queued", 0, new.detail) for new in taken]
+    lines += [(new.mail.id, "suppressed", 0, new.mail.error or "") for new in taken if new.mail.error]
+    return lines

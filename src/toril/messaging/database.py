@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import upgrade
 
-__all__ = ["blocking_engine", "cause", "default_url", "in_memory", "log_url", "open_engine", "reading"]
+__all__ = ["blocking_engine", "cause", "default_url", "in_memory", "log_url", "open_engine", "passes", "reading"]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -25,7 +25,10 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
 }
 _BUSY = 0.7  # seconds that SQLite waits for another process's commit before the writer tries again
+_CONNECTING = 0.7  # seconds that a server may take to let us in
 _OPENING = 10.0  # seconds for other processes that open the same new database
+# PostgreSQL's classes: connection, conflict with another transaction, resources, operator's work
+_PASSING_STATES = {"08", "40", "53", "57"}
 _DRIVER_LOG = logging.getLogger("aiosqlite")
 _READING = "toril_reading"
 
@@ -72,7 +75,7 @@ async def open_engine(url: URL) -> AsyncEngine:
         _check_folder(url)
     _DRIVER_LOG.setLevel(max(_DRIVER_LOG.level, logging.INFO))  # at DEBUG it writes parameters: secrets, addresses
     try:
-        options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True}
+        options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True, "connect_args": {"timeout": _CONNECTING}}
         engine = create_async_engine(url, hide_parameters=True, **options)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
@@ -105,6 +108,14 @@ def reading(engine: E) -> E:
 def cause(error: BaseException) -> str:
     """Return what the database itself said: SQLAlchemy's own text would quote the parameters."""
     return str(getattr(error, "orig", None) or type(error).__name__)
+
+
+def passes(error: Exception) -> bool:
+    """Return whether an error is of the database's state (locked, gone, full), and worth another try."""
+    if isinstance(error, (OperationalError, InterfaceError, OSError)):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or state[:2] in _PASSING_STATES)
 
 
 async def _upgrade(engine: AsyncEngine) -> None:

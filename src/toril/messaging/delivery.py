@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Select, func, select, update
+from sqlalchemy import URL, Connection, Select, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
@@ -18,8 +18,11 @@ from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
 from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
-from toril.messaging.models import EmailEvent, EmailLog, Status
-from toril.messaging.reader import RowReader
+from toril.messaging.files import FileReader
+from toril.messaging.inserting import NewMail
+from toril.messaging.mime import Part
+from toril.messaging.models import FINAL, EmailLog, Query, Status
+from toril.messaging.reader import Found, RowReader
 from toril.messaging.restoring import hold_unfinished
 from toril.messaging.transactions import OnLoop, OnThread, Transactions
 from toril.messaging.writer import LogWriter
@@ -27,12 +30,15 @@ from toril.turn import Turn
 
 __all__ = ["Attempt", "DeliveryLog"]
 
+R = TypeVar("R")
+
 CALLER = 0.9  # seconds that somebody who sends a mail waits for the log
 BEGIN = 10.0  # seconds that a sender waits before it gives up an attempt that has not begun
 OUTCOME = 120.0  # seconds for which an outcome is tried to be written; after them the row says `unknown`
 NET = 5.0  # seconds after a row's own time at which the relay looks whether its job was lost
 _LONGEST_LOOK = 600.0  # seconds between two looks of the relay at one row
 
+_NEVER_SENT = tuple(FINAL - {Status.SENT})
 _SENDING, _PENDING, _UNKNOWN = (Status.SENDING,), (Status.PENDING,), (Status.UNKNOWN,)
 _SENT = (("status", Status.SENT), ("sent_at", In(0)), ("look_at", None), ("give_up_at", None), ("error", None))
 
@@ -75,6 +81,7 @@ class DeliveryLog:
                 self._transactions, self._reads = _threads(self._url, engine)
                 self._writer = LogWriter[Change](self._transactions, self._apply)
                 self._reader = RowReader(self._reads)
+                self._files = FileReader(self.read)
                 self._engine = engine
 
     async def close(self) -> None:
@@ -89,9 +96,11 @@ class DeliveryLog:
 
     # -- a message's life
 
-    async def add(self, mail: EmailLog, detail: str = "") -> None:
-        """Write a new row."""
-        await self._write(Add(mail, detail), CALLER)
+    async def add(self, *mails: NewMail) -> set[str]:
+        """Write new rows, all or none; return the ids of those that were not, because their key was used before."""
+        add = Add(mails)
+        await self._write(add, CALLER)
+        return add.refused
 
     async def begin(self, attempt: Attempt, limit: float) -> bool:
         """Let `attempt` send for `limit` seconds; False if the row is no longer as it was read."""
@@ -144,6 +153,11 @@ class DeliveryLog:
         resend = ("resend", f"in {resend_in:g} s, with the same Message-ID")
         return await self._write(_mark(attempt, edge, ("unknown", error), resend), OUTCOME)
 
+    async def suppressed(self, mail: EmailLog, why: str) -> bool:
+        """The recipient must not get it."""
+        edge = Edge(_PENDING, _ended(mail.attempts, Status.SUPPRESSED, why), tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("suppressed", why),)), OUTCOME)
+
     async def abandoned(self, mail: EmailLog, error: str) -> bool:
         """The job of a mail failed for good without ending its row: end it as it was read."""
         being_sent = mail.status == Status.SENDING
@@ -164,58 +178,74 @@ class DeliveryLog:
         await self._ready()
         return await self._transactions.run(partial(_hold, reason, self._clock.now()))
 
+    async def retry(self, mail: EmailLog) -> bool:
+        """Let a mail that has ended without being sent be tried anew, all its attempts before it again."""
+        values = (
+            ("status", Status.PENDING),
+            ("forgiven", mail.attempts),
+            ("error", None),
+            ("send_at", In(0)),
+            ("look_at", In(NET)),
+        )
+        edge = Edge(_NEVER_SENT, values, tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("retried", ""),), mail.attempts), CALLER)
+
+    async def bounced(self, mail: EmailLog, why: str) -> bool:
+        """A server took the mail and could not deliver it."""
+        values = (("status", Status.FAILED), ("error", f"bounced: {why}"))
+        edge = Edge((Status.SENT, Status.UNKNOWN), values, tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("bounced", why),), mail.attempts), CALLER)
+
+    async def note(self, mail: EmailLog, event: str, detail: str) -> None:
+        """Write a line into the timeline of a mail."""
+        await self._write(Mark(mail.id, None, None, ((event, detail),), mail.attempts), CALLER)
+
     # -- looking
 
-    async def find(self, mail_id: str) -> EmailLog | None:
-        """Return a row as it stands now, or None."""
-        async with await self._session() as session:
-            return await session.get(EmailLog, mail_id)
-
-    async def read(self, mail_id: str) -> EmailLog | None:
-        """Do what `find` does for many that ask at the same time, and who only look."""
+    async def look(self, mail_id: str) -> Found | None:
+        """Return a row as it stands now and whether it must not be sent, or None: for many that only look."""
         await self._ready()
         return await self._reader.find(mail_id)
 
-    async def newest(self, limit: int = 100) -> Sequence[EmailLog]:
-        """Return the rows that were made last, newest first."""
-        async with await self._session() as session:
-            chosen = select(EmailLog).order_by(EmailLog.created_at.desc(), EmailLog.id.desc()).limit(limit)
-            return (await session.scalars(chosen)).all()
+    async def find(self, mail_id: str) -> EmailLog | None:
+        """Return a row as it stands now, or None."""
+        rows = await self.read(select(EmailLog).where(EmailLog.id == mail_id))
+        return rows[0][0] if rows else None
 
-    async def timeline(self, mail_id: str) -> Sequence[EmailEvent]:
-        """Return what happened to a message, oldest first."""
-        async with await self._session() as session:
-            chosen = select(EmailEvent).where(EmailEvent.email_id == mail_id).order_by(EmailEvent.id)
-            return (await session.scalars(chosen)).all()
+    async def files(self, mail: EmailLog) -> list[Part]:
+        """Return what is attached to a mail."""
+        return await self._files.read(mail.id)
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many messages are in each status."""
-        async with await self._session() as session:
-            rows = await session.execute(select(EmailLog.status, func.count()).group_by(EmailLog.status))
-            return {row[0]: row[1] for row in rows}
+    async def read(self, query: Query) -> Sequence[Any]:
+        """Return what a query finds."""
+        await self._ready()
+        assert self._engine is not None
+        try:
+            async with AsyncSession(reading(self._engine), expire_on_commit=False) as session:
+                rows: Sequence[Any] = (await session.execute(query)).all()
+                return rows
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+
+    async def transact(self, work: Callable[[Connection, int], R]) -> R:
+        """Return what `work`, a function of a connection and the time, has done in a transaction of its own."""
+        await self._ready()
+        try:
+            return await self._transactions.run(lambda connection: work(connection, self._clock.now()))
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"the delivery log could not be written: {cause(error)}") from None
 
     async def claim_due(self, limit: int) -> Sequence[EmailLog]:
         """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
         now = self._clock.now()
         due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
-        try:
-            async with await self._session() as session:
-                if not (await session.scalars(due.limit(1))).all():
-                    return ()
-            return await self._transactions.run(partial(_claim, due, now))
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+        return await self.transact(partial(_claim, due)) if await self.read(due.limit(1)) else ()
 
     # -- inside
 
     async def _ready(self) -> None:
         if self._engine is None:
             await self.open()
-
-    async def _session(self) -> AsyncSession:
-        await self._ready()
-        assert self._engine is not None
-        return AsyncSession(reading(self._engine), expire_on_commit=False)
 
     async def _write(self, change: Change, limit: float) -> bool:
         await self._ready()
@@ -256,7 +286,7 @@ def _next_look(mail: EmailLog, now: int) -> int:
     return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
 
 
-def _claim(due: Select[EmailLog], now: int, connection: Connection) -> Sequence[EmailLog]:
+def _claim(due: Select[EmailLog], connection: Connection, now: int) -> Sequence[EmailLog]:
     with Session(connection, expire_on_commit=False) as session:
         mails = session.scalars(due.with_for_update(skip_locked=True)).all()
         looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]

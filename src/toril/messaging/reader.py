@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,12 +13,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
 from toril.messaging.models import Base, EmailLog
+from toril.messaging.suppression import chosen_for, reasons
 from toril.messaging.transactions import Transactions
 
-__all__ = ["RowReader"]
+__all__ = ["Found", "RowReader"]
 
 _logs: Table = Base.metadata.tables["email_logs"]
 _LARGEST = 256  # rows of one query
+
+
+class Found(NamedTuple):
+    """A row; `suppressed` is why its recipient must not get it now, or None."""
+
+    mail: EmailLog
+    suppressed: str | None
 
 
 class RowReader:
@@ -26,10 +34,10 @@ class RowReader:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._asked: dict[str, asyncio.Future[EmailLog | None]] = {}
+        self._asked: dict[str, asyncio.Future[Found | None]] = {}
         self._work: asyncio.Task[None] | None = None
 
-    async def find(self, mail_id: str) -> EmailLog | None:
+    async def find(self, mail_id: str) -> Found | None:
         """Return a row as it stands now, or None; raise StoreUnavailable."""
         loop = asyncio.get_running_loop()
         future = self._asked.get(mail_id)
@@ -56,7 +64,7 @@ class RowReader:
         finally:
             self._work = None
 
-    async def _read(self, ids: list[str]) -> dict[str, EmailLog]:
+    async def _read(self, ids: list[str]) -> dict[str, Found]:
         try:
             return await self._transactions.run(partial(_read, ids))
         except (SQLAlchemyError, OSError) as error:
@@ -73,6 +81,7 @@ class _Row:
             setattr(self, name, value)
 
 
-def _read(ids: list[str], connection: Connection) -> dict[str, EmailLog]:
-    rows = connection.execute(select(_logs).where(_logs.c.id.in_(ids)))
-    return {row.id: cast(EmailLog, _Row(row)) for row in rows}
+def _read(ids: list[str], connection: Connection) -> dict[str, Found]:
+    mails = [cast(EmailLog, _Row(row)) for row in connection.execute(select(_logs).where(_logs.c.id.in_(ids)))]
+    why = reasons(mails, connection.execute(chosen_for(mails)).all()) if mails else {}
+    return {mail.id: Found(mail, why.get(mail.id)) for mail in mails}

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from toril import JobState, Queue
+from toril import Call, JobState, Task, Toril
 from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.models import EmailLog, Status
 
-__all__ = ["TASK", "Relay"]
+__all__ = ["Relay"]
 
 log = logging.getLogger("toril.mail")
 
-TASK = "send-email"
 PAUSE = 1.0  # seconds between two rounds
 ROUND = 200  # rows of one
 
 
 class Relay:
-    """Offers mails to their queue: at once when they are made, and again when their `look_at` has come."""
+    """Offers mails to their queue: at once when they are made, and again when their `look_at` has come.
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue = queue
+    tasks: what sends the mails of a kind. A job holds the row's id, which is also its own, and nothing else.
+    """
+
+    def __init__(self, app: Toril, tasks: Mapping[str, Task[..., None]]) -> None:
+        self._app, self._tasks = app, tasks
         self.on_failed: Callable[[str, DeliveryLog], Awaitable[None]] | None = None
         self._missed = False  # in this round, a job that had to be there
 
-    async def offer(self, mail: EmailLog) -> None:
-        """Add the job of a mail, which holds the row's id and nothing else; one that exists stays as it is."""
-        await self._queue.add(TASK, {"id": mail.id}, job_id=mail.id, priority=mail.priority)
+    async def offer(self, mails: Sequence[EmailLog]) -> None:
+        """Add the jobs of mails; those that exist stay as they are."""
+        await self._app.enqueue_many([self._call(mail) for mail in mails])
+
+    async def try_to_offer(self, mails: Sequence[EmailLog]) -> None:
+        """Add the jobs of mails, or leave them to the rounds if the store cannot take them now."""
+        try:
+            await self.offer(mails)
+        except StoreError as error:
+            log.warning("%d mails wait for the relay, %s first: %s", len(mails), mails[0].id, error)
 
     async def run(self, mails: DeliveryLog) -> None:
         """Look again and again. An outage of either store is reported once and waited for."""
@@ -51,22 +60,37 @@ class Relay:
         """Look at the rows that are due, a round's worth at most, and return how many there were."""
         self._missed = False
         due = await mails.claim_due(ROUND)
-        await asyncio.gather(*(self._look(mail, mails) for mail in due))
+        looks = await asyncio.gather(*(self.look(mail, mails) for mail in due))
+        if missing := [mail for mail, found in zip(due, looks, strict=True) if not found]:
+            await self.offer(missing)
         return len(due)
 
-    async def _look(self, mail: EmailLog, mails: DeliveryLog) -> None:
-        job = await self._queue.get(mail.id)
-        self._missed |= job is None or job.record.state in {JobState.COMPLETED, JobState.FAILED}
+    async def again(self, mail: EmailLog) -> None:
+        """See that a mail which is tried anew has a job that can run."""
+        job = await self._tasks[mail.kind].queue.get(mail.id)
         if job is None:
-            await self.offer(mail)
-        elif job.record.state is JobState.COMPLETED:
+            await self.offer([mail])
+        elif job.record.state in {JobState.COMPLETED, JobState.FAILED}:
             await job.retry()
-        elif job.record.state is JobState.FAILED:
-            being_sent = mail.status == Status.SENDING
-            if (
-                await mails.abandoned(mail, f"its job failed: {job.record.reason}")
-                and not being_sent
-                and self.on_failed
-            ):
-                await self.on_failed(mail.id, mails)
+
+    async def look(self, mail: EmailLog, mails: DeliveryLog) -> bool:
+        """See that the job of a mail runs if it can; return False if there is none."""
+        job = await self._tasks[mail.kind].queue.get(mail.id)
+        failed = job is not None and job.record.state is JobState.FAILED
+        self._missed |= job is None or failed or job.record.state is JobState.COMPLETED
+        if job is None:
+            return False
+        if job.record.state is JobState.COMPLETED or (failed and (job.record.finished_on or 0) < mail.send_at):
+            await job.retry()  # it ended before the row was to be sent: somebody has let the row be tried anew
+        elif failed:
+            await self._abandon(mail, mails, f"its job failed: {job.record.reason}")
         # Any other job will run and see what the row asks for.
+        return True
+
+    async def _abandon(self, mail: EmailLog, mails: DeliveryLog, why: str) -> None:
+        took = await mails.abandoned(mail, why)
+        if took and mail.status == Status.PENDING and self.on_failed is not None:
+            await self.on_failed(mail.id, mails)
+
+    def _call(self, mail: EmailLog) -> Call[None]:
+        return self._tasks[mail.kind].using(job_id=mail.id, priority=mail.priority).call(mail.id)

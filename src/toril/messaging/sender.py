@@ -6,12 +6,15 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 
-from toril import Exponential, Fixed, JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
+from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
+from toril.errors import ConfigurationError
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
+from toril.messaging.extras import Extras
 from toril.messaging.limits import Limits, Throttle
 from toril.messaging.models import EmailLog, Status
+from toril.messaging.policy import Policies
 from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
 
@@ -36,7 +39,7 @@ class _Lost(Exception):
 class Sender:
     """Sends the mails of one delivery log.
 
-    attempts: tries at most, the first included. backoff: the seconds between them. limits: how fast mail goes.
+    policies: how often a mail is tried, and how soon again. limits: how fast mail goes.
     on_permanent_failure: told, once each, of mails that have failed for good; what it raises is logged.
     """
 
@@ -45,14 +48,13 @@ class Sender:
         transport: Transport,
         composer: Composer,
         clock: Clock,
-        attempts: int,
-        backoff: Fixed | Exponential,
+        policies: Policies,
         *,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
         on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._transport, self._composer, self._clock = transport, composer, clock
-        self._attempts, self._backoff = attempts, backoff
+        self._policies = policies
         self._throttle = Throttle(limits, clock)
         self._on_permanent_failure = on_permanent_failure
 
@@ -63,13 +65,17 @@ class Sender:
         and code only, because job data, logs and reasons hold nothing personal.
         """
         try:
-            mail = await mails.read(mail_id)
-            if mail is None:
-                self._missing(job)
-            elif mail.status == Status.SENDING:
+            found = await mails.look(mail_id)
+            if found is None:
+                return self._missing(job)
+            mail = found.mail
+            if mail.status == Status.SENDING:
                 await self._wait_for(mail, mails)
             elif mail.status == Status.PENDING:
                 self._not_before(mail.send_at)
+                if found.suppressed:
+                    await mails.suppressed(mail, found.suppressed)
+                    return None
                 self._not_too_fast(mail)
                 await self._send(mail, mails)
         except StoreUnavailable as error:
@@ -100,7 +106,7 @@ class Sender:
 
     def _not_too_fast(self, mail: EmailLog) -> None:
         """Let a mail that is over a limit wait: for the whole rate the queue, for its own limits itself."""
-        if (closed := self._throttle.closed_for(self._composer.find(mail.type).kind)) > 0:
+        if (closed := self._throttle.closed_for(mail.kind)) > 0:
             raise RateLimited(max(closed, _TOKENS))
         if (wait := self._throttle.wait(mail.id, mail.recipient)) > 0:
             raise Snooze(wait)
@@ -119,7 +125,8 @@ class Sender:
                 raise _Lost
 
         try:
-            reply = await self._transport.send(self._composer.compose(mail), begin)
+            files = await mails.files(mail) if Extras.from_json(mail.extras).files else ()
+            reply = await self._transport.send(self._composer.compose(mail, files), begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except NotNow as closed:
@@ -129,22 +136,23 @@ class Sender:
         except Undecided as outcome:
             await self._undecided(mail, attempt, outcome.text, mails, repeatable=outcome.repeatable)
         except NotSent as outcome:
-            await self._not_sent(attempt, outcome, mails)
+            await self._not_sent(mail, attempt, outcome, mails)
         except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
-            await self._not_sent(attempt, NotSent(type(error).__name__, _where(error)), mails)
+            await self._not_sent(mail, attempt, NotSent(type(error).__name__, _where(error)), mails)
         else:
             await mails.sent(attempt, reply)
 
-    async def _not_sent(self, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
+    async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
         if isinstance(outcome, Busy) and not attempt.begun:
             await self._postpone(attempt, outcome, mails)
-        if outcome.permanent or attempt.number >= self._attempts:
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
             await self.failed(attempt.mail_id, mails)
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
-        wait = outcome.retry_after or delay_after(self._backoff, attempt.number)
+        wait = outcome.retry_after or delay_after(policy.backoff, tried)
         log.info("mail %s: %s in attempt %d, again in %g s", attempt.mail_id, outcome.code, attempt.number, wait)
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
@@ -158,8 +166,9 @@ class Sender:
     async def _undecided(
         self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog, *, repeatable: bool = False
     ) -> None:
-        again = (repeatable or self._composer.resends(mail)) and attempt.number < self._attempts
-        wait = delay_after(self._backoff, attempt.number) if again else None
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        again = (repeatable or mail.kind == "transactional") and tried < policy.attempts
+        wait = delay_after(policy.backoff, tried) if again else None
         log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
         took = await mails.unknown(attempt, error, wait)
         if wait is not None:
@@ -168,5 +177,7 @@ class Sender:
 
 def _where(error: Exception) -> str:
     """Return what went wrong and where, without the values that an error's text may quote."""
+    if isinstance(error, ConfigurationError):  # it names the template's file and line, and no values
+        return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {frame.name}, line {frame.lineno} of {frame.filename}"

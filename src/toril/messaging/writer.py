@@ -9,10 +9,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from toril.errors import StoreUnavailable
-from toril.messaging.database import cause
+from toril.messaging.database import cause, passes
 from toril.messaging.transactions import Transactions
 
 __all__ = ["LogWriter"]
@@ -20,7 +19,6 @@ __all__ = ["LogWriter"]
 C = TypeVar("C")
 LARGEST = 256  # changes of one commit
 PATIENCE = 5.0  # seconds for a change while nothing is known to be wrong
-_PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: worth another try
 _AGAIN = 0.05  # seconds after a failure
 
 
@@ -86,11 +84,12 @@ class LogWriter(Generic[C]):
     async def _commit(self, batch: Sequence[_Waiting[C]]) -> None:
         try:
             await self._transact(batch)
-        except _PASSING as error:
-            self._trouble = cause(error)
-            self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
-            await asyncio.sleep(_AGAIN)
-        except Exception as error:  # noqa: BLE001  (one change is at fault, and must not hold up the others)
+        except Exception as error:  # noqa: BLE001  (one change may be at fault, and must not hold up the others)
+            if passes(error):
+                self._trouble = cause(error)
+                self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
+                await asyncio.sleep(_AGAIN)
+                return
             if len(batch) == 1:
                 _settle(batch[0], error)
                 return

@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from toril import Secret
+from toril.cipher import Cipher
 from toril.errors import ConfigurationError, InvalidContext
 from toril.messaging.catalogue import BUILT_IN, PasswordReset
 from toril.messaging.message import MessageType
@@ -58,23 +60,48 @@ def test_the_model_itself_is_taken():
     assert "hush" not in repr(context)
 
 
+CIPHER = Cipher([SecretStr("k" * 32)], "mail")
+
+
 class Everything(BaseModel):
     day: date
     price: Decimal
-    token: SecretStr
-    nested: list[dict[str, SecretStr]]
+    token: Secret[str]
+    nested: list[dict[str, Secret[str]]]
 
 
 def test_what_is_dumped_is_loaded():
     kind = MessageType("everything", Everything, kind="subscribed")
     context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
-    assert kind.load(kind.dump(context)) == context
+    text = kind.dump(context, CIPHER)
+    assert "hush" not in text
+    loaded = kind.load(text, CIPHER)
+    assert (loaded.day, loaded.price, loaded.token.reveal()) == (context.day, context.price, "hush")
+    assert loaded.nested[0]["a"].reveal() == "b"
+
+
+def test_what_is_compared_holds_the_secrets():
+    kind = MessageType("everything", Everything, kind="subscribed")
+    context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
+    assert kind.plain(context) == (
+        '{"day":"2026-11-22","price":"1.10","token":"hush","nested":[{"a":"b"}]}',
+        ["hush", "b"],
+    )
+
+
+class Starred(BaseModel):
+    token: list[SecretStr]
+
+
+def test_pydantics_own_secrets_are_refused():
+    with pytest.raises(ConfigurationError, match=r"^context of 'starred': expected Secret\[str\]"):
+        MessageType("starred", Starred, kind="subscribed")
 
 
 def test_text_that_is_no_unicode_is_refused():
     context = {"name": "Ana", "link": "https://x.example/\ud800"}
     with pytest.raises(InvalidContext):
-        RESET.dump(RESET.validate(context))
+        RESET.dump(RESET.validate(context), CIPHER)
 
 
 @pytest.mark.parametrize("name", ["", "Welcome", "../etc", "a b", "a_b", "-a"])

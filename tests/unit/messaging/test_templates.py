@@ -1,50 +1,47 @@
 """Templates: what is checked when they are loaded, and what comes out."""
 
 import re
-from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
-from pydantic import SecretStr
 
+from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext
+from toril.messaging import Brand, Context, MessageType
 from toril.messaging.catalogue import BUILT_IN
-from toril.messaging.inlining import derive_text, inline_css
-from toril.messaging.message import Context, MessageType
+from toril.messaging.inlining import inline_css
+from toril.messaging.plaintext import derive_text
 from toril.messaging.templates import Templates
 
 TYPES = {kind.name: kind for kind in BUILT_IN}
-SAMPLES = {
-    "welcome": {"name": "Nguyễn Văn Ánh", "link": "https://shop.example/start?a=1&b=2"},
-    "password-reset": {"name": "Ana", "link": "https://shop.example/reset?t=SECRET"},
-    "order-confirmation": {
-        "name": "Ana",
-        "order_id": "A-1001",
-        "lines": [
-            {"name": "Hay", "quantity": 2, "price": "1200.50"},
-            {"name": "Oats", "quantity": 1, "price": "9"},
-        ],
-        "total": Decimal("1209.50"),
-        "currency": "EUR",
-        "link": "https://shop.example/orders/A-1001",
-    },
+SHOP = Brand("Shop")
+WELCOME = {"name": "Nguyễn Văn Ánh", "link": "https://shop.example/start?a=1&b=2"}
+ORDER = {
+    "name": "Ana",
+    "order_id": "A-1001",
+    "lines": [
+        {"name": "Hay", "quantity": 2, "price": "1200.50"},
+        {"name": "Oats", "quantity": 1, "price": "9"},
+    ],
+    "total": "1209.50",
+    "currency": "EUR",
 }
 
 
 class Note(Context):
     name: str
-    code: SecretStr = SecretStr("0000")
+    code: Secret[str] = Secret("0000")
     urgent: bool = False
 
 
 NOTE = MessageType("note", Note, kind="transactional")
 
 
-def render(templates, kind, context):
+def render(templates, kind, context, locale=None, unsubscribe_url=None):
     context = kind.validate(context)
-    template = templates.load(kind)
-    subject = template.render_subject(context, "Shop")
-    return subject, *template.render(context, subject, "Shop")
+    template = templates.load(kind, locale)
+    subject = template.render_subject(context)
+    return subject, *template.render(context, subject, unsubscribe_url)
 
 
 def visible(html):
@@ -62,37 +59,20 @@ def folder(tmp_path):
             path = tmp_path / name.replace("__", "/").replace("_", ".")
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        return Templates(tmp_path)
+        return Templates(tmp_path, brand=SHOP)
 
     return write
 
 
-def test_there_is_a_sample_for_each():
-    assert SAMPLES.keys() == TYPES.keys()
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_built_in_ones_render(name):
-    subject, text, html = render(Templates(), TYPES[name], SAMPLES[name])
-    assert subject
-    assert len(html) < 10_000
-    for part in (subject, text, html):
-        assert not re.search(r"\{\{|\{%|jinja|Undefined|None|\*\*\*", part)
-    assert SAMPLES[name]["link"] in text
-    assert SAMPLES[name]["link"].replace("&", "&amp;") in html
-    assert "Shop" in text
-    assert f"<title>{subject}</title>" in html
-
-
 def test_order_lines_in_both_parts():
-    _, text, html = render(Templates(), TYPES["order-confirmation"], SAMPLES["order-confirmation"])
-    for words in ("2 \u00d7 Hay", "1,200.50 EUR", "1,209.50 EUR"):
+    _, text, html = render(Templates(brand=SHOP), TYPES["order-confirmation"], ORDER)
+    for words in ("2 \u00d7 Hay", "€1,200.50", "€1,209.50"):
         assert words in text
         assert words in visible(html)
 
 
 def test_html_is_escaped_and_text_is_not():
-    subject, text, html = render(Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "<b>Ana & Bo</b>"})
+    subject, text, html = render(Templates(brand=SHOP), TYPES["welcome"], {**WELCOME, "name": "<b>Ana & Bo</b>"})
     assert "<b>Ana & Bo</b>" in subject
     assert "<b>Ana & Bo</b>" in text
     assert "<b>Ana" not in html
@@ -100,7 +80,7 @@ def test_html_is_escaped_and_text_is_not():
 
 
 def test_css_stands_in_the_elements_and_media_rules_stay():
-    _, _, html = render(Templates(), TYPES["welcome"], SAMPLES["welcome"])
+    _, _, html = render(Templates(brand=SHOP), TYPES["welcome"], WELCOME)
     assert re.search(r'<a class="button" href="[^"]*" style="[^"]*color: #ffffff', html)
     assert "@media (max-width: 480px)" in html
     assert "text-decoration: none; }" not in html
@@ -111,9 +91,9 @@ def test_own_folder_comes_first_and_missing_text_is_derived(folder):
         welcome__subject_txt="Hi {{ name }}",
         welcome__body_html='<h1>Hi</h1><p>Dear {{ name }},</p><ul><li>one</li><li>two</li></ul><a href="{{ link }}">go</a>',
     )
-    subject, text, html = render(templates, TYPES["welcome"], SAMPLES["welcome"])
+    subject, text, html = render(templates, TYPES["welcome"], WELCOME)
     assert subject == "Hi Nguyễn Văn Ánh"
-    link = SAMPLES["welcome"]["link"]
+    link = WELCOME["link"]
     assert text == f"Hi\n\nDear Nguyễn Văn Ánh,\n\n- one\n- two\n\ngo <{link}>\n\n-- \nShop"
     assert 'class="card"' in html
 
@@ -139,8 +119,8 @@ def test_own_layouts(folder):
         ({}, "template 'note': expected a folder of that name in "),
         ({"note__subject_txt": "s"}, r"template 'note': expected a file .*body\.html"),
         ({"note__body_html": "b"}, r"template 'note': expected a file .*subject\.txt"),
-        ({"note__subject_txt": "s", "note__body_html": "{{ nmae }}"}, r"note/body.html: 'nmae' is not in its context \(known: code, name, "),
-        ({"note__subject_txt": "{{ nmae }}", "note__body_html": "b"}, "note/subject.txt: 'nmae' is not in its context"),
+        ({"note__subject_txt": "s", "note__body_html": "<p>\n{{ nmae }}"}, r"note/body.html, line 2: 'nmae' is not in its context \(known: brand, code, locale, name, "),
+        ({"note__subject_txt": "{{ nmae }}", "note__body_html": "b"}, r"note/subject.txt, line 1: 'nmae' is not in its context \(known: brand, locale, name, urgent\)"),
         ({"note__subject_txt": "s", "note__body_html": "b", "note__body_txt": "a\n{% if %}"}, "note/body.txt, line 2: "),
         ({"layout_html": "<p>", "note__subject_txt": "s", "note__body_html": "b"}, r"template .*layout\.html: expected \{\{ body \}\}"),
     ],
@@ -152,7 +132,7 @@ def test_faults_are_found_when_it_is_loaded(folder, files, fault):
 
 def test_no_such_folder(tmp_path):
     with pytest.raises(ConfigurationError, match=r"^templates: expected a folder, .*nowhere"):
-        Templates(tmp_path / "nowhere")
+        Templates(tmp_path / "nowhere", brand=SHOP)
 
 
 def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
@@ -161,14 +141,16 @@ def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
     assert "Code 4711" in text
     assert "Code 4711" in html
     templates = folder(note__subject_txt="{{ code }}")
-    with pytest.raises(ConfigurationError, match="secret field must not stand in the subject") as error:
+    with pytest.raises(
+        ConfigurationError, match=r"note/subject\.txt, line 1: 'code' is secret, and the subject is logged"
+    ) as error:
         render(templates, NOTE, {"name": "Ana", "code": "4711"})
     assert "4711" not in str(error.value)
 
 
 def test_a_second_subject_line_is_refused(folder):
     with pytest.raises(InvalidContext, match=r"^subject of 'welcome': expected one line"):
-        render(Templates(), TYPES["welcome"], {**SAMPLES["welcome"], "name": "Ana\r\nBcc: all@example.com"})
+        render(Templates(brand=SHOP), TYPES["welcome"], {**WELCOME, "name": "Ana\r\nBcc: all@example.com"})
 
 
 def test_inlining_leaves_every_jinja_tag_where_it_was():

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
-from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
+from toril.messaging.changes import Add, Change, Edge, In, Mark, apply, weigh
 from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.files import FileReader
 from toril.messaging.inserting import NewMail
@@ -24,7 +24,7 @@ from toril.messaging.mime import Part
 from toril.messaging.models import FINAL, EmailLog, Query, Status
 from toril.messaging.reader import Found, RowReader
 from toril.messaging.restoring import hold_unfinished
-from toril.messaging.transactions import OnLoop, OnThread, Transactions
+from toril.messaging.transactions import InPlace, OnLoop, Transactions, WithThread
 from toril.messaging.writer import LogWriter
 from toril.turn import Turn
 
@@ -79,7 +79,7 @@ class DeliveryLog:
             if self._engine is None:
                 engine = await open_engine(self._url)
                 self._transactions, self._reads = _threads(self._url, engine)
-                self._writer = LogWriter[Change](self._transactions, self._apply)
+                self._writer = LogWriter[Change](self._transactions, self._apply, weigh)
                 self._reader = RowReader(self._reads)
                 self._files = FileReader(self.read)
                 self._engine = engine
@@ -304,5 +304,6 @@ def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]
     """Return what writes, and what reads single rows beside it."""
     if url.get_backend_name() != "sqlite" or in_memory(url):
         return OnLoop(engine), OnLoop(reading(engine))
-    writes = OnThread(blocking_engine(url), Turn(Path(f"{url.database}-lock")))
-    return writes, OnThread(reading(blocking_engine(url)), Turn(None))
+    hasty, patient = blocking_engine(url, wait=False), blocking_engine(url)
+    writes = WithThread(hasty, patient, Turn(Path(f"{url.database}-lock")))
+    return writes, InPlace(reading(blocking_engine(url)))

@@ -1,16 +1,18 @@
 """The delivery log: its schema, its durability, and who may write what."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from toril.errors import StoreRefused, StoreUnavailable
@@ -171,6 +173,20 @@ async def test_marks_of_one_row_in_one_commit_keep_their_order(log):
     attempt = Attempt("m1", 1)
     answers = await asyncio.gather(log.begin(attempt, 120), log.cancel("m1"), log.begin(Attempt("m1", 1), 120))
     assert answers == [True, False, False]
+
+
+async def test_marks_find_their_rows_by_key_however_many_wait(log, place):
+    said = []
+    await log.add(mail())
+    event.listen(log._transactions._hasty, "before_cursor_execute", lambda *call: said.append(call[2:4]))
+    await log.begin(Attempt("m1", 1), 120)
+    await log.cancel("m1")
+    updates = [(sql, values) for sql, values in said if sql.startswith("UPDATE")]
+    assert len(updates) == 2
+    with closing(sqlite3.connect(place.database)) as link:
+        for sql, values in updates:
+            plan = [step[-1] for step in link.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+            assert "SEARCH email_logs USING INDEX sqlite_autoindex_email_logs_1 (id=?)" in plan
 
 
 async def test_a_change_that_cannot_be_written_fails_alone(log):

@@ -60,9 +60,14 @@ def log_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[name])
 
 
-def blocking_engine(url: URL) -> Engine:
-    """Return an engine on a SQLite file for one thread; the schema must be there already."""
+def blocking_engine(url: URL, *, wait: bool = True) -> Engine:
+    """Return an engine on a SQLite file with one connection; the schema must be there already.
+
+    wait: for somebody who has locked the file.
+    """
     options = _sqlite_options(url)
+    if not wait:
+        options["connect_args"]["timeout"] = 0
     options["connect_args"]["check_same_thread"] = False  # closed by whoever closes the log
     engine = create_engine(url.set(drivername="sqlite"), hide_parameters=True, **options)
     _prepare(engine)

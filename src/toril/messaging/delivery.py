@@ -16,14 +16,15 @@ from sqlalchemy.orm import Session
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
-from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
+from toril.messaging.changes import Add, Change, Edge, In, Mark, apply, weigh
 from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.files import FileReader
 from toril.messaging.inserting import NewMail
 from toril.messaging.mime import Part
 from toril.messaging.models import FINAL, EmailLog, Query, Status
 from toril.messaging.reader import Found, RowReader
-from toril.messaging.transactions import OnLoop, OnThread, Transactions
+from toril.messaging.restoring import hold_unfinished
+from toril.messaging.transactions import InPlace, OnLoop, Transactions, WithThread
 from toril.messaging.writer import LogWriter
 from toril.turn import Turn
 
@@ -83,7 +84,7 @@ class DeliveryLog:
             if self._engine is None:
                 engine = await open_engine(self._url)
                 self._transactions, self._reads = _threads(self._url, engine)
-                self._writer = LogWriter[Change](self._transactions, self._apply)
+                self._writer = LogWriter[Change](self._transactions, self._apply, weigh)
                 self._reader = RowReader(self._reads)
                 self._files = FileReader(self.read)
                 self._engine = engine
@@ -173,6 +174,14 @@ class DeliveryLog:
         """Take a mail back; False if it is being sent or has ended already."""
         edge = Edge(_PENDING, (("status", Status.CANCELLED), ("look_at", None)), tried=False)
         return await self._write(Mark(mail_id, None, edge, (("cancelled", ""),)), CALLER)
+
+    async def hold_unfinished(self, reason: str) -> int:
+        """Hold every mail that is not final as `unknown`, because nobody knows what became of it; return how many.
+
+        For a log that was restored from a backup: what was sent since stands there as `pending`.
+        """
+        await self._ready()
+        return await self._transactions.run(partial(_hold, reason, self._clock.now()))
 
     async def retry(self, mail: EmailLog) -> bool:
         """Let a mail that has ended without being sent be tried anew, all its attempts before it again."""
@@ -292,9 +301,14 @@ def _claim(due: Select[EmailLog], connection: Connection, now: int) -> Sequence[
     return mails
 
 
+def _hold(reason: str, now: int, connection: Connection) -> int:
+    return hold_unfinished(connection, reason, now)
+
+
 def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:
     """Return what writes, and what reads single rows beside it."""
     if url.get_backend_name() != "sqlite" or in_memory(url):
         return OnLoop(engine), OnLoop(reading(engine))
-    writes = OnThread(blocking_engine(url), Turn(Path(f"{url.database}-lock")))
-    return writes, OnThread(reading(blocking_engine(url)), Turn(None))
+    hasty, patient = blocking_engine(url, wait=False), blocking_engine(url)
+    writes = WithThread(hasty, patient, Turn(Path(f"{url.database}-lock")))
+    return writes, InPlace(reading(blocking_engine(url)))

@@ -1,8 +1,9 @@
-"""Write transactions of the delivery log, each one blocking function.
+"""Transactions of the delivery log, each one blocking function of a connection.
 
-A driver that is awaited statement by statement costs a log more than the statements themselves. So a transaction is
-a plain function of a connection: on SQLite it runs in one thread that keeps one connection, on others under the
-async driver.
+A driver that is awaited statement by statement costs a log more than the statements themselves, and so does a thread:
+it has to get hold of the interpreter again after each of them, which takes milliseconds on a busy machine. So on SQLite
+what is light runs on the event loop itself and only its commit, which waits for the disk, in a thread; what is heavy,
+or has to wait for its turn, runs in the thread as a whole. Other databases have their async driver.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from toril.turn import Turn
 
-__all__ = ["OnLoop", "OnThread", "Transactions"]
+__all__ = ["InPlace", "OnLoop", "Transactions", "WithThread"]
 
 T = TypeVar("T")
 
@@ -25,8 +27,11 @@ T = TypeVar("T")
 class Transactions(Protocol):
     """Runs functions in transactions of their own."""
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` returns, once it is committed; raises what it raises, and then nothing has changed."""
+    async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
+        """Return what `work` returns, once it is committed; raises what it raises, and then nothing has changed.
+
+        light: it takes a few milliseconds at most, and may be begun twice.
+        """
 
     async def close(self) -> None:
         """Let go of what is held open."""
@@ -38,8 +43,9 @@ class OnLoop:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
         """See `Transactions.run`."""
+        del light
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 
@@ -47,27 +53,74 @@ class OnLoop:
         """The engine is not ours."""
 
 
-class OnThread:
-    """One after another in a thread, each in its turn among the processes that share the file."""
+class InPlace:
+    """Reads of a SQLite file, which wait for nobody: a few rows by key cost less than to ask a thread for them."""
 
-    def __init__(self, engine: Engine, turn: Turn) -> None:
-        self._engine, self._turn = engine, turn
-        self._thread = ThreadPoolExecutor(1, "toril-mail-log")
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
-        """See `Transactions.run`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+    async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
+        """See `Transactions.run`; nothing is committed."""
+        del light
+        with self._engine.connect() as connection:
+            return work(connection)
 
     async def close(self) -> None:
-        """Close the connection and end the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
-        self._thread.shutdown()
-        self._turn.close()
+        """Close the connection."""
+        self._engine.dispose()
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+
+class WithThread:
+    """Writes to a SQLite file, one after another, each in its turn among the processes that share the file.
+
+    hasty: an engine that does not wait for a file that is locked. patient: one that does.
+    """
+
+    def __init__(self, hasty: Engine, patient: Engine, turn: Turn) -> None:
+        self._hasty, self._patient, self._turn = hasty, patient, turn
+        self._alone = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "toril-mail-log")
+
+    async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
+        """See `Transactions.run`."""
+        async with self._alone:
+            if light and self._turn.take(wait=False):
+                try:
+                    return await self._here(work)
+                except OperationalError:  # somebody who takes no turns has locked it: wait for him in the thread
+                    pass
+                finally:
+                    self._turn.give()
+            return await self._in_thread(lambda: self._there(work))
+
+    async def close(self) -> None:
+        """Close the connections and end the thread."""
+        async with self._alone:
+            self._hasty.dispose()
+            await self._in_thread(self._patient.dispose)
+            self._thread.shutdown()
+            self._turn.close()
+
+    async def _here(self, work: Callable[[Connection], T]) -> T:
+        with self._hasty.connect() as connection:
+            with connection.begin() as transaction:
+                result = work(connection)
+                await self._in_thread(transaction.commit)
+            return result
+
+    def _there(self, work: Callable[[Connection], T]) -> T:
         self._turn.take(wait=True)
         try:
-            with self._engine.begin() as connection:
+            with self._patient.begin() as connection:
                 return work(connection)
         finally:
             self._turn.give()
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        """Return what `call` returns; if we are cancelled, once it has: it uses what would be closed under it."""
+        answer = asyncio.get_running_loop().run_in_executor(self._thread, call)
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            await asyncio.wait([answer])
+            raise

@@ -40,11 +40,17 @@ class _Waiting(Generic[C]):
 class LogWriter(Generic[C]):
     """Commits changes in the order in which they come.
 
-    apply: makes some changes on a connection and returns for each whether it took effect.
+    apply: makes some changes on a connection and returns for each whether it took effect. weigh: what a change costs,
+    as a multiple of the smallest.
     """
 
-    def __init__(self, transactions: Transactions, apply: Callable[[Connection, Sequence[C]], list[bool]]) -> None:
-        self._transactions, self._apply = transactions, apply
+    def __init__(
+        self,
+        transactions: Transactions,
+        apply: Callable[[Connection, Sequence[C]], list[bool]],
+        weigh: Callable[[C], int],
+    ) -> None:
+        self._transactions, self._apply, self._weigh = transactions, apply, weigh
         self._queue: deque[_Waiting[C]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -97,7 +103,8 @@ class LogWriter(Generic[C]):
                 await self._commit([waiting])
 
     async def _transact(self, batch: Sequence[_Waiting[C]]) -> None:
-        for waiting, answer in await self._transactions.run(partial(self._write, batch)):
+        light = sum(self._weigh(waiting.change) for waiting in batch) <= LARGEST
+        for waiting, answer in await self._transactions.run(partial(self._write, batch), light=light):
             _settle(waiting, answer)
         self._trouble = ""
 

@@ -175,15 +175,16 @@ async def test_marks_of_one_row_in_one_commit_keep_their_order(log):
     assert answers == [True, False, False]
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_marks_find_their_rows_by_key_however_many_wait(log, place):
     said = []
-    await log.add(mail())
+    await log.add(new())
     event.listen(log._transactions._hasty, "before_cursor_execute", lambda *call: said.append(call[2:4]))
     await log.begin(Attempt("m1", 1), 120)
     await log.cancel("m1")
     updates = [(sql, values) for sql, values in said if sql.startswith("UPDATE")]
     assert len(updates) == 2
-    with closing(sqlite3.connect(place.database)) as link:
+    with closing(sqlite3.connect(log_url(place).database)) as link:
         for sql, values in updates:
             plan = [step[-1] for step in link.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
             assert "SEARCH email_logs USING INDEX sqlite_autoindex_email_logs_1 (id=?)" in plan

@@ -31,10 +31,9 @@ from toril.messaging.policy import Policies, Policy
 from toril.messaging.preview import sample
 from toril.messaging.relay import Relay, sending_tasks
 from toril.messaging.sender import OnPermanentFailure, Sender
-from toril.messaging.templates import Templates
 from toril.messaging.transport import Health, Transport, guarded
 from toril.messaging.verbs import MailVerbs
-from toril.messaging.wiring import log_of, sender_of, transport_of, way_out_of
+from toril.messaging.wiring import composer_of, log_of, transport_of, way_out_of
 
 __all__ = ["Mailer"]
 
@@ -83,34 +82,33 @@ class Mailer(MailVerbs):
         self._url = log_of(app, log_url)
         self._usual = Policy().changed(attempts, backoff)
         self._policies = Policies(self._usual)
-        self._keys = Keys(app.settings.secret_keys)
-        self._way_out = way_out_of(app, self._keys, unsubscribe_url)
-        address = sender_of(app, from_address)
-        brand = brand or Brand.of(app.settings, address.name or address.domain)
-        found = Templates(templates or app.settings.templates, brand=brand, locale=app.settings.locale)
-        self._composer = Composer(address, found, self._keys, self._way_out)
-        self._intake = Intake(self._composer, self._keys, self._policies, max_attachments, private_hosts)
+        keys = Keys(app.settings.secret_keys)
+        self._way_out = way_out_of(app, keys, unsubscribe_url)
+        self._composer = composer_of(app, from_address, templates, brand, keys, self._way_out)
+        self._intake = Intake(self._composer, keys, self._policies, max_attachments, private_hosts)
         self._home = Home(app, self._url, self._transport)
-        days = app.settings.mail_keep_days if keep_days is None else keep_days
-        self._keep_days = whole(0)("keep_days", days)
+        self._keep_days = whole(0)("keep_days", app.settings.mail_keep_days if keep_days is None else keep_days)
+        self._relay = self._declare(queue, limits, on_permanent_failure)
+        self._acceptance = Acceptance(app, self._home, self._relay, self._intake, self._url)
+
+    # -- inside, when it is made
+
+    def _declare(self, queue: str, limits: Limits, on_failed: OnPermanentFailure | None) -> Relay:
+        """Tell the application what its workers run."""
+        app, composer = self._app, self._composer
         sender = Sender(
-            self._transport,
-            self._composer,
-            app.clock,
-            self._policies,
-            limits=limits,
-            on_permanent_failure=on_permanent_failure,
+            self._transport, composer, app.clock, self._policies, limits=limits, on_permanent_failure=on_failed
         )
 
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
 
-        self._relay = Relay(app, sending_tasks(app, queue, send_email))
-        self._relay.on_failed = sender.failed
-        self._acceptance = Acceptance(app, self._home, self._relay, self._intake, self._url)
+        relay = Relay(app, sending_tasks(app, queue, send_email))
+        relay.on_failed = sender.failed
         app.service(self._serve, queue=queue)
         app.service(self._serve, queue=f"{queue}-bulk")
         app.on_close(self._home.close)
+        return relay
 
     # -- declaring
 

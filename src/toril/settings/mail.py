@@ -128,7 +128,7 @@ class MailSettings(BaseModel):
             "TORIL_MAIL_WEBHOOK_SECRET",
             "Mail",
             "the signing secret that the mail provider shows",
-            example="whsec_…",
+            example="whsec_bWFkZSBieSB0aGUgcHJvdmlkZXI=",
             mask=hide,
         ),
     ] = None

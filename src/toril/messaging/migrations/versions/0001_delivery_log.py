@@ -66,6 +66,10 @@ def _make_logs() -> None:
         sa.Column("extras", sa.Text, nullable=False),
         sa.Column("context", sa.Text, nullable=False),
     )
+    _index_logs()
+
+
+def _index_logs() -> None:
     op.create_index("ix_email_logs_created_at", "email_logs", ["created_at", "status"])
     op.create_index("ix_email_logs_status", "email_logs", ["status", "id"])
     op.create_index("ix_email_logs_type", "email_logs", ["type", "id"])

@@ -14,6 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import redis
+
+from redis_servers import forget, fresh_prefix, pass_time, read_all, shared_url, texts
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
@@ -103,6 +106,33 @@ class SqliteMemory(EmptyStore):
     def content(self) -> bytes:
         with closing(sqlite3.connect(self._apps[0].store._file.name, uri=True)) as link:
             return link.serialize()
+
+
+class Redis(EmptyStore):
+    """A prefix of its own on the Redis that the session's tests share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._client = redis.Redis.from_url(self.url, socket_timeout=5)
+        self._prefix = fresh_prefix()
+
+    @property
+    def url(self) -> str:
+        return shared_url()
+
+    def settings(self) -> dict[str, Any]:
+        return {"prefix": self._prefix}
+
+    def content(self) -> bytes:
+        return b"\n".join(texts(read_all(self._client, self._prefix)))
+
+    def age(self, seconds: float) -> None:
+        pass_time(self._client, self._prefix, seconds)
+
+    async def close(self) -> None:
+        await super().close()
+        forget(self._client, self._prefix)
+        self._client.close()
 
 
 KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory}

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ledger import Ledger
 from processes import Processes
-
 from toril import Queue, Toril
 
 
@@ -19,7 +19,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 @pytest.fixture
 def processes(tmp_path: Path, url: str, ledger: Ledger) -> Iterator[Processes]:
-    running = Processes(tmp_path, url, ledger.path)
+    running = Processes(Path(__file__).parent, tmp_path, url, ledger.path)
     yield running
     running.end()
 

@@ -6,10 +6,24 @@ prefixes), the program that `REDIS_SERVER` names, a `redis-server` or `valkey-se
 """
 
 from redis_servers.cluster import Cluster
-from redis_servers.keys import forget, pass_time
+from redis_servers.keys import forget, fresh_prefix, pass_time, read_all, texts
 from redis_servers.program import NoServer, find_program
 from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server
 from redis_servers.servers import Servers
+from redis_servers.shared import shared_url
 
-__all__ = ["Cluster", "NoServer", "Sentinels", "Server", "Servers", "find_program", "forget", "pass_time"]
+__all__ = [
+    "Cluster",
+    "NoServer",
+    "Sentinels",
+    "Server",
+    "Servers",
+    "find_program",
+    "forget",
+    "fresh_prefix",
+    "pass_time",
+    "read_all",
+    "shared_url",
+    "texts",
+]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import redis
 
-from redis_servers.keys import forget
+from redis_servers.keys import forget, fresh_prefix
 from redis_servers.program import NoServer, find_program, missing
-from redis_servers.server import Server
 from redis_servers.servers import Servers
+from redis_servers.shared import shared_url
 
 __all__ = ["prefix", "redis_client", "redis_servers", "redis_url"]
 
@@ -27,15 +25,9 @@ def _program() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url() -> str:
     """The URL of the session's server, which tests share: each keeps to its own `prefix` and changes no setting."""
-    if given := os.environ.get("REDIS_URL"):
-        yield given
-        return
-    request.getfixturevalue("_program")
-    server = Server(tmp_path_factory.mktemp("redis"))
-    yield server.url
-    server.kill()
+    return shared_url()
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
 @pytest.fixture
 def prefix(redis_client: redis.Redis) -> Iterator[str]:
     """A key prefix that nobody else uses (TORIL_PREFIX); its keys are deleted at the end."""
-    name = f"t{uuid4().hex[:12]}"
+    name = fresh_prefix()
     yield name
     forget(redis_client, name)
 

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
 import redis
 
-__all__ = ["forget", "pass_time"]
+__all__ = ["forget", "fresh_prefix", "pass_time", "read_all", "texts"]
+
+_READ: dict[str, Callable[[redis.Redis, Any], Any]] = {
+    "string": lambda client, key: client.get(key),
+    "hash": lambda client, key: client.hgetall(key),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "set": lambda client, key: sorted(client.smembers(key)),
+    "zset": lambda client, key: dict(client.zrange(key, 0, -1, withscores=True)),
+    "stream": lambda client, key: [fields for _, fields in client.xrange(key)],
+}
+
+
+def fresh_prefix() -> str:
+    """Return a prefix that nobody else uses."""
+    return f"t{uuid4().hex[:12]}"
+
+
+def read_all(client: redis.Redis, prefix: str) -> dict[Any, Any]:
+    """Return every key under a prefix with what it holds, as plain values."""
+    kinds = {key: client.type(key) for key in client.scan_iter(f"{prefix}:*", 1_000)}
+    return {key: _READ[kind.decode() if isinstance(kind, bytes) else kind](client, key) for key, kind in kinds.items()}
+
+
+def texts(value: Any) -> Iterator[bytes]:
+    """Yield every text within what `read_all` returns for a client that does not decode."""
+    if isinstance(value, bytes):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (*texts(key), *texts(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
 
 
 def forget(client: redis.Redis, prefix: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parent
 TORIL = Path(sys.executable).with_name("toril")
 
 
@@ -29,10 +29,10 @@ async def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
 class Process:
     """A command with its output in a file."""
 
-    def __init__(self, command: list[str | Path], output: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: list[str | Path], home: Path, output: Path, env: dict[str, str]) -> None:
         self._output = output
         with output.open("wb") as file:
-            self._popen = subprocess.Popen(command, cwd=HERE, env=env, stdout=file, stderr=subprocess.STDOUT)
+            self._popen = subprocess.Popen(command, cwd=home, env=env, stdout=file, stderr=subprocess.STDOUT)
         self.pid = self._popen.pid
 
     def signal(self, number: signal.Signals) -> None:
@@ -57,12 +57,17 @@ class Process:
 
 
 class Processes:
-    """Starts processes on one store and one ledger; kills at the end what still lives."""
+    """Starts processes on one store and one ledger; kills at the end what still lives.
 
-    def __init__(self, folder: Path, url: str, ledger: Path) -> None:
-        self._folder = folder
-        known = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-        self._env = {**known, "TORIL_URL": url, "LEDGER": str(ledger), "PYTHONUNBUFFERED": "1"}
+    home: the folder of the scripts that they run. folder: where their output goes. env: settings beside the URL.
+    """
+
+    def __init__(self, home: Path, folder: Path, url: str, ledger: Path, **env: str) -> None:
+        self._home, self._folder = home, folder
+        known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        self._env = {**known, "TORIL_URL": url, "LEDGER": str(ledger), "PYTHONUNBUFFERED": "1", "PYTHONPATH": paths}
+        self._env |= env
         self._started: list[Process] = []
 
     def worker(self, slots: int = 1, *options: str, **env: str) -> Process:
@@ -70,13 +75,13 @@ class Processes:
         return self.start(TORIL, "worker", "jobs:app", "--queues", f"work={slots}", *options, **env)
 
     def script(self, name: str, *arguments: str, **env: str) -> Process:
-        """Start a Python file of this folder."""
+        """Start a Python file of the folder of scripts."""
         return self.start(sys.executable, name, *arguments, **env)
 
     def start(self, *command: str | Path, **env: str) -> Process:
         """Start a command."""
         output = self._folder / f"process-{len(self._started)}.txt"
-        self._started.append(Process(list(command), output, {**self._env, **env}))
+        self._started.append(Process(list(command), self._home, output, {**self._env, **env}))
         return self._started[-1]
 
     def end(self) -> None:

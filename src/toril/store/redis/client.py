@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import redis.asyncio as redis
@@ -44,6 +44,7 @@ class Client:
         self._closed_until = 0.0
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._redis = self._make()
+        self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Any] = {}
         self._scanned: tuple[float, set[str]] | None = None
 
@@ -59,6 +60,7 @@ class Client:
         Raises StoreUnavailable if there is none in time (`undecided` if the command may have arrived), StoreRefused if
         Redis does not let us in.
         """
+        await self._begin()
         if limit is not None and self._closed_until > time.monotonic():
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
@@ -88,6 +90,7 @@ class Client:
 
         name: under which the connection shows in CLIENT LIST, as BullMQ counts workers.
         """
+        await self._begin()
         client = self._blocking.get(key)
         if client is None:
             client = self._blocking[key] = self._make(blocking=name)
@@ -149,9 +152,23 @@ class Client:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        for client in (self._redis, *self._blocking.values()):
-            await _leave(client)
-        self._blocking.clear()
+        if self._life is not None:
+            await self._life.aclose()
+            self._life = None
+
+    async def _begin(self) -> None:
+        if self._life is None:
+            self._life = self._live()
+            await anext(self._life)
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        """Let go of all connections when this generator is closed: by `close`, or by the end of its event loop."""
+        try:
+            yield
+        finally:
+            for client in (self._redis, *self._blocking.values()):
+                await _leave(client)
+            self._blocking.clear()
 
     def _failed(self, text: str, *, undecided: bool) -> StoreUnavailable:
         self._failures += 1

@@ -28,7 +28,7 @@ What BullMQ cannot say lives in `<prefix>::toril:<queue>:`, which no queue's nam
     attempts           stream  runs that failed while their job goes on, under the ids of the events that tell the rest
     arrived            zset    minute → `minute:how many had ever been added`
     bounds             hash    length: jobs that may wait or be delayed
-    budget:<key>       string  jobs added within the time that its expiry ends
+    budget:<key>       hash    used, until: jobs added within a time
     cancel             hash    id → `run:who asked`: active jobs that are to be cancelled
     schedule:<id>      hash    last, ticks, declared: of a schedule
     expiry             zset    id → when it fails if nobody has started it (epoch ms)

@@ -1,7 +1,7 @@
 """Events of Redis's streams as the seam tells them: BullMQ's words, less what its steps say twice.
 
 A mark names the last entry told of each queue, `mail=1700000000000-0&reports=…`; a queue that it does not name is read
-from its beginning. `~` behind an entry says that its `attempt_failed` was told and the entry itself was not.
+from its beginning, all are behind the mark `0`. `~` behind an entry says that its `attempt_failed` was told and the entry itself was not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from toril.errors import InvalidOption
 from toril.store.base import Event, Heard
 from toril.store.redis.client import Client
 from toril.store.redis.keys import names_for
-from toril.store.redis.records import pairs
+from toril.store.redis.records import pairs, plain_reason
 
 __all__ = ["cursor", "hear", "positions"]
 
@@ -74,7 +74,7 @@ async def hear(client: Client, prefix: str, queues: Sequence[str], after: str) -
         if queue in marks and await _has_gap(client, prefix, queue, mark, entries):
             at = _id(entries[0][0])
             told.append(((at[0], -1), queue, mark, Event("", queue, "gap", at[0], {})))
-        told += ((_id(place.rstrip("~")), queue, place, event) for place, event in _told(queue, entries, mark))
+        told += ((_id(place.rstrip("~")), queue, place, event) for place, event in _told(prefix, queue, entries, mark))
     told.sort(key=lambda item: (item[0][0], item[1], item[0][1]))
     events: list[Event] = []
     for _, queue, place, event in told:
@@ -105,7 +105,7 @@ async def _entries(client: Client, prefix: str, queue: str, mark: str) -> list[E
     return entries
 
 
-def _told(queue: str, entries: Sequence[Entry], mark: str) -> Iterator[tuple[str, Event]]:
+def _told(prefix: str, queue: str, entries: Sequence[Entry], mark: str) -> Iterator[tuple[str, Event]]:
     for entry, fields in entries:
         kind, (at, _) = fields.get("event", ""), _id(entry)
         if kind not in _FIELDS:
@@ -113,7 +113,7 @@ def _told(queue: str, entries: Sequence[Entry], mark: str) -> Iterator[tuple[str
         if "attempt" in fields and mark != f"{entry}~":
             body = {"jobId": fields["jobId"], "failedReason": fields["attempt"]}
             yield f"{entry}~", Event("", queue, "attempt_failed", at, body)
-        yield entry, Event("", queue, kind, at, _body(kind, fields))
+        yield entry, Event("", queue, kind, at, _body(prefix, kind, fields))
 
 
 async def _has_gap(client: Client, prefix: str, queue: str, mark: str, entries: Sequence[Entry]) -> bool:
@@ -128,11 +128,13 @@ async def _has_gap(client: Client, prefix: str, queue: str, mark: str, entries: 
     return int(info.get("entries-added", 2**53)) > int(info["length"])  # none was ever trimmed: nothing is missing
 
 
-def _body(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _body(prefix: str, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     body = {name: fields[name] for name in _FIELDS[kind] if name in fields}
     for name in _NUMBERS:
         if name in body:
             body[name] = int(float(body[name]))
+    if "failedReason" in body:
+        body["failedReason"] = plain_reason(prefix, body["failedReason"])
     if body.get("prev") == "wait":
         body["prev"] = "waiting"
     return body
@@ -144,6 +146,8 @@ def _id(entry: str) -> tuple[int, int]:
 
 
 def _marks(text: str) -> dict[str, str]:
+    if text == "0":  # all that is kept
+        return {}
     try:
         marks = dict(parse_qsl(text, strict_parsing=bool(text)))
         for place in marks.values():

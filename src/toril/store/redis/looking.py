@@ -14,9 +14,9 @@ from toril.store.base import Metrics, Minute, QueueInfo
 from toril.store.redis.client import Client
 from toril.store.redis.searching import Window
 
-__all__ = ["Exceeded", "check_server", "children", "info", "kept", "metrics", "queues", "scores"]
+__all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores"]
 
-Exceeded = (QueueFull, BudgetExceeded)
+EXCEEDED = (QueueFull, BudgetExceeded)
 BY_HAND = 2**53 - 1  # jobs "started" in a window that a task has closed
 MINUTE = 60_000  # milliseconds
 OLDEST = 5  # Redis versions before it cannot run what writes after it has asked for the time

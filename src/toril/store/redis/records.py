@@ -8,11 +8,13 @@ from typing import Any
 from toril.job import JobRecord, JobState
 from toril.json import decode
 
-__all__ = ["pairs", "read_job", "taken_job"]
+__all__ = ["pairs", "plain_reason", "read_job", "taken_job"]
 
 
 def pairs(flat: Sequence[Any]) -> dict[str, Any]:
-    """Return a flat list of fields and values as a mapping."""
+    """Return a flat list of fields and values as a mapping; redis-py makes one of some by itself."""
+    if isinstance(flat, dict):
+        return flat
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
@@ -54,7 +56,8 @@ def _record(
         _number(get("finishedOn")),
         get("progress"),
         get("returnvalue") if state is JobState.COMPLETED else None,
-        get("failedReason") if state is not JobState.COMPLETED else None,  # BullMQ keeps that of an earlier attempt
+        # BullMQ keeps that of an earlier attempt
+        plain_reason(prefix, get("failedReason")) if state is not JobState.COMPLETED else None,
         get("stacktrace"),
         get("pb"),
         schedule,
@@ -62,6 +65,11 @@ def _record(
         _parent(prefix, get("parent")),
         get("defa"),
     )
+
+
+def plain_reason(prefix: str, reason: str | None) -> str | None:
+    """Return a reason with the child that it names as `queue:id`; BullMQ writes the child's whole key."""
+    return reason.replace(f"child {prefix}:", "child ", 1) if reason else reason
 
 
 def _number(text: Any) -> int | None:

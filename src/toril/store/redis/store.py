@@ -184,7 +184,7 @@ class RedisStore:
                 continue
             try:
                 planted(self._prefix, reply, self._clock.now(), run)
-            except (WrongState, looking.Exceeded) as error:
+            except (WrongState, *looking.EXCEEDED) as error:
                 failed.append((run, str(error)))
                 plain.append(Failed(run, str(error), None, await self._keep_failed(queue, run.id)))
         return plain, failed, refused
@@ -216,7 +216,13 @@ class RedisStore:
     async def expire(self, queue: str) -> Sequence[str]:
         """See Store.expire. Keys and budgets run out by themselves."""
         failed: list[str] = []
-        for job_id, _, opts, schedule in await self._script("due", queue, ()):
+        while due := await self._script("due", queue, ()):
+            failed += await self._expire(queue, due)
+        return failed
+
+    async def _expire(self, queue: str, due: Sequence[Sequence[str]]) -> list[str]:
+        failed: list[str] = []
+        for job_id, _, opts, schedule in due:
             try:
                 policy = Policy.from_json(opts or "{}")
             except ValueError:
@@ -250,6 +256,8 @@ class RedisStore:
     async def leave(self, worker: str) -> None:
         """See Store.leave."""
         enrolled = self._workers.pop(worker)
+        for queue in enrolled.lanes:
+            await self._script("leave", queue, (f"{enrolled.mark}:",))
         await workers.leave(self._client(), self._prefix, enrolled.id)
 
     # -- looking
@@ -382,9 +390,19 @@ class RedisStore:
         arguments = (_shown(due), _shown(priority), "" if data is None else "1", data or "")
         return bool(await self._script("change", queue, (job_id, *arguments)))
 
-    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+    async def remove(self, queue: str, job_ids: Sequence[str], *, children: bool) -> Sequence[str]:
         """See Store.remove."""
-        return list(await self._script("remove", queue, list(dict.fromkeys(job_ids))))
+        return list(await self._script("remove", queue, ("1" if children else "", *dict.fromkeys(job_ids))))
+
+    async def remove_children(self, queue: str, job_id: str) -> int | None:
+        """See Store.remove_children."""
+        removed: int | None = await self._script("remove_children", queue, (job_id,))
+        return removed
+
+    async def detach(self, queue: str, job_id: str) -> bool | None:
+        """See Store.detach."""
+        detached = await self._script("detach", queue, (job_id,))
+        return None if detached is None else bool(detached)
 
     async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
         """See Store.clean."""

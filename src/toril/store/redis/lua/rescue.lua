@@ -1,27 +1,45 @@
--- use: base, events, places, jobs, family, ending
+-- use: base, events, places, jobs, family, ending, wishes
 -- Give back active jobs whose lock is gone: those of Toril's workers every 2 s, those of Node's by BullMQ's own sweep.
 -- ARGV: now.
 -- Returns {ids that were given back}.
--- Events: waiting, stalled.
+-- Events: stalled, waiting; failed, retries-exhausted; of parents: waiting, delayed.
 local SWEEP, NODES_SWEEP = 2000, 30000 -- ms; BullMQ's stalledInterval
 local MAX_STALLS = 1 -- BullMQ's maxStalledCount, for jobs that say nothing of it
 local rescued = {}
 
+local wishes = all_wishes(T)
+
+-- A job of a Toril worker fails here; one of Node's is given back and fails when it is taken, as BullMQ has it.
+local function lose(id, job, reason)
+  if job[2] and job[2]:sub(1, 6) == 'toril:' then
+    local keep = own_keep(job[1])
+    fail(Q, id, {atm = whole(job[5]), deid = job[6], parent = job[7], opts = job[1]}, reason, 'active', keep[2])
+    count_ended(Q, 'failed', 1)
+    retain(Q, 'failed', keep[2], keep[3])
+    return true
+  end
+  call('HSET', Q .. id, 'defa', reason)
+  return false
+end
+
 local function give_back(id)
   local key = Q .. id
   if call('LREM', Q .. 'active', 1, id) == 0 then return end
-  local job = call('HMGET', key, 'opts', 'pb', 'rjk', 'name')
+  local job = call('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats')
   if not job[4] then return end -- a phantom
+  rescued[#rescued + 1] = id
   local stalls = call('HINCRBY', key, 'stc', 1)
   local most = tonumber(((decoded(job[1]) or {}).toril or {}).stalls) or MAX_STALLS
-  if stalls > most then
+  tell(Q, 'stalled', 'jobId', id)
+  local reason = wished(wishes, id, job[8])
+  if reason then call('HDEL', T .. 'cancel', id) end
+  if not reason and stalls > most then
     local times = stalls == 1 and 'once' or stalls .. ' times'
-    call('HSET', key, 'defa', 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] or 'unknown') .. ')')
+    reason = 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] or 'unknown') .. ')'
   end
+  if reason and lose(id, job, reason) then return end
   call('RPUSH', Q .. 'wait', id)
   tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
-  tell(Q, 'stalled', 'jobId', id)
-  rescued[#rescued + 1] = id
 end
 
 if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then

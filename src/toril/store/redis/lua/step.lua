@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending
+-- use: base, events, places, jobs, family, ending, wishes
 -- The hot path: record what ended, promote what is due, take new jobs.
 -- ARGV: now; token of this step; '1' if it repeats one whose reply was lost; worker; lease (ms); jobs wanted;
 --   numbers of notes, of kinds of retention, of outcomes; then
@@ -54,11 +54,7 @@ for number = 1, retentions do
   at = at + 3
 end
 
-local wishes = {}
-if outcomes > 0 then
-  local found = call('HGETALL', T .. 'cancel')
-  for i = 1, #found, 2 do wishes[found[i]] = found[i + 1] end
-end
+local wishes = outcomes > 0 and all_wishes(T) or {}
 
 local refused, instead, unlock, closing = {}, {}, {}, nil
 local completed, failed = 0, 0
@@ -72,20 +68,11 @@ local function failed_for_good(id, job, reason, stack, keep, attempts)
   failed = failed + 1
 end
 
--- What a job itself says of how long it is kept when it has failed.
-local function own_keep(opts)
-  local keep = (decoded(opts) or {}).removeOnFail
-  if keep == true or keep == 0 then return {'failed', 0, -1} end
-  if type(keep) == 'number' then return {'failed', keep > 0 and keep or -1, -1} end
-  if type(keep) ~= 'table' then return {'failed', -1, -1} end
-  return {'failed', tonumber(keep.count) or -1, keep.age and keep.age * 1000 or -1}
-end
-
 local function put_back(number, kind, id, job, a, b, c, d)
-  local key, wish = Q .. id, wishes[id]
+  local key = Q .. id
   local attempts = kind == 'D' and tonumber(d) or 0
-  if wish and wish:match('^%d+') == job.ats then -- its worker had not heard of it yet
-    local reason = 'Cancelled: by ' .. wish:match('^%d+:(.*)$')
+  local reason = wished(wishes, id, job.ats)
+  if reason then -- its worker had not heard of it yet
     failed_for_good(id, job, reason, kind == 'D' and c or '', own_keep(job.opts), attempts)
     instead[#instead + 1] = {number, reason}
     return

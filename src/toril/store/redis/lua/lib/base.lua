@@ -10,7 +10,7 @@ if ARGV[1] == '' then
   stamp = '*'
 else
   now = tonumber(ARGV[1])
-  stamp = ARGV[1] .. '-*' -- events of a clock that a test moves
+  stamp = ARGV[1] .. '-*' -- of a clock that a test moves
 end
 
 -- JSON that somebody else may have written: nil if it cannot be read.

@@ -1,11 +1,11 @@
 -- use: base, jobs
 -- What bounds the adding of jobs. All is checked before anything is written.
 
--- Charge a job to its budget and return nil; or return when the budget is free again (nothing is charged then).
-local function budget_left(key)
-  local used, left = call('GET', key), call('PTTL', key)
-  if not used or left <= 0 then return 0, nil end
-  return tonumber(used), now + left
+-- How much of a budget is used, and until when that counts (nil: nothing is).
+local function budget_used(key)
+  local found = call('HMGET', key, 'used', 'until')
+  if not found[1] or tonumber(found[2]) <= now then return 0, nil end
+  return tonumber(found[1]), tonumber(found[2])
 end
 
 -- `adds`: {q, t, charge = {key, limit, per, budget}} of each job that will be added. Return what stands in the way.
@@ -28,13 +28,15 @@ local function exceeded(adds)
   end
   for key, cost in pairs(costs) do
     local charge = cost[1]
-    local used, free_at = budget_left(key)
+    local used, free_at = budget_used(key)
     if used + cost[2] > charge.limit then
       return {'spent', charge.key, charge.budget, string.format('%.0f', free_at or now + charge.per)}
     end
   end
   for key, cost in pairs(costs) do
-    if call('INCRBY', key, cost[2]) == cost[2] then call('PEXPIRE', key, cost[1].per) end
+    local used, free_at = budget_used(key)
+    call('HSET', key, 'used', used + cost[2], 'until', free_at or now + cost[1].per)
+    if not free_at then call('PEXPIRE', key, cost[1].per) end
   end
   return nil
 end

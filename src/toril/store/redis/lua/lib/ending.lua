@@ -86,6 +86,15 @@ local function count_arrived(q, t)
   call('ZREMRANGEBYSCORE', t .. 'arrived', '-inf', minute - WEEK)
 end
 
+-- What a job itself says of how long it is kept when it has failed.
+local function own_keep(opts)
+  local keep = (decoded(opts) or {}).removeOnFail
+  if keep == true or keep == 0 then return {'failed', 0, -1} end
+  if type(keep) == 'number' then return {'failed', keep > 0 and keep or -1, -1} end
+  if type(keep) ~= 'table' then return {'failed', -1, -1} end
+  return {'failed', tonumber(keep.count) or -1, keep.age and keep.age * 1000 or -1}
+end
+
 -- A job has failed for good; it stands nowhere any more. `job`: atm, deid, parent, opts. `most`: 0: it is not kept.
 local function fail(q, id, job, reason, prev, most)
   local key = q .. id

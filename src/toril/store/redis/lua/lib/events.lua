@@ -1,7 +1,10 @@
 -- use: base
 -- The event stream of a queue, in BullMQ's words.
 local function tell(q, event, ...)
-  return call('XADD', q .. 'events', stamp, 'event', event, ...)
+  if stamp == '*' then return call('XADD', q .. 'events', '*', 'event', event, ...) end
+  local last = call('XREVRANGE', q .. 'events', '+', '-', 'COUNT', 1)[1]
+  local at = math.max(now, last and tonumber(last[1]:match('^%d+')) or 0) -- that clock may jump back
+  return call('XADD', q .. 'events', string.format('%.0f-*', at), 'event', event, ...)
 end
 
 -- A run failed and its job goes on. BullMQ has no event for that: it is kept beside the stream, under the id of the

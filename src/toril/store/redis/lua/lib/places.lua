@@ -23,21 +23,23 @@ local function place_prioritized(q, id, priority)
   call('ZADD', q .. 'prioritized', priority * CLASS + call('INCR', q .. 'pc') % CLASS, id)
 end
 
--- Behind those of its priority.
-local function place_ready(q, id, priority, lifo)
-  if priority > 0 then
-    place_prioritized(q, id, priority)
-  else
-    call(lifo and 'RPUSH' or 'LPUSH', q .. 'wait', id)
-  end
-end
-
 -- Before those of its priority.
 local function place_first(q, id, priority)
   if priority > 0 then
     call('ZADD', q .. 'prioritized', priority * CLASS, id)
   else
     call('RPUSH', q .. 'wait', id)
+  end
+end
+
+-- Behind those of its priority, or (lifo) before them.
+local function place_ready(q, id, priority, lifo)
+  if lifo then
+    place_first(q, id, priority)
+  elseif priority > 0 then
+    place_prioritized(q, id, priority)
+  else
+    call('LPUSH', q .. 'wait', id)
   end
 end
 

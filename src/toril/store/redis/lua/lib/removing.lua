@@ -30,3 +30,31 @@ local function is_next_tick(q, id)
   local tick = call('ZSCORE', q .. 'repeat', job[1])
   return tick and id == 'repeat:' .. job[1] .. ':' .. string.format('%.0f', tick)
 end
+
+-- Split the full key of a child.
+local function place_of(child)
+  return child:match('^(.*:)([^:]*)$')
+end
+
+local function private(q)
+  local prefix, queue = q:match('^(.*):([^:]*):$')
+  return prefix .. '::toril:' .. queue .. ':'
+end
+
+-- Remove a job and tell of it.
+local function remove_one(q, id)
+  local was = leave_place(q, id)
+  forget(q, private(q), id)
+  tell(q, 'removed', 'jobId', id, 'prev', was == 'waiting' and 'wait' or was or 'unknown')
+end
+
+-- The children of a job: those that it waits for, and with `all` those that have ended.
+local function children_of(key, all)
+  local found = call('SMEMBERS', key .. ':dependencies')
+  if not all then return found end
+  for _, part in ipairs({'processed', 'failed'}) do
+    for _, child in ipairs(call('HKEYS', key .. ':' .. part)) do found[#found + 1] = child end
+  end
+  for _, child in ipairs(call('ZRANGE', key .. ':unsuccessful', 0, -1)) do found[#found + 1] = child end
+  return found
+end

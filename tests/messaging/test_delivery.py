@@ -182,7 +182,7 @@ async def test_marks_of_one_row_in_one_commit_keep_their_order(log):
 
 async def test_marks_find_their_rows_by_key_however_many_wait(log, place):
     said = []
-    await log.add(mail())
+    await log.add(NewMail(mail()))
     event.listen(log._transactions._hasty, "before_cursor_execute", lambda *call: said.append(call[2:4]))
     await log.begin(Attempt("m1", 1), 120)
     await log.cancel("m1")

@@ -18,6 +18,7 @@
     - InvalidContext            a context field is missing, unknown or of the wrong type
     - InvalidAddress            not an address that mail can be sent to
     - KeyConflict               the key was used for a message of other content
+    - WebhookRefused            a report that the mail provider has not signed, or not lately
   + InvalidFilter               a search that cannot be understood
   + StoreError
     - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
@@ -129,6 +130,10 @@ class KeyConflict(InvalidMessage):
     def __init__(self, mail_id: str) -> None:
         super().__init__(f"key: it was used for another message, {mail_id}; the same key is for the same content only")
         self.mail_id = mail_id
+
+
+class WebhookRefused(InvalidMessage):
+    """The report is not signed by the mail provider, or was not lately."""
 
 
 class InvalidFilter(TorilError):

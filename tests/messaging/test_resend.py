@@ -104,6 +104,7 @@ async def test_a_mail_is_handed_over_as_documented():
         "to": ["Ana Ruiz <ana@example.com>"],
         "subject": "Xin chào 🐂",
         "headers": {"Message-ID": "<m1@example.com>", "List-Unsubscribe": "<https://shop.example/u>"},
+        "tags": [{"name": "toril_id", "value": "m1"}],
         "reply_to": ["help@example.com"],
         "text": "Hello\n",
         "html": "<p>Hello</p>\n",

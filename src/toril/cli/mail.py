@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mail"]
 
-mail = typer.Typer(no_args_is_help=True, help="Make, look at and check message types and their templates.")
+mail = typer.Typer(no_args_is_help=True, help="Message types and their templates; messages, and what becomes of them.")
 Where = Annotated[
     str | None,
     typer.Option(

@@ -81,9 +81,14 @@ class Add:
 Change = Add | Mark
 
 
+_BYTES = 10_000  # of a file, which cost as much to write as one transition
+
+
 def weigh(change: Change) -> int:
     """Return what a change costs, as a multiple of that of one row's transition."""
-    return 5 * len(change.mails) if isinstance(change, Add) else 1
+    if isinstance(change, Mark):
+        return 1
+    return sum(5 + sum(len(file.content) for file in new.files) // _BYTES for new in change.mails)
 
 
 def apply(connection: Connection, changes: Sequence[Change], now: int) -> list[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
-from toril.messaging.migrations import upgrade
+from toril.messaging.migrations import is_current, upgrade
 
 __all__ = ["blocking_engine", "cause", "default_url", "in_memory", "log_url", "open_engine", "passes", "reading"]
 
@@ -27,6 +27,10 @@ _DRIVERS = {
 _BUSY = 0.7  # seconds that SQLite waits for another process's commit before the writer tries again
 _CONNECTING = 0.7  # seconds that a server may take to let us in
 _OPENING = 10.0  # seconds for other processes that open the same new database
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "connect_args": {"timeout": _CONNECTING, "server_settings": {"timezone": "UTC", "synchronous_commit": "on"}},
+}
 # PostgreSQL's classes: connection, conflict with another transaction, resources, operator's work
 _PASSING_STATES = {"08", "40", "53", "57"}
 _DRIVER_LOG = logging.getLogger("aiosqlite")
@@ -80,7 +84,7 @@ async def open_engine(url: URL) -> AsyncEngine:
         _check_folder(url)
     _DRIVER_LOG.setLevel(max(_DRIVER_LOG.level, logging.INFO))  # at DEBUG it writes parameters: secrets, addresses
     try:
-        options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True, "connect_args": {"timeout": _CONNECTING}}
+        options = _sqlite_options(url) if sqlite else _POSTGRESQL
         engine = create_async_engine(url, hide_parameters=True, **options)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
@@ -127,12 +131,17 @@ async def _upgrade(engine: AsyncEngine) -> None:
     give_up = time.monotonic() + _OPENING
     while True:
         try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(upgrade)
+            async with reading(engine).connect() as connection:
+                current = await connection.run_sync(is_current)
+            if not current:  # else without a turn to write: somebody may have it for long
+                async with engine.begin() as connection:
+                    await connection.run_sync(upgrade)
         except OperationalError as error:
             # SQLite does not wait for its turn while another process turns WAL on.
             if "locked" not in cause(error) or time.monotonic() > give_up:
                 raise
+        else:
+            return
         await asyncio.sleep(0.02)
 
 

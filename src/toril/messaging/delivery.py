@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Select, select, update
+from sqlalchemy import URL, Connection, TextClause, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Session
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply, weigh
+from toril.messaging.claiming import NET, claim
 from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
 from toril.messaging.files import FileReader
 from toril.messaging.inserting import NewMail
@@ -28,15 +28,13 @@ from toril.messaging.transactions import InPlace, OnLoop, Transactions, WithThre
 from toril.messaging.writer import LogWriter
 from toril.turn import Turn
 
-__all__ = ["Attempt", "DeliveryLog"]
+__all__ = ["NET", "Attempt", "DeliveryLog"]
 
 R = TypeVar("R")
 
 CALLER = 0.9  # seconds that somebody who sends a mail waits for the log
 BEGIN = 10.0  # seconds that a sender waits before it gives up an attempt that has not begun
 OUTCOME = 120.0  # seconds for which an outcome is tried to be written; after them the row says `unknown`
-NET = 5.0  # seconds after a row's own time at which the relay looks whether its job was lost
-_LONGEST_LOOK = 600.0  # seconds between two looks of the relay at one row
 
 _NEVER_SENT = tuple(FINAL - {Status.SENT})
 _SENDING, _PENDING, _UNKNOWN = (Status.SENDING,), (Status.PENDING,), (Status.UNKNOWN,)
@@ -72,6 +70,11 @@ class DeliveryLog:
         self._url, self._clock = url, clock
         self._opening = asyncio.Lock()
         self._engine: AsyncEngine | None = None
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether its database is SQLite."""
+        return self._url.get_backend_name() == "sqlite"
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -216,7 +219,7 @@ class DeliveryLog:
         """Return what is attached to a mail."""
         return await self._files.read(mail.id)
 
-    async def read(self, query: Query) -> Sequence[Any]:
+    async def read(self, query: Query | TextClause) -> Sequence[Any]:
         """Return what a query finds."""
         await self._ready()
         assert self._engine is not None
@@ -239,7 +242,7 @@ class DeliveryLog:
         """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
         now = self._clock.now()
         due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
-        return await self.transact(partial(_claim, due)) if await self.read(due.limit(1)) else ()
+        return await self.transact(partial(claim, due)) if await self.read(due.limit(1)) else ()
 
     # -- inside
 
@@ -278,22 +281,6 @@ def _ended(attempts: int, status: Status, error: str) -> tuple[tuple[str, Any], 
         ("look_at", None),
         ("give_up_at", None),
     )
-
-
-def _next_look(mail: EmailLog, now: int) -> int:
-    """Return when to look again: as long after now as its time is past, so that the pauses double."""
-    waited = (now - (mail.give_up_at or mail.send_at)) / 1000
-    return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
-
-
-def _claim(due: Select[EmailLog], connection: Connection, now: int) -> Sequence[EmailLog]:
-    with Session(connection, expire_on_commit=False) as session:
-        mails = session.scalars(due.with_for_update(skip_locked=True)).all()
-        looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
-        if looks:
-            session.execute(update(EmailLog), looks)
-        session.commit()
-    return mails
 
 
 def _hold(reason: str, now: int, connection: Connection) -> int:

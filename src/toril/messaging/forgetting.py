@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from toril.messaging.delivery import DeliveryLog
@@ -24,10 +24,13 @@ async def forget(log: DeliveryLog, address: str) -> int:
     while done := await log.transact(lambda connection, _: _forget(connection, address)):
         changed += done
     await log.transact(lambda connection, _: _hash_suppressions(connection, address))
+    if log.sqlite:  # what was overwritten stands in its write-ahead log until that is folded in
+        await log.read(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     return changed
 
 
 def _forget(connection: Connection, address: str) -> int:
+    _overwrite(connection)
     chosen = select(EmailLog.id).where(func.lower(EmailLog.recipient) == address, EmailLog.status != Status.SENDING)
     ids = list(connection.execute(chosen.limit(_ROWS)).scalars())
     if not ids:
@@ -44,11 +47,21 @@ def _forget(connection: Connection, address: str) -> int:
         .values(recipient=FORGOTTEN, recipient_name="", subject="", key=None, error=None, extras="", context="{}")
     )
     connection.execute(update(EmailEvent).where(EmailEvent.email_id.in_(ids)).values(detail=""))
+    had = select(EmailAttachment.hash).where(EmailAttachment.email_id.in_(ids)).distinct()
+    files = connection.execute(had).scalars().all()
     connection.execute(delete(EmailAttachment).where(EmailAttachment.email_id.in_(ids)))
+    connection.execute(delete(EmailFile).where(EmailFile.hash.in_(files), ~_in_use()))
     return len(ids)
 
 
+def _overwrite(connection: Connection) -> None:
+    """Let SQLite write zeros over what this connection deletes from now on, instead of leaving it in the file."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("PRAGMA secure_delete = ON"))
+
+
 def _hash_suppressions(connection: Connection, address: str) -> None:
+    _overwrite(connection)
     table = EmailSuppression.__table__
     rows = connection.execute(select(table).where(table.c.address == address)).mappings().all()
     if rows:
@@ -81,5 +94,8 @@ def _trim(connection: Connection, before: int) -> int:
 
 
 def _trim_files(connection: Connection, now: int) -> None:
-    used = select(EmailAttachment.hash).where(EmailAttachment.hash == EmailFile.hash).exists()
-    connection.execute(delete(EmailFile).where(EmailFile.used_at < now - _UNUSED, ~used))
+    connection.execute(delete(EmailFile).where(EmailFile.used_at < now - _UNUSED, ~_in_use()))
+
+
+def _in_use() -> ColumnElement[bool]:
+    return select(EmailAttachment.hash).where(EmailAttachment.hash == EmailFile.hash).exists()

@@ -54,26 +54,13 @@ class Context(BaseModel):
 
     type: ClassVar[MessageType[Any]]
 
-    def __init_subclass__(
-        cls,
-        *,
-        kind: Kind | None = None,
-        name: str | None = None,
-        priority: int = 0,
-        category: str = "marketing",
-        **config: Any,
-    ) -> None:
-        super().__init_subclass__(**config)
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Let the next method have what stands beside the class's name."""
+        super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(
-        cls,
-        *,
-        kind: Kind | None = None,
-        name: str | None = None,
-        priority: int = 0,
-        category: str = "marketing",
-        **_: Any,
+    def __pydantic_init_subclass__(  # type: ignore[override]  # a misspelt word is an error
+        cls, *, kind: Kind | None = None, name: str | None = None, priority: int = 0, category: str = "marketing"
     ) -> None:
         if kind is not None:
             cls.type = MessageType(name or name_of(cls.__name__), cls, kind, priority, category)

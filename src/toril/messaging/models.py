@@ -133,7 +133,7 @@ class EmailLog(Base, kw_only=True):
         Index("ix_email_logs_status", "status", "id"),
         Index("ix_email_logs_type", "type", "id"),
         Index("ix_email_logs_recipient", func.lower(recipient), "id"),
-        Index("ix_email_logs_key", "key", **_only(key)),
+        Index("ix_email_logs_key", "key", "id", **_only(key)),
         Index("ix_email_logs_batch", "batch", "id", **_only(batch)),
         Index("ix_email_logs_copy_of", "copy_of", **_only(copy_of)),
         Index("ix_email_logs_due", "look_at", **_only(look_at)),

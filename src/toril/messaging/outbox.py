@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from toril import Exponential, Fixed, JobContext, Task, Toril
+from toril import Exponential, Fixed, JobContext, Toril
 from toril.checks import whole
+from toril.errors import ConfigurationError
 from toril.messaging.accepting import Acceptance
 from toril.messaging.brand import Brand
 from toril.messaging.bulk import BulkOptions, Recipient, draft
@@ -27,12 +28,12 @@ from toril.messaging.limits import Limits
 from toril.messaging.maintenance import keep_tidy
 from toril.messaging.message import Context, MessageType
 from toril.messaging.policy import Policies, Policy
-from toril.messaging.relay import Relay
+from toril.messaging.preview import sample
+from toril.messaging.relay import Relay, sending_tasks
 from toril.messaging.sender import OnPermanentFailure, Sender
-from toril.messaging.templates import Templates
 from toril.messaging.transport import Health, Transport, guarded
 from toril.messaging.verbs import MailVerbs
-from toril.messaging.wiring import log_of, sender_of, transport_of, way_out_of
+from toril.messaging.wiring import composer_of, log_of, transport_of, way_out_of
 
 __all__ = ["Mailer"]
 
@@ -81,32 +82,40 @@ class Mailer(MailVerbs):
         self._url = log_of(app, log_url)
         self._usual = Policy().changed(attempts, backoff)
         self._policies = Policies(self._usual)
-        self._keys = Keys(app.settings.secret_keys)
-        self.way_out = way_out_of(app, self._keys, unsubscribe_url)
-        address = sender_of(app, from_address)
-        brand = brand or Brand.of(app.settings, address.name or address.domain)
-        found = Templates(templates or app.settings.templates, brand=brand, locale=app.settings.locale)
-        self._composer = Composer(address, found, self._keys, self.way_out)
-        self._intake = Intake(self._composer, self._keys, self._policies, max_attachments, private_hosts)
+        keys = Keys(app.settings.secret_keys)
+        self._way_out = way_out_of(app, keys, unsubscribe_url)
+        self._composer = composer_of(app, from_address, templates, brand, keys, self._way_out)
+        self._intake = Intake(self._composer, keys, self._policies, max_attachments, private_hosts)
         self._home = Home(app, self._url, self._transport)
-        days = app.settings.mail_keep_days if keep_days is None else keep_days
-        self._keep_days = whole(0)("keep_days", days)
-        sender = Sender(
-            self._transport,
-            self._composer,
-            app.clock,
-            self._policies,
-            limits=limits,
-            on_permanent_failure=on_permanent_failure,
-        )
-        self._relay = Relay(app, self._tasks(queue, sender))
-        self._relay.on_failed = sender.failed
+        self._keep_days = whole(0)("keep_days", app.settings.mail_keep_days if keep_days is None else keep_days)
+        self._relay = self._declare(queue, limits, on_permanent_failure)
         self._acceptance = Acceptance(app, self._home, self._relay, self._intake, self._url)
+
+    # -- inside, when it is made
+
+    def _declare(self, queue: str, limits: Limits, on_failed: OnPermanentFailure | None) -> Relay:
+        """Tell the application what its workers run."""
+        app, composer = self._app, self._composer
+        sender = Sender(
+            self._transport, composer, app.clock, self._policies, limits=limits, on_permanent_failure=on_failed
+        )
+
+        async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
+            await sender.run(job, id, self._home.log)
+
+        relay = Relay(app, sending_tasks(app, queue, send_email))
+        relay.on_failed = sender.failed
         app.service(self._serve, queue=queue)
         app.service(self._serve, queue=f"{queue}-bulk")
         app.on_close(self._home.close)
+        return relay
 
     # -- declaring
+
+    @property
+    def app(self) -> Toril:
+        """The application that it belongs to."""
+        return self._app
 
     @property
     def composer(self) -> Composer:
@@ -250,6 +259,22 @@ class Mailer(MailVerbs):
         """Do what `send_many` does from blocking code. Raises LoopRunning on a loop's thread."""
         return self._app.run(self.send_many(message, to, **options))
 
+    async def send_test(self, name: str, to: str, *, locale: str | None = None) -> MailHandle:
+        """Send a message type with its sample, by the same way as any, marked as a test in its subject and log.
+
+        locale: of the recipient, such as `vi`. Raises what `send` raises, and ConfigurationError outside of
+        development unless TORIL_TEST_MAIL allows it.
+        """
+        settings = self._app.settings
+        if settings.environment != "development" and not settings.test_mail:
+            raise ConfigurationError("test mail: expected TORIL_ENVIRONMENT=development or TORIL_TEST_MAIL=true")
+        templates, kind = self._composer.templates, self._composer.find(name)
+        context = sample(kind, templates, locale or templates.locale)
+        subject = f"[Test] {templates.load(kind, locale).render_subject(context)}"
+        options: MailOptions = {"subject": subject, "locale": locale}
+        common = await self._intake.common(name, self._clock.now(), options, test=True)
+        return MailHandle(await self._acceptance.one(self._intake.mails(common, to, context)), self)
+
     # -- inside
 
     async def _prepare(
@@ -258,23 +283,6 @@ class Mailer(MailVerbs):
         name, values = self._intake.named(message, context)
         common = await self._intake.common(name, self._clock.now(), options)
         return self._intake.mails(common, to, values, key=key)
-
-    def _tasks(self, queue: str, sender: Sender) -> dict[str, Task[..., None]]:
-        """Return what sends the mails of each kind."""
-
-        async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
-            await sender.run(job, id, self._home.log)
-
-        tasks: dict[str, Task[..., None]] = {}
-        for kind, name, place in (
-            ("transactional", "send-email", queue),
-            ("subscribed", "send-bulk-email", f"{queue}-bulk"),
-        ):
-            # The row counts attempts; the job's own are for faults in between.
-            make = self._app.task(name=name, queue=place, attempts=5, backoff=Exponential(5.0), keep_completed=0)
-            tasks[kind] = make(send_email)
-            self._app.queue(place).slots = self._app.settings.email_queue_concurrency
-        return tasks
 
     def health(self) -> list[Health]:
         """Return how the transports of this process do, the first choice first."""

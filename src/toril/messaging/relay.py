@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
-from toril import Call, JobState, Task, Toril
+from toril import Call, Exponential, JobContext, JobState, Task, Toril
 from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.models import EmailLog, Status
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "sending_tasks"]
 
 log = logging.getLogger("toril.mail")
 
 PAUSE = 1.0  # seconds between two rounds
 ROUND = 200  # rows of one
+
+
+def sending_tasks(
+    app: Toril, queue: str, send: Callable[[JobContext, str], Coroutine[Any, Any, None]]
+) -> dict[str, Task[..., None]]:
+    """Declare the tasks that send the mails of each kind, each on a queue of its own, and return them by kind."""
+    tasks: dict[str, Task[..., None]] = {}
+    for kind, name, place in (
+        ("transactional", "send-email", queue),
+        ("subscribed", "send-bulk-email", f"{queue}-bulk"),
+    ):
+        # The row counts attempts; the job's own are for faults in between.
+        make = app.task(name=name, queue=place, attempts=5, backoff=Exponential(5.0), keep_completed=0)
+        tasks[kind] = make(send)
+        app.queue(place).slots = app.settings.email_queue_concurrency
+    return tasks
 
 
 class Relay:

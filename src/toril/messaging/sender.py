@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
 from toril.errors import ConfigurationError
+from toril.messaging import suppressing
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.extras import Extras
 from toril.messaging.limits import Limits, Throttle
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.policy import Policies
+from toril.messaging.suppression import ALL
 from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
 
@@ -22,6 +24,8 @@ __all__ = ["OnPermanentFailure", "Sender"]
 
 log = logging.getLogger("toril.mail")
 
+# RFC 3463: there is no such mailbox, no such domain, or it has moved without an address
+_DEAD = ("5.1.1", "5.1.2", "5.1.6", "5.1.10")
 _TOKENS = 0.2  # seconds that a queue is closed at least: opened for each mail, it would be all opening
 _BUSY = 5.0  # seconds before a mail is offered again to a server that has too much to do
 _NO_LOG = 5.0  # seconds before the next look when the delivery log does not answer
@@ -149,6 +153,9 @@ class Sender:
         if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
+            if outcome.permanent and outcome.code.endswith(_DEAD):
+                entry = suppressing.entry(mail.recipient.lower(), ALL, "hard bounce", outcome.code)
+                await suppressing.add(mails, [entry])
             await self.failed(attempt.mail_id, mails)
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import URL, event, select
@@ -14,6 +15,8 @@ from toril.messaging.inserting import NewMail
 from toril.messaging.models import EmailKey
 
 __all__ = ["add_in", "after_commit"]
+
+_WAITING = "toril.mail"  # in the session's own place for what belongs to others
 
 Used = tuple[str, str]
 """Of a key that was used before: the message and its digest."""
@@ -42,22 +45,34 @@ def add_in(session: Session, url: URL, mails: Sequence[NewMail], now: int) -> Us
 
 def after_commit(session: Session, then: Callable[[], None]) -> None:
     """Call `then` once, when the transaction that the session is in now has been committed; never if it is not."""
-    root = session.get_transaction()
-    committed = False
+    if _WAITING not in session.info:
+        session.info[_WAITING] = _Waiting()
+        event.listen(session, "after_commit", _committed)
+        event.listen(session, "after_transaction_end", _ended)
+    session.info[_WAITING].calls.append(then)
 
-    def commit(session: Session) -> None:
-        nonlocal committed
-        committed = committed or not session.in_nested_transaction()  # a savepoint says so, too
 
-    def end(_: Session, transaction: SessionTransaction) -> None:
-        if transaction is root:
-            event.remove(session, "after_commit", commit)
-            event.remove(session, "after_transaction_end", end)
-            if committed:
-                then()
+@dataclass(slots=True)
+class _Waiting:
+    """What a session's transaction does once it is committed. The session keeps it, and its listeners, to its end."""
 
-    event.listen(session, "after_commit", commit)
-    event.listen(session, "after_transaction_end", end)
+    calls: list[Callable[[], None]] = field(default_factory=list)
+    committed: bool = False
+
+
+def _committed(session: Session) -> None:
+    if not session.in_nested_transaction():  # a savepoint says so, too
+        session.info[_WAITING].committed = True
+
+
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is not None:
+        return
+    waiting: _Waiting = session.info[_WAITING]
+    calls = waiting.calls if waiting.committed else []
+    waiting.calls, waiting.committed = [], False
+    for call in calls:
+        call()
 
 
 def _is_same(theirs: URL, ours: URL) -> bool:

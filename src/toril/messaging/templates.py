@@ -19,6 +19,7 @@ from typing import Any
 
 import jinja2
 import jinja2.meta
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from toril import Secret
@@ -183,6 +184,7 @@ class Templates:
             lstrip_blocks=True,
         )
         environment.filters |= FILTERS
+        environment.filters["lines"] = _broken if autoescape else str
         environment.globals["brand"] = self.brand
         return environment
 
@@ -212,6 +214,11 @@ def _line(error: Exception) -> int | str:
 def _what(error: Exception) -> str:
     """Return what went wrong: Jinja's texts hold no values, others may."""
     return str(error.message) if isinstance(error, jinja2.TemplateError) else type(error).__name__
+
+
+def _broken(value: object) -> Markup:
+    """`{{ address | lines }}`: with the line breaks of the text, which HTML would take for spaces."""
+    return Markup("<br>").join(escape(line) for line in str(value).splitlines())
 
 
 def _reveal(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from toril.cipher import Cipher, UnknownKey
 from toril.errors import ConfigurationError, InvalidMessage
@@ -39,12 +39,12 @@ class WayOut:
 
     def link(self, address: str, category: str) -> str:
         """Return the link for a recipient and a category."""
-        return self._base + quote(self._cipher.encrypt(json.dumps([address, category])))
+        return self._base + self._cipher.encrypt(json.dumps([address, category])).rstrip("=")
 
     def read(self, token: str) -> Leaving:
         """Return what a link's token asks for; raise InvalidMessage if it is none of ours."""
         try:
-            address, category = json.loads(self._cipher.decrypt(token))
+            address, category = json.loads(self._cipher.decrypt(token + "=" * (-len(token) % 4)))
         except (UnknownKey, ValueError):
             raise InvalidMessage("token: expected one that this application has made") from None
         return Leaving(address, category)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Unpack
 
+from toril import Toril
 from toril.clock import Clock
-from toril.errors import MailNotFound, StoreError, WrongState
-from toril.messaging import forgetting, lookup, suppressing
+from toril.errors import InvalidMessage, MailNotFound, StoreError, WebhookRefused, WrongState
+from toril.messaging import feedback, forgetting, lookup, suppressing
 from toril.messaging.address import Address
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.home import Home
@@ -17,6 +18,8 @@ from toril.messaging.lookup import Hour, LogPage, Wanted, WantedOptions
 from toril.messaging.models import EmailEvent, EmailLog
 from toril.messaging.relay import Relay
 from toril.messaging.suppression import ALL, Suppression, scope_of
+from toril.messaging.unsubscribe import Leaving, WayOut
+from toril.messaging.webhook import check_signature, read_report
 
 __all__ = ["MailVerbs"]
 
@@ -30,6 +33,8 @@ class MailVerbs:
     _home: Home
     _relay: Relay
     _clock: Clock
+    _app: Toril
+    _way_out: WayOut | None
 
     # -- looking
 
@@ -117,6 +122,34 @@ class MailVerbs:
         """Return the list of suppressions, newest first, a page at a time: of one address, or of all."""
         spec = None if address is None else Address.parse(address, "address").spec.lower()
         return await self._home.ask(lambda log: suppressing.page(log, spec, limit, after))
+
+    # -- what is heard later
+
+    def leaving(self, token: str) -> Leaving:
+        """Return whom the token of an unsubscribe link is about, and of which category; raise InvalidMessage."""
+        if self._way_out is None:
+            raise InvalidMessage("token: this application makes none: it has no unsubscribe_url")
+        return self._way_out.read(token)
+
+    async def unsubscribe(self, token: str) -> Leaving:
+        """Let the recipient of an unsubscribe link's mail get no more of its category; raise InvalidMessage."""
+        leaving = self.leaving(token)
+        await self._home.ask(lambda log: feedback.leave(log, leaving))
+        return leaving
+
+    async def webhook(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Take in a report of the mail provider (Resend): a bounce, a complaint, a delivery.
+
+        body, headers: of its request, as they came; the signature is checked with TORIL_MAIL_WEBHOOK_SECRET. Raises
+        WebhookRefused (answer 401), InvalidMessage (400), StoreUnavailable (503: the provider will send it again).
+        """
+        secret = self._app.settings.mail_webhook_secret
+        if secret is None:
+            raise WebhookRefused("webhook: TORIL_MAIL_WEBHOOK_SECRET is not set")
+        check_signature(secret.get_secret_value(), body, headers, self._clock.now())
+        report = read_report(body)
+        if report is not None:
+            await self._home.ask(lambda log: feedback.hear(log, report))
 
 
 async def _cancel(log: DeliveryLog, mail_id: str) -> bool:

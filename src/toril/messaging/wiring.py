@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import URL
 
 from toril import Toril
 from toril.errors import ConfigurationError
 from toril.messaging.address import Address
+from toril.messaging.brand import Brand
+from toril.messaging.composer import Composer
 from toril.messaging.database import default_url, log_url
 from toril.messaging.keys import Keys
+from toril.messaging.templates import Templates
 from toril.messaging.transport import Transport, transport_from_url
 from toril.messaging.unsubscribe import WayOut
 
-__all__ = ["log_of", "sender_of", "transport_of", "way_out_of"]
+__all__ = ["composer_of", "log_of", "transport_of", "way_out_of"]
 
 
 def transport_of(app: Toril, given: str | Transport | None) -> Transport:
@@ -23,8 +28,22 @@ def transport_of(app: Toril, given: str | Transport | None) -> Transport:
     return transport_from_url(chosen) if isinstance(chosen, str) else chosen
 
 
-def sender_of(app: Toril, given: str | None) -> Address:
-    """Return who sends; raise ConfigurationError if nothing names them."""
+def composer_of(
+    app: Toril,
+    from_address: str | None,
+    templates: str | Path | None,
+    brand: Brand | None,
+    keys: Keys,
+    way_out: WayOut | None,
+) -> Composer:
+    """Return what makes mails of messages; raise ConfigurationError, InvalidAddress."""
+    sender = _sender_of(app, from_address)
+    brand = brand or Brand.of(app.settings, sender.name or sender.domain)
+    found = Templates(templates or app.settings.templates, brand=brand, locale=app.settings.locale)
+    return Composer(sender, found, keys, way_out)
+
+
+def _sender_of(app: Toril, given: str | None) -> Address:
     chosen = given or app.settings.mail_from
     if chosen is None:
         raise ConfigurationError("from_address: expected an address, or MAIL_FROM_ADDRESS to be set")

@@ -12,7 +12,6 @@ from toril.settings.forms import A_HOST, A_PORT, Host, Line, Port, authority, hi
 __all__ = ["MailSettings"]
 
 A_LINE = "one line of text"
-A_WEB_URL = r"^https?://[^\s/]+"
 # Known to Nodemailer, too: the EMAIL_SERVICE of an existing `.env` goes on working.
 SERVICES = {
     "brevo": ("smtp-relay.brevo.com", 587),
@@ -93,40 +92,6 @@ class MailSettings(BaseModel):
     ] = None
     """A folder of your own mail templates, beside the built-in ones."""
 
-    locale: Annotated[
-        str,
-        Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"),
-        Variable("TORIL_LOCALE", "Mail", "a language tag such as vi or pt-BR"),
-    ] = "en"
-    """The language of mails to recipients for whom none is given."""
-
-    brand_color: Annotated[
-        str,
-        Field(pattern=r"^#[0-9a-fA-F]{6}$"),
-        Variable("TORIL_BRAND_COLOR", "Mail", "a colour such as #b3261e"),
-    ] = "#b3261e"
-    """The colour of buttons and links in mails."""
-
-    brand_url: Annotated[
-        str | None,
-        Field(pattern=A_WEB_URL),
-        Variable("TORIL_BRAND_URL", "Mail", "an http:// or https:// address", example="https://example.com"),
-    ] = None
-    """Where the sender's name above each mail leads."""
-
-    brand_logo: Annotated[
-        str | None,
-        Field(pattern=A_WEB_URL),
-        Variable("TORIL_BRAND_LOGO", "Mail", "an http:// or https:// address", example="https://example.com/logo.png"),
-    ] = None
-    """The address of an image in place of the sender's name above each mail, 32 pixels high."""
-
-    brand_address: Annotated[
-        Line | None,
-        Variable("TORIL_BRAND_ADDRESS", "Mail", A_LINE, example="Example Ltd, 12 Mill Lane, Dublin"),
-    ] = None
-    """The postal address below each mail."""
-
     mail_log_url: Annotated[
         SecretStr | None,
         Variable(
@@ -163,7 +128,7 @@ class MailSettings(BaseModel):
             "TORIL_MAIL_WEBHOOK_SECRET",
             "Mail",
             "the signing secret that the mail provider shows",
-            example="whsec_…",
+            example="whsec_bWFkZSBieSB0aGUgcHJvdmlkZXI=",
             mask=hide,
         ),
     ] = None

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from toril.errors import InvalidSettings
+from toril.settings.brand import BrandSettings
 from toril.settings.environment import Layer, Origin, Variable, read_dotenv
 from toril.settings.forms import Key, hide
 from toril.settings.jobs import JobSettings
@@ -34,7 +35,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings, MailSettings, WorkerSettings, JobSettings):
+class Settings(BaseSettings, BrandSettings, MailSettings, WorkerSettings, JobSettings):
     """All settings of Toril, read when the object is made.
 
     env: the variables to read instead of those of the process.

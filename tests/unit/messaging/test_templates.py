@@ -135,6 +135,13 @@ def test_no_such_folder(tmp_path):
         Templates(tmp_path / "nowhere", brand=SHOP)
 
 
+def test_lines_stay_lines_and_are_escaped(folder):
+    templates = folder(note__subject_txt="s", note__body_html="<p>{{ name | lines }}</p>")
+    _, text, html = render(templates, NOTE, {"name": "<one>\r\ntwo"})
+    assert text.startswith("<one>\r\ntwo\n")
+    assert "&lt;one&gt;<br>two" in html
+
+
 def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
     templates = folder(note__subject_txt="{{ name }}", note__body_html="<p>Code {{ code }}</p>")
     _, text, html = render(templates, NOTE, {"name": "Ana", "code": "4711"})
@@ -151,6 +158,109 @@ def test_a_secret_shows_in_the_body_and_never_in_the_subject(folder):
 def test_a_second_subject_line_is_refused(folder):
     with pytest.raises(InvalidContext, match=r"^subject of 'welcome': expected one line"):
         render(Templates(brand=SHOP), TYPES["welcome"], {**WELCOME, "name": "Ana\r\nBcc: all@example.com"})
+
+
+def test_an_own_subject_alone_overrides_the_subject_alone(folder):
+    templates = folder(welcome__subject_txt="Hi {{ name }}")
+    subject, text, _ = render(templates, TYPES["welcome"], WELCOME)
+    assert subject == "Hi Nguyễn Văn Ánh"
+    assert text.startswith("Welcome, Nguyễn Văn Ánh!")
+    assert render(templates, TYPES["welcome"], WELCOME, "vi")[0].startswith("Chào mừng")
+
+
+def test_one_locale_alone_can_be_overridden(folder):
+    templates = folder(welcome__body_vi_html="<p>Xin chào {{ name }}</p>")
+    assert render(templates, TYPES["welcome"], WELCOME, "vi-VN")[1].startswith("Xin chào Nguyễn Văn Ánh")
+    assert render(templates, TYPES["welcome"], WELCOME)[1].startswith("Welcome, ")
+
+
+def test_an_own_language_is_added_by_its_files(folder):
+    templates = folder(
+        welcome__body_de_html="<p>Hallo</p>", welcome__subject_de_txt="Willkommen", footer_de_html="<p>Abmelden</p>"
+    )
+    subject, text, html = render(templates, TYPES["welcome"], WELCOME, "de-AT")
+    assert (subject, text) == ("Willkommen", "Hallo\n\n-- \nAbmelden")
+    assert '<html lang="de-AT">' in html
+    assert templates.sources.locales() == ["en", "de", "vi"]
+
+
+def test_a_written_text_is_taken_only_if_it_is_as_near_as_the_html(folder):
+    own = {"note__subject_txt": "s", "note__body_html": "<p>html</p>", "note__body_txt": "written"}
+    assert render(folder(**own), NOTE, {"name": "Ana"})[1].startswith("written")
+    templates = folder(**own, note__body_vi_html="<p>tiếng Việt</p>")
+    assert render(templates, NOTE, {"name": "Ana"}, "vi")[1].startswith("tiếng Việt")
+
+
+def test_the_usual_locale_is_for_recipients_without_one(tmp_path):
+    templates = Templates(brand=SHOP, locale="vi")
+    assert render(templates, TYPES["welcome"], WELCOME)[0].startswith("Chào mừng")
+    assert render(templates, TYPES["welcome"], WELCOME, "en")[0].startswith("Welcome")
+
+
+def test_the_preheader_stands_before_all_else_and_not_in_the_text(folder):
+    templates = folder(note__subject_txt="s", note__body_html='<p class="preheader">Soon, {{ name }}</p>\n<p>Body</p>')
+    _, text, html = render(templates, NOTE, {"name": "Ana"})
+    assert re.search(r'<body[^>]*>\s*<div class="preheader"[^>]*>Soon, Ana', html)
+    assert text.startswith("Body")
+
+
+def test_a_button_is_a_cell_that_outlook_paints(folder):
+    link = '<a class="button" href="{{ "https://x.example" if name > "A" else "" }}">Go</a>'
+    for body in (link, f"<p>{link}</p>", f"<p>Before</p>{link}<p>after</p>"):
+        html = render(folder(note__subject_txt="s", note__body_html=body), NOTE, {"name": "Ana"})[2]
+        assert re.search(
+            r'<td class="button-cell"[^>]*mso-padding-alt: 13px 26px[^>]*><a class="button" href="https://x.example"',
+            html,
+        )
+        assert "<p></p>" not in re.sub(r' style="[^"]*"', "", html)
+
+
+def test_the_way_out_is_shown_where_there_is_one():
+    for locale, words in (("en", "Unsubscribe"), ("vi", "Hủy đăng ký")):
+        context = {"title": "T", "text": "t", "link": "https://x.example"}
+        url = "https://shop.example/u?a=1&b=2"
+        for way_out, shown in ((url, True), (None, False)):
+            _, text, html = render(Templates(brand=SHOP), TYPES["promotion"], context, locale, way_out)
+            assert (f"{words} <{url}>" in text) == shown
+            assert (f'href="{url.replace("&", "&amp;")}"' in html) == shown
+
+
+def test_the_brand_is_everywhere_and_escaped():
+    brand = Brand("A & B", "#0a7d5a", "https://ab.example", "https://ab.example/logo.png", "1 <Main> Street")
+    _, text, html = render(Templates(brand=brand), TYPES["welcome"], WELCOME)
+    assert text.endswith("-- \nA & B · 1 <Main> Street")
+    assert "1 &lt;Main&gt; Street" in html
+    (logo,) = re.findall(r'<a href="https://ab.example"[^>]*>(<img [^>]*>)</a>', html)
+    assert 'src="https://ab.example/logo.png"' in logo
+    assert 'alt="A &amp; B"' in logo
+    assert "background: #0a7d5a" in html
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({"note__body_html": "<p>\n{{ name }}\n{{ name.nothing }}"}, r"note/body.html, line 3: 'str object' has no attribute 'nothing'$"),
+        ({"note__body_html": "<p>x", "note__body_txt": "\n{{ name | money }}"}, r"note/body.txt, line 2: TypeError$"),
+        ({"note__body_html": "<p>x", "footer_html": "{{ brand.motto }}"}, r"footer.html, line 1: .* has no attribute 'motto'"),
+        ({"note__body_html": "<p>x", "layout_html": "<p>\n{{ body }}{{ 1 / 0 }}"}, r"layout.html, line 2: ZeroDivisionError$"),
+    ],
+)  # fmt: skip
+def test_what_fails_while_it_is_rendered_is_told_by_file_and_line_and_without_values(folder, files, fault):
+    templates = folder(note__subject_txt="s", **files)
+    with pytest.raises(ConfigurationError, match=fault) as error:
+        render(templates, NOTE, {"name": "Planted-Value"})
+    assert "Planted" not in str(error.value)
+
+
+class Nested(Context):
+    inside: Note
+
+
+def test_a_secret_within_another_context_is_found_when_the_subject_is_rendered(folder):
+    kind = MessageType("nested", Nested, kind="transactional")
+    templates = folder(nested__subject_txt="\n{{ inside.code }}", nested__body_html="<p>{{ inside.code }}</p>")
+    with pytest.raises(ConfigurationError, match=r"nested/subject.txt, line 2: a secret must not stand in the subject"):
+        render(templates, kind, {"inside": {"name": "Ana", "code": "4711"}})
 
 
 def test_inlining_leaves_every_jinja_tag_where_it_was():
@@ -178,3 +288,24 @@ def test_derived_text_reads_well():
         "Hello {{ name }}\n\none two\nthree\n\n{% if x %}\n\nfour & five\n\n{% endif %}\n\n"
         "Open <{{ link }}> or https://x.example\n"
     )
+
+
+def test_derived_text_has_neither_gaps_nor_hanging_spaces_where_conditions_stand(folder):
+    body = """<p>First.{% if urgent %} Now!{% endif %}</p>
+<table>
+{% for word in name.split() %}
+<tr><th>Word</th><td>{{ word }}</td></tr>
+{% endfor %}
+{% if urgent %}
+<tr><th>Urgent</th><td>yes</td></tr>
+{% endif %}
+</table>
+{% if urgent %}
+<p>Run <img src="https://x.example/a.png" alt="fast">.</p>
+{% endif %}
+<a class="button" href="https://x.example">Go</a>"""
+    templates = folder(note__subject_txt="s", note__body_html=body)
+    end = "Go:\nhttps://x.example\n\n-- \nShop"
+    calm, urgent = (render(templates, NOTE, {"name": "a b", "urgent": urgent})[1] for urgent in (False, True))
+    assert calm == f"First.\n\nWord: a\nWord: b\n\n{end}"
+    assert urgent == f"First. Now!\n\nWord: a\nWord: b\nUrgent: yes\n\nRun fast.\n\n{end}"

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from toril.errors import StoreRefused
 from toril.messaging.models import Base
 
-__all__ = ["HEAD", "VERSION_TABLE", "upgrade"]
+__all__ = ["HEAD", "VERSION_TABLE", "is_current", "upgrade"]
 
 HEAD = "0001"
 VERSION_TABLE = "toril_mail_version"  # the log may lie in a database whose own Alembic has an `alembic_version`
@@ -23,7 +23,7 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     inspector = inspect(connection)
-    found = _version(connection) if inspector.has_table(VERSION_TABLE) else None
+    found = _version(connection)
     if found == HEAD:
         return
     if found is None and inspector.has_table("email_logs"):
@@ -40,7 +40,14 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, HEAD)
 
 
+def is_current(connection: Connection) -> bool:
+    """Return whether Toril made the tables, and they are as it wants them."""
+    return _version(connection) == HEAD
+
+
 def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
 
 

@@ -27,6 +27,8 @@ def body_of(envelope: Envelope) -> dict[str, Any]:
         "subject": str(message["subject"]),
         "headers": {name: str(value) for name, value in message.items() if name.lower() not in _NAMED},
     }
+    if envelope.key:  # its reports name it
+        body["tags"] = [{"name": "toril_id", "value": envelope.key}]
     if message["reply-to"]:
         body["reply_to"] = [str(message["reply-to"])]
     for name, kind in (("text", "plain"), ("html", "html")):

@@ -66,11 +66,20 @@ def _make_logs() -> None:
         sa.Column("extras", sa.Text, nullable=False),
         sa.Column("context", sa.Text, nullable=False),
     )
+    _index_logs()
+
+
+def _index_logs() -> None:
     op.create_index("ix_email_logs_created_at", "email_logs", ["created_at", "status"])
     op.create_index("ix_email_logs_status", "email_logs", ["status", "id"])
     op.create_index("ix_email_logs_type", "email_logs", ["type", "id"])
     op.create_index("ix_email_logs_recipient", "email_logs", [sa.text("lower(recipient)"), "id"])
-    for name, columns in {"key": ["key"], "batch": ["batch", "id"], "copy_of": ["copy_of"], "due": ["look_at"]}.items():
+    for name, columns in {
+        "key": ["key", "id"],
+        "batch": ["batch", "id"],
+        "copy_of": ["copy_of"],
+        "due": ["look_at"],
+    }.items():
         present = sa.text(f"{columns[0]} IS NOT NULL")
         op.create_index(f"ix_email_logs_{name}", "email_logs", columns, sqlite_where=present, postgresql_where=present)
 

@@ -103,7 +103,7 @@ class Mailer(MailVerbs):
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
 
-        relay = Relay(app, sending_tasks(app, queue, send_email))
+        relay = Relay(app, sending_tasks(app, queue, self._usual, send_email))
         relay.on_failed = sender.failed
         app.service(self._serve, queue=queue)
         app.service(self._serve, queue=f"{queue}-bulk")

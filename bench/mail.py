@@ -1,4 +1,4 @@
-"""`python -m bench.mail`: rendered and logged mail through real SMTP, beside a bare pooled loop that sends the same bytes.
+"""`python -m bench.mail`: rendered and logged mail through real SMTP, beside a bare pooled loop that sends its bytes.
 
 Both use as many connections to a server in a process of its own, one after the other in each round: only what is
 measured side by side compares. Then a campaign beside password resets, and the memory of a worker.

@@ -19,7 +19,7 @@ QUEUE = "email-queue"
 SLOTS, CONNECTIONS = 200, 50  # of the worker, and to the server
 WELCOME = {"name": "Ana", "link": "https://shop.example/start"}
 RESET = {"name": "Ana", "link": "https://shop.example/reset?token=4f2b1c"}
-PROMOTION = {"name": "Ana", "headline": "A summer sale", "text": "Everything is cheaper.", "link": WELCOME["link"]}
+PROMOTION = {"name": "Ana", "title": "A summer sale", "text": "Everything is cheaper.", "link": WELCOME["link"]}
 
 
 def make_mailer(folder: Path, transport: str | Transport, store: str | None = None) -> tuple[Toril, Mailer]:

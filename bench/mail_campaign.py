@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.mail_app import PROMOTION, QUEUE, RESET, SLOTS, make_mailer, smtp, worker
 from bench.smtp_server import smtp_server
-from toril.messaging import MailHandle
+from toril.messaging import Mailer, MailHandle
 from toril.worker.loop import run
 
 CAMPAIGN, RESETS = 50_000, 300
@@ -31,15 +31,15 @@ async def waits(folder: Path, port: int) -> tuple[list[float], dict[str, int]]:
         return found, await mailer.counts()
 
 
-async def sent_some(mailer) -> None:  # noqa: ANN001
+async def sent_some(mailer: Mailer) -> None:
     """Wait until the campaign is under way."""
-    while (await mailer.counts()).get("sent", 0) < SLOTS:
+    while (await mailer.counts()).get("sent", 0) < SLOTS:  # noqa: ASYNC110  (another process sends)
         await asyncio.sleep(0.1)
 
 
 async def first_attempt(reset: MailHandle) -> float:
     """Return the seconds between a mail's row and the first attempt to send it."""
-    while (row := await reset.row()).first_try_at is None:
+    while (row := await reset.row()).first_try_at is None:  # noqa: ASYNC110  (another process sends)
         await asyncio.sleep(0.1)
     return (row.first_try_at - row.created_at) / 1000
 

@@ -23,6 +23,7 @@ from toril.errors import (
 from toril.messaging import Context, Mailer, MessageType
 from toril.settings import Settings
 from toril.store.base import JobState
+from toril.worker.banner import banner
 
 RESET = {"name": "Ana", "link": "https://shop.example/reset?t=PLANTED-TOKEN"}
 
@@ -353,3 +354,11 @@ async def test_many_at_once_share_commits_and_all_arrive_once(shop, mailbox):
     assert await shop.mailer.counts() == {"sent": 200}
     assert sorted(mail.recipients[0] for mail in mailbox.mails) == sorted(f"ana+{n}@example.com" for n in range(200))
     assert len({handle.id for handle in handles}) == 200
+
+
+async def test_a_worker_tells_at_its_start_when_mails_are_tried_again(make_app):
+    app = make_app()
+    Mailer(app, "memory://", from_address="a@shop.example")
+    lines = "\n".join(banner(app, {"email-queue": 5, "email-queue-bulk": 5}))
+    retries = "attempts=16, exponential 60 s up to 14400 s, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
+    assert lines.count(f"{retries}+31 min, …, +1935 min; no timeout") == 2

@@ -15,6 +15,7 @@ from toril.messaging.attachments import Attachment
 from toril.messaging.brand import Brand
 from toril.messaging.bulk import Recipient
 from toril.messaging.handle import Batch, MailHandle
+from toril.messaging.limits import MailLimits
 from toril.messaging.message import Context, MessageType, SecretURL, WebURL
 from toril.messaging.models import Base, EmailEvent, EmailLog, Status
 from toril.messaging.outbox import Mailer
@@ -30,6 +31,7 @@ __all__ = [
     "EmailEvent",
     "EmailLog",
     "MailHandle",
+    "MailLimits",
     "Mailer",
     "MessageType",
     "Recipient",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from toril import Rate
 from toril.clock import Clock
-from toril.errors import InvalidOption
 from toril.messaging.message import Kind
 
-__all__ = ["Limits", "Rate", "Throttle"]
+__all__ = ["MailLimits", "Throttle"]
 
 _KEPT = 0.1  # share of the whole rate that subscribed mail leaves to transactional
 _HORIZON = 60.0  # seconds ahead for which a mail is given a time of its own
@@ -17,23 +17,11 @@ _MANY = 10_000  # keys of which those that say nothing any more are dropped
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """`count` mails in any `per` seconds (a token bucket: after a pause that many go at once)."""
+class MailLimits:
+    """Token buckets: `Rate(n, per)` is `n` mails in any `per` seconds, and after a pause that many at once.
 
-    count: int
-    per: float = 1.0
-
-    def __post_init__(self) -> None:
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise InvalidOption(f"rate: expected a whole number of mails, 1 or more, got {self.count!r}")
-        if isinstance(self.per, bool) or not isinstance(self.per, (int, float)) or not 0 < self.per <= 86_400:  # noqa: PLR2004
-            raise InvalidOption(f"rate: expected seconds above 0, a day at most, got {self.per!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """total: of one worker process. A tenth of it is kept for transactional mail. domain: to each recipient's domain;
-    domains: to some of them, by name, in place of it. recipient: to each address.
+    total: of one worker process. A tenth of it is kept for transactional mail. domain: to each recipient's domain;
+    domains: to some of them, by name in lower case, in place of it. recipient: to each address.
 
     A mail that is over a limit waits, and uses no attempt.
     """
@@ -47,10 +35,11 @@ class Limits:
 class _Bucket:
     """When the next mail may go, after the generic cell rate algorithm: one number says how full it is."""
 
-    __slots__ = ("_full_at", "_rate")
+    __slots__ = ("_full_at", "_interval", "_per")
 
     def __init__(self, rate: Rate) -> None:
-        self._rate = rate
+        self._per = rate.milliseconds / 1000
+        self._interval = self._per / rate.n
         self._full_at = 0.0  # seconds at which all tokens will be there again
 
     def idle(self, now: float) -> bool:
@@ -59,13 +48,12 @@ class _Bucket:
 
     def free_at(self, now: float, kept: float = 0.0) -> float:
         """Return when there is a token, apart from the share `kept`."""
-        interval = self._rate.per / self._rate.count
-        usable = max(self._rate.per * (1 - kept), interval)
-        return max(now, self._full_at + interval - usable)
+        usable = max(self._per * (1 - kept), self._interval)
+        return max(now, self._full_at + self._interval - usable)
 
     def take(self, moment: float) -> None:
         """Use a token at a moment."""
-        self._full_at = max(self._full_at, moment) + self._rate.per / self._rate.count
+        self._full_at = max(self._full_at, moment) + self._interval
 
 
 class Throttle:
@@ -73,12 +61,12 @@ class Throttle:
     so that the many that wait do not come all at once for the few tokens.
     """
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: MailLimits, clock: Clock) -> None:
         self._limits, self._clock = limits, clock
         self._total = _Bucket(limits.total) if limits.total else None
         self._buckets: dict[str, _Bucket] = {}
         self._times: dict[str, float] = {}  # of mails that were given one
-        self._active = limits != Limits()
+        self._active = limits != MailLimits()
 
     def closed_for(self, kind: Kind) -> float:
         """Return the seconds for which no mail of a kind may go."""

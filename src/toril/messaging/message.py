@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -67,7 +68,7 @@ class Context(BaseModel):
 
 def _absolute(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or any(char.isspace() for char in url):
+    if parts.scheme not in {"http", "https"} or not parts.netloc or url.split() != [url]:
         raise ValueError("expected an absolute http:// or https:// address")
     return url
 
@@ -79,6 +80,11 @@ SecretURL = Secret[WebURL]
 """A link that lets its reader in, such as a password reset."""
 
 C = TypeVar("C", bound=BaseModel)
+
+
+@cache
+def _holds_secret(context: type[BaseModel]) -> bool:
+    return holds_secret(context.__pydantic_core_schema__)
 
 
 def name_of(class_name: str) -> str:
@@ -127,7 +133,7 @@ class MessageType(Generic[C]):
     @property
     def secret(self) -> bool:
         """Whether its context has fields that are encrypted, be they deep inside."""
-        return holds_secret(self.context.__pydantic_core_schema__)
+        return _holds_secret(self.context)
 
     @property
     def secrets(self) -> frozenset[str]:

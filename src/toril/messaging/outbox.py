@@ -24,7 +24,7 @@ from toril.messaging.home import Home
 from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
-from toril.messaging.limits import Limits
+from toril.messaging.limits import MailLimits
 from toril.messaging.maintenance import keep_tidy
 from toril.messaging.message import Context, MessageType
 from toril.messaging.policy import Policies, Policy
@@ -51,8 +51,8 @@ class Mailer(MailVerbs):
     keep_days: how long rows that have ended are kept; 0: for ever. unsubscribe_url: the page behind the links of
     subscribed mail, see `toril.messaging.endpoints`. max_attachments: bytes of one mail's files. private_hosts: those
     whose links, given as attachments, may lead to an address that is not public.
-    limits: how fast mail goes (see Limits). on_permanent_failure: called in the worker with the row of each mail that
-    has failed for good, once; what it raises is logged.
+    limits: how fast mail goes (see MailLimits). on_permanent_failure: called in the worker with the row of each mail
+    that has failed for good, once; what it raises is logged.
 
     What is None comes from the application's settings. Nothing is opened before the first use. Raises
     ConfigurationError, InvalidSettings, InvalidAddress, InvalidOption.
@@ -74,7 +74,7 @@ class Mailer(MailVerbs):
         unsubscribe_url: str | None = None,
         max_attachments: int = 10_000_000,
         private_hosts: Collection[str] = (),
-        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        limits: MailLimits = MailLimits(),  # noqa: B008  (frozen)
         on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._app, self._clock = app, app.clock
@@ -93,7 +93,7 @@ class Mailer(MailVerbs):
 
     # -- inside, when it is made
 
-    def _declare(self, queue: str, limits: Limits, on_failed: OnPermanentFailure | None) -> Relay:
+    def _declare(self, queue: str, limits: MailLimits, on_failed: OnPermanentFailure | None) -> Relay:
         """Tell the application what its workers run."""
         app, composer = self._app, self._composer
         sender = Sender(
@@ -103,7 +103,7 @@ class Mailer(MailVerbs):
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
 
-        relay = Relay(app, sending_tasks(app, queue, send_email))
+        relay = Relay(app, sending_tasks(app, queue, self._usual, send_email))
         relay.on_failed = sender.failed
         app.service(self._serve, queue=queue)
         app.service(self._serve, queue=f"{queue}-bulk")

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from toril import Call, Exponential, JobContext, JobState, Task, Toril
+from toril import Call, JobContext, JobState, Task, Toril
 from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.models import EmailLog, Status
+from toril.messaging.policy import Policy
 
 __all__ = ["Relay", "sending_tasks"]
 
@@ -21,16 +22,19 @@ ROUND = 200  # rows of one
 
 
 def sending_tasks(
-    app: Toril, queue: str, send: Callable[[JobContext, str], Coroutine[Any, Any, None]]
+    app: Toril, queue: str, policy: Policy, send: Callable[[JobContext, str], Coroutine[Any, Any, None]]
 ) -> dict[str, Task[..., None]]:
-    """Declare the tasks that send the mails of each kind, each on a queue of its own, and return them by kind."""
+    """Declare the tasks that send the mails of each kind, each on a queue of its own, and return them by kind.
+
+    policy: that of the mails. The row counts their attempts and the job only faults in between, but it is the job's
+    policy that a worker tells at its start.
+    """
     tasks: dict[str, Task[..., None]] = {}
     for kind, name, place in (
         ("transactional", "send-email", queue),
         ("subscribed", "send-bulk-email", f"{queue}-bulk"),
     ):
-        # The row counts attempts; the job's own are for faults in between.
-        make = app.task(name=name, queue=place, attempts=5, backoff=Exponential(5.0), keep_completed=0)
+        make = app.task(name=name, queue=place, attempts=policy.attempts, backoff=policy.backoff, keep_completed=0)
         tasks[kind] = make(send)
         app.queue(place).slots = app.settings.email_queue_concurrency
     return tasks

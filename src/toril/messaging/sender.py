@@ -13,7 +13,7 @@ from toril.messaging import suppressing
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.extras import Extras
-from toril.messaging.limits import Limits, Throttle
+from toril.messaging.limits import MailLimits, Throttle
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.policy import Policies
 from toril.messaging.suppression import ALL
@@ -54,7 +54,7 @@ class Sender:
         clock: Clock,
         policies: Policies,
         *,
-        limits: Limits = Limits(),  # noqa: B008  (frozen)
+        limits: MailLimits = MailLimits(),  # noqa: B008  (frozen)
         on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._transport, self._composer, self._clock = transport, composer, clock

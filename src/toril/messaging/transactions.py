@@ -2,18 +2,19 @@
 
 A driver that is awaited statement by statement costs a log more than the statements themselves, and so does a thread:
 it has to get hold of the interpreter again after each of them, which takes milliseconds on a busy machine. So on SQLite
-what is light runs on the event loop itself and only its commit, which waits for the disk, in a thread; what is heavy,
-or has to wait for its turn, runs in the thread as a whole. Other databases have their async driver.
+what is light runs on the event loop itself, and its commit too while the disk is quick; the commit to a slow disk, and
+what is heavy or has to wait for its turn, runs in a thread. Other databases have their async driver.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +23,8 @@ from toril.turn import Turn
 __all__ = ["InPlace", "OnLoop", "Transactions", "WithThread"]
 
 T = TypeVar("T")
+_QUICK = 0.002  # seconds of a commit that an event loop can spare
+_TRUST = 0.97  # of what was known before each commit in the thread: sooner or later the loop tries again
 
 
 class Transactions(Protocol):
@@ -80,6 +83,7 @@ class WithThread:
         self._hasty, self._patient, self._turn = hasty, patient, turn
         self._alone = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "toril-mail-log")
+        self._commits_take = 0.0  # seconds, as far as the loop knows
 
     async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
         """See `Transactions.run`."""
@@ -105,8 +109,17 @@ class WithThread:
         with self._hasty.connect() as connection:
             with connection.begin() as transaction:
                 result = work(connection)
-                await self._in_thread(transaction.commit)
+                await self._commit(transaction)
             return result
+
+    async def _commit(self, transaction: Transaction) -> None:
+        if self._commits_take > _QUICK:
+            self._commits_take *= _TRUST
+            await self._in_thread(transaction.commit)
+            return
+        begin = time.perf_counter()
+        transaction.commit()
+        self._commits_take += (time.perf_counter() - begin - self._commits_take) / 4
 
     def _there(self, work: Callable[[Connection], T]) -> T:
         self._turn.take(wait=True)

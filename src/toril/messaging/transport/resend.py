@@ -8,10 +8,9 @@ its trace tells the moment between the connection and the first byte, in which a
 from __future__ import annotations
 
 import asyncio
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from toril.errors import ConfigurationError
+from toril.errors import MissingExtra
 from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent, Undecided
 from toril.messaging.transport.replies import cleaned
 from toril.messaging.transport.resend_body import body_of
@@ -33,14 +32,14 @@ class Resend:
     """Sends through Resend with an API key.
 
     connections: open at once. limit: seconds for one request. base_url: where the API is.
-    Raises ConfigurationError if httpx is not installed (`toril[http]`).
+    Raises MissingExtra if httpx is not installed (`toril[http]`).
     """
 
     def __init__(self, api_key: str, *, connections: int = 4, limit: float = 30.0, base_url: str = _DEFAULT) -> None:
         try:
-            self._httpx: Any = importlib.import_module("httpx")
-        except ModuleNotFoundError:
-            raise ConfigurationError("transport: resend:// needs the package httpx (toril[http])") from None
+            import httpx  # noqa: F401
+        except ImportError:
+            raise MissingExtra("resend://", "http") from None
         self._key, self._connections, self._limit, self._base = api_key, connections, limit, base_url
         self._client: httpx.AsyncClient | None = None
 
@@ -54,6 +53,8 @@ class Resend:
 
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over; see `Transport.send`."""
+        import httpx
+
         began = False
 
         async def trace(event: str, _: Any) -> None:
@@ -70,9 +71,9 @@ class Resend:
                     headers={"Idempotency-Key": envelope.key} if envelope.key else {},
                     extensions={"trace": trace},
                 )
-        except (self._httpx.TransportError, TimeoutError) as error:
-            code = "timeout" if isinstance(error, (TimeoutError, self._httpx.TimeoutException)) else "connection lost"
-            text = cleaned(f"{self._base}: {error or code}")
+        except (httpx.TransportError, TimeoutError) as error:
+            code = "timeout" if isinstance(error, (TimeoutError, httpx.TimeoutException)) else "connection lost"
+            text = cleaned(f"{self._base}: {str(error) or code}")
             if began:
                 raise Undecided(code, text, repeatable=bool(envelope.key)) from None
             raise NotSent("no connection", text, unreachable=True) from None
@@ -85,12 +86,14 @@ class Resend:
             await client.aclose()
 
     def _open(self) -> httpx.AsyncClient:
+        import httpx
+
         if self._client is None:
-            self._client = self._httpx.AsyncClient(
+            self._client = httpx.AsyncClient(
                 base_url=self._base,
                 headers={"Authorization": f"Bearer {self._key}", "User-Agent": "toril"},
-                timeout=self._httpx.Timeout(self._limit, pool=None),
-                limits=self._httpx.Limits(max_connections=self._connections),
+                timeout=httpx.Timeout(self._limit, pool=None),
+                limits=httpx.Limits(max_connections=self._connections),
             )
         return self._client
 

@@ -1,0 +1,113 @@
+"""Node and Python on one Redis, under a prefix of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from dumps import Dump, dump, lines, normal
+from nodes import Node, install
+from sides import NodeSide, PythonSide, Side
+
+from ledger import Ledger
+from processes import Processes
+from redis_servers import read
+from toril import ManualClock, Toril
+from toril.clock import Clock
+from toril.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def _packages() -> None:
+    install()
+
+
+@pytest.fixture
+def wire(redis_url: str, prefix: str, ledger: Ledger) -> dict[str, str]:
+    """The environment of every process: where Redis is, the prefix, and the ledger that jobs write into."""
+    return {"TORIL_URL": redis_url, "TORIL_PREFIX": prefix, "LEDGER": str(ledger.path)}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger")
+
+
+@pytest.fixture
+def node(_packages: None, wire: dict[str, str]) -> Iterator[Node]:
+    """An application on Node."""
+    running = Node(wire)
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def processes(_packages: None, tmp_path: Path, redis_url: str, prefix: str, ledger: Ledger) -> Iterator[Processes]:
+    """Workers and listeners, of Node and of Python."""
+    running = Processes(Path(__file__).parent, tmp_path, redis_url, ledger.path, TORIL_PREFIX=prefix)
+    yield running
+    running.end()
+
+
+@pytest.fixture
+async def python_side(redis_url: str, prefix: str, ledger: Ledger, clock: Clock | None) -> AsyncIterator[PythonSide]:
+    """An application and workers of Toril."""
+    async with Toril(redis_url, settings=Settings(env={}, dotenv=None, prefix=prefix), clock=clock) as app:
+        yield PythonSide(app, ledger)
+
+
+@pytest.fixture
+def clock(request: pytest.FixtureRequest) -> Clock | None:
+    """The clock of Python's side: the machine's, as Node's is, or by parameter one that begins at that time."""
+    return ManualClock(request.param) if hasattr(request, "param") else None
+
+
+@pytest.fixture(params=["node", "python"])
+def side(request: pytest.FixtureRequest) -> Side:
+    """Both sides, one after the other: what the first does is what the second has to do."""
+    side: Side = request.getfixturevalue(f"{request.param}_side")
+    return side
+
+
+@pytest.fixture
+def node_side(node: Node, processes: Processes) -> NodeSide:
+    return NodeSide(node, processes)
+
+
+class Keys:
+    """What is in Redis under the test's prefix."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self.client, self.prefix = client, prefix
+
+    def dump(self, queue: str) -> Dump:
+        """Return a queue's key space, fit to be compared."""
+        return normal(dump(self.client, self.prefix, queue), self.prefix)
+
+    def raw(self, queue: str, name: str) -> Any:
+        """Return what one key of a queue holds, as it lies there."""
+        return read(self.client, f"{self.prefix}:{queue}:{name}")
+
+    def names(self, queue: str) -> set[str]:
+        """Return the names of all keys of a queue but those that only tell how often somebody looked."""
+        return set(dump(self.client, self.prefix, queue)) - {"id", "stalled-check"}
+
+    def __call__(self, queue: str, name: str) -> Any:
+        """Return what one key of a queue holds, fit to be compared; None: there is no such key."""
+        return self.dump(queue).get(name)
+
+    def raw_events(self, queue: str) -> list[str]:
+        """Return a queue's events as they lie there, one line each."""
+        return lines(self.raw(queue, "events") or [])
+
+    def events(self, queue: str) -> list[str]:
+        """Return a queue's events, one line each."""
+        return lines(self(queue, "events") or [])
+
+
+@pytest.fixture
+def keys(redis_client: redis.Redis, prefix: str) -> Keys:
+    return Keys(redis_client, prefix)

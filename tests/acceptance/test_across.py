@@ -7,7 +7,6 @@ import time
 
 from ledger import Ledger
 from processes import Processes, until
-
 from toril import Queue
 
 

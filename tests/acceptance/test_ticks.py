@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 import pytest
+
 from ledger import Ledger
 from processes import TORIL, Process, Processes, until
 

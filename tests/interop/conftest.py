@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sides import NodeSide, PythonSide, Side
 
 from ledger import Ledger
 from processes import Processes
-from redis_servers import read
+from redis_servers import pass_time, read
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
@@ -53,10 +54,12 @@ def processes(_packages: None, tmp_path: Path, redis_url: str, prefix: str, ledg
 
 
 @pytest.fixture
-async def python_side(redis_url: str, prefix: str, ledger: Ledger, clock: Clock | None) -> AsyncIterator[PythonSide]:
+async def python_side(
+    redis_url: str, prefix: str, redis_client: redis.Redis, ledger: Ledger, clock: Clock | None
+) -> AsyncIterator[PythonSide]:
     """An application and workers of Toril."""
     async with Toril(redis_url, settings=Settings(env={}, dotenv=None, prefix=prefix), clock=clock) as app:
-        yield PythonSide(app, ledger)
+        yield PythonSide(app, ledger, partial(pass_time, redis_client, prefix))
 
 
 @pytest.fixture

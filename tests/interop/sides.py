@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -58,8 +58,8 @@ class Side(ABC):
         """Let a worker with one slot run within the context."""
 
     @abstractmethod
-    async def take(self, queue: str, lock: int = 30_000) -> str | None:
-        """Take a job whose lock holds for so many milliseconds, and leave it; return its id."""
+    async def take(self, queue: str) -> str | None:
+        """Take a job by hand and leave it active; return its id."""
 
     @abstractmethod
     async def stall(self, queue: str) -> None:
@@ -124,8 +124,8 @@ class NodeSide(Side):
         worker.signal(signal.SIGTERM)
         assert await worker.ended() == 0
 
-    async def take(self, queue: str, lock: int = 30_000) -> str | None:
-        job = await asyncio.to_thread(self.node.take, queue, "token", lockDuration=lock, name="someone")
+    async def take(self, queue: str) -> str | None:
+        job = await asyncio.to_thread(self.node.take, queue, "token", name="someone")
         return None if job is None else job["id"]
 
     async def stall(self, queue: str) -> None:
@@ -153,8 +153,8 @@ class NodeSide(Side):
 class PythonSide(Side):
     """Toril through its public API; where a test takes a job by hand, through the store's seam."""
 
-    def __init__(self, app: Toril, ledger: Ledger) -> None:
-        self.app, self.ledger = app, ledger
+    def __init__(self, app: Toril, ledger: Ledger, age: Callable[[float], None]) -> None:
+        self.app, self.ledger, self._age = app, ledger, age
         self._tasks: dict[tuple[str, str], Task[..., Any]] = {}
 
     async def add(self, queue: str, name: str, data: Any = None, **options: Any) -> str:
@@ -193,14 +193,15 @@ class PythonSide(Side):
             interop_jobs.serve(self.app, self.ledger, queue)
         return Worker(self.app, {queue: 1}, burst=burst)
 
-    async def take(self, queue: str, lock: int = 30_000) -> str | None:
-        async with self._enrolled(queue, lock, leave=False) as worker:
-            taken = (await self.app.store.step(queue, worker, [], [], 1)).taken
+    async def take(self, queue: str) -> str | None:
+        info = WorkerInfo("by-hand", "here", 1, self.app.settings.lease, {queue: 1})
+        worker = await self.app.store.enrol(info)
+        taken = (await self.app.store.step(queue, worker, [], [], 1)).taken
         return taken[0].id if taken else None
 
     async def stall(self, queue: str) -> None:
-        async with self._enrolled(queue, 1_000, leave=True) as worker:
-            await self.app.store.step(queue, worker, [], [], 1)
+        await self.take(queue)
+        self._age(30)  # the lease, and the pause between two looks for lost workers, are over
         await self.app.store.rescue(queue)
 
     async def pause(self, queue: str) -> None:
@@ -217,14 +218,6 @@ class PythonSide(Side):
 
     async def limit(self, queue: str, most: int, milliseconds: int) -> None:
         await self.app.queue(queue).set_limits(rate=Rate(most, milliseconds / 1000))
-
-    @asynccontextmanager
-    async def _enrolled(self, queue: str, lock: int, *, leave: bool) -> AsyncIterator[str]:
-        info = WorkerInfo("by-hand", "here", 1, lock / 1000, {queue: 1})
-        worker = await self.app.store.enrol(info)
-        yield worker
-        if leave:
-            await self.app.store.leave(worker)
 
     def _flow(self, tree: Tree) -> Flow[Any]:
         parent = self._call(tree["queueName"], tree["name"], tree.get("data"), tree.get("opts", {}))

@@ -44,6 +44,12 @@ class Board:
         """Return the counts that are not 0."""
         return {state: count for state, count in self.queue(name)["counts"].items() if count}
 
+    def schedules(self, name: str) -> list[Any]:
+        """Return the schedules of a queue."""
+        answer = httpx.get(f"{self.url}/api/job-schedulers", params={"queueName": name}, timeout=10)
+        found: list[Any] = answer.json()["schedulers"]
+        return found
+
     def close(self) -> None:
         """Let go of its connections."""
         self._client.close()

@@ -23,6 +23,13 @@ def runs(request: pytest.FixtureRequest) -> Side:
     return side
 
 
+@pytest.fixture(params=["node", "python"])
+def ends(request: pytest.FixtureRequest) -> Side:
+    """Who runs the children of a flow."""
+    side: Side = request.getfixturevalue(f"{request.param}_side")
+    return side
+
+
 async def test_results_and_failures(adds: Side, runs: Side) -> None:
     async with runs.working("Q"):
         told = {"text": "Grüße, 世界 🐂", "deep": [1, 2.5, None, True, {"a": []}], "large": 2**53 - 1}
@@ -80,10 +87,8 @@ async def test_a_job_of_that_id_is_there_already(adds: Side, runs: Side, ledger:
     assert len(ledger.entries()) == 1
 
 
-@pytest.mark.parametrize("children_by", ["node_side", "python_side"])
-async def test_a_flow_across_queues(adds: Side, runs: Side, children_by: str, request: pytest.FixtureRequest) -> None:
+async def test_a_flow_across_queues(adds: Side, runs: Side, ends: Side) -> None:
     """A child that Python finished moves a Node parent, and the reverse."""
-    ends: Side = request.getfixturevalue(children_by)
     children = [{"name": "echo", "queueName": "C", "data": {"n": number}} for number in (1, 2, 3)]
     await adds.flow({"name": "sum", "queueName": "F", "opts": {"jobId": "par"}, "children": children})
     async with ends.working("C"), runs.working("F"):
@@ -103,12 +108,10 @@ async def test_a_schedule_is_advanced_by_either(adds: Side, runs: Side, ledger: 
 
 
 async def test_a_schedule_of_one_is_changed_by_the_other(adds: Side, runs: Side, keys: Keys) -> None:
-    await adds.schedule("Q", "sid", {"every": 3_600_000}, "echo", {"n": 1}, {})
+    await adds.schedule("Q", "sid", {"pattern": "0 0 4 * * *", "tz": "UTC"}, "echo", {"n": 1}, {})
     await runs.schedule("Q", "sid", {"pattern": "0 0 5 * * *", "tz": "Asia/Ho_Chi_Minh"}, "echo", {"n": 2}, {})
     rule = keys("Q", "repeat:sid")
     assert (rule["pattern"], rule["data"]) == ("0 0 5 * * *", '{"n":2}')
-    assert "every" not in rule
-    assert keys("Q", "wait") is None
     assert len(keys("Q", "delayed")) == 1
 
 

@@ -13,7 +13,7 @@ from boards import Board
 from sides import Side
 
 from conftest import Keys
-from processes import Processes
+from processes import Processes, until
 from redis_servers.program import missing
 
 
@@ -67,10 +67,20 @@ async def test_it_shows_flows(side: Side, board: Board) -> None:
     assert {child["id"]: child["state"] for child in root["children"]} == {"c1": "completed", "c2": "delayed"}
 
 
-async def test_it_shows_workers_and_schedules(side: Side, board: Board) -> None:
-    await side.schedule("Q", "sid", {"every": 3_600_000}, "echo", {"n": 1}, {})
+async def test_it_shows_workers(side: Side, board: Board) -> None:
     async with side.working("Q"):
-        assert len(board.call("GET", "Q/workers")["workers"]) == 1
+        await until(lambda: len(board.call("GET", "Q/workers")["workers"]) == 1)
+
+
+async def test_it_shows_schedules_and_runs_them(side: Side, board: Board) -> None:
+    await side.schedule("Q", "sid", {"pattern": "0 0 4 * * *", "tz": "UTC"}, "echo", {"n": 1}, {})
+    (shown,) = board.schedules("Q")
+    assert (shown["id"], shown["pattern"], shown["tz"]) == ("sid", "0 0 4 * * *", "UTC")
+    board.call("PUT", "Q/job-schedulers/sid/run")
+    await side.run("Q")
+    assert board.counts("Q") == {"completed": 1, "delayed": 1}
+    board.call("PUT", "Q/job-schedulers/sid/remove")
+    assert board.counts("Q") == {"completed": 1}
 
 
 async def test_retry(side: Side, board: Board) -> None:

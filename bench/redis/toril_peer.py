@@ -31,7 +31,7 @@ def say(value: object) -> None:
 
 
 async def work() -> None:
-    worker = Worker(app, {"bench": CONCURRENCY}, grace=0, signals=True)
+    worker = Worker(app, {"bench": CONCURRENCY}, signals=True)
     say({"ready": True})
     await worker.run()  # until SIGTERM
     say({"starts": starts, "cpu": time.process_time()})

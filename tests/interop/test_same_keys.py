@@ -17,7 +17,9 @@ async def test_the_same_keys(scenario: Scenario, node_side: NodeSide, python_sid
     async def left_by(runner: Side) -> dict[str, object]:
         await scenario(node_side, runner)
         left = {f"{queue}:{key}": value for queue in QUEUES for key, value in keys.dump(queue).items()}
-        left = {key: value for key, value in left.items() if not key.endswith(":stalled-check")}  # tells who looked last
+        left = {
+            key: value for key, value in left.items() if not key.endswith(":stalled-check")
+        }  # tells who looked last
         forget(keys.client, keys.prefix)
         return left
 

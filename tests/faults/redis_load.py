@@ -14,14 +14,17 @@ __all__ = ["Load"]
 
 
 class Load:
-    """Adds jobs that do next to nothing, one at a time from several callers and in bulk, and keeps the books."""
+    """Adds jobs that do next to nothing, one at a time from several callers and in bulk, and keeps the books.
 
-    def __init__(self, queue: Queue, ledger: Ledger, *, callers: int = 4, pause: float = 0.002) -> None:
+    delay: seconds for which single jobs wait in the store, so that they are there when it fails.
+    """
+
+    def __init__(self, queue: Queue, ledger: Ledger, *, callers: int = 4, delay: float = 0.0) -> None:
         self.queue, self.ledger = queue, ledger
         self.acknowledged: list[str] = []
         self.refused = 0
         self.longest = 0.0  # seconds that one add took, whatever came of it
-        self._callers, self._pause = callers, pause
+        self._callers, self._delay = callers, delay
         self._stopped = False
 
     @asynccontextmanager
@@ -38,7 +41,7 @@ class Load:
     async def _add(self) -> None:
         while not self._stopped:
             await self._counted(self._one())
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(0.002)
 
     async def _add_many(self) -> None:
         while not self._stopped:
@@ -46,7 +49,7 @@ class Load:
             await asyncio.sleep(0.1)
 
     async def _one(self) -> list[str]:
-        return [(await self.queue.add("nap", {"seconds": 0})).id]
+        return [(await self.queue.add("nap", {"seconds": 0}, delay=self._delay)).id]
 
     async def _some(self) -> list[str]:
         return [job.id for job in await self.queue.add_many([("nap", {"seconds": 0})] * 20)]

@@ -24,7 +24,7 @@ async def test_the_master_is_killed_under_sentinels(
 ) -> None:
     """Of the adds that were acknowledged none is lost, although the master's last 2 s died with it: WAIT 1."""
     sentinels = redis_servers.sentinels()
-    load = Load(queue_at(sentinels.url), ledger)
+    load = Load(queue_at(sentinels.url), ledger, delay=8)
     processes = workers(sentinels.url)
     for _ in range(2):
         processes.worker(8)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
-from nodes import SCRIPTS
-
-from processes import Process, Processes, until
+from nodes import Node
 
 __all__ = ["Board"]
 
@@ -16,17 +13,10 @@ __all__ = ["Board"]
 class Board:
     """A running Bull Board on some queues."""
 
-    def __init__(self, process: Process, port: int) -> None:
-        self._process = process
+    def __init__(self, node: Node, *queues: str) -> None:
+        port = node.call("board", queues)
         self.url = f"http://127.0.0.1:{port}/board"
         self._client = httpx.Client(base_url=f"{self.url}/api/queues", timeout=10)
-
-    @staticmethod
-    async def start(processes: Processes, *queues: str) -> Board:
-        """Start one; return when it answers."""
-        process = processes.start("node", SCRIPTS / "board.mjs", *queues)
-        line = await until(lambda: next((line for line in process.output.splitlines() if "ready" in line), ""))
-        return Board(process, json.loads(line)[1])
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Make the call that a button makes; return what it answers."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from dumps import Dump, dump, lines, normal
-from nodes import Node, install
+from nodes import Node, Process, install
 from sides import NodeSide, PythonSide, Side
 
 from ledger import Ledger
@@ -22,14 +22,11 @@ from toril.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def _packages() -> None:
+def node_process(redis_url: str) -> Iterator[Process]:
     install()
-
-
-@pytest.fixture
-def wire(redis_url: str, prefix: str, ledger: Ledger) -> dict[str, str]:
-    """The environment of every process: where Redis is, the prefix, and the ledger that jobs write into."""
-    return {"TORIL_URL": redis_url, "TORIL_PREFIX": prefix, "LEDGER": str(ledger.path)}
+    process = Process(redis_url)
+    yield process
+    process.end()
 
 
 @pytest.fixture
@@ -38,16 +35,17 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 @pytest.fixture
-def node(_packages: None, wire: dict[str, str]) -> Iterator[Node]:
+def node(node_process: Process, prefix: str, ledger: Ledger) -> Iterator[Node]:
     """An application on Node."""
-    running = Node(wire)
-    yield running
-    running.end()
+    node = Node(node_process, prefix, ledger.path)
+    yield node
+    node.end()
 
 
 @pytest.fixture
-def processes(_packages: None, tmp_path: Path, redis_url: str, prefix: str, ledger: Ledger) -> Iterator[Processes]:
-    """Workers and listeners, of Node and of Python."""
+def processes(tmp_path: Path, redis_url: str, prefix: str, ledger: Ledger) -> Iterator[Processes]:
+    """Worker processes of Node and of Python."""
+    install()
     running = Processes(Path(__file__).parent, tmp_path, redis_url, ledger.path, TORIL_PREFIX=prefix)
     yield running
     running.end()
@@ -76,8 +74,8 @@ def side(request: pytest.FixtureRequest) -> Side:
 
 
 @pytest.fixture
-def node_side(node: Node, processes: Processes) -> NodeSide:
-    return NodeSide(node, processes)
+def node_side(node: Node) -> NodeSide:
+    return NodeSide(node)
 
 
 class Keys:

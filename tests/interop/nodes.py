@@ -1,4 +1,4 @@
-"""Node with BullMQ for the tests: its packages, an application that a test drives, worker and listener processes."""
+"""Node with BullMQ for the tests: its packages, and an application that a test drives."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 
 from redis_servers.program import missing
 
-__all__ = ["SCRIPTS", "Node", "NodeError", "install"]
+__all__ = ["SCRIPTS", "Node", "NodeError", "Process", "install"]
 
 SCRIPTS = Path(__file__).parent / "node"
-Call = dict[str, Any]
 
 
 def install() -> None:
@@ -35,70 +34,63 @@ class NodeError(Exception):
     """What BullMQ threw."""
 
 
-class Node:
-    """An application on Node, in a process of its own, that makes one call after the other."""
+class Process:
+    """A Node process that makes one call after the other."""
 
-    def __init__(self, env: dict[str, str]) -> None:
+    def __init__(self, url: str) -> None:
         self._process = subprocess.Popen(
             ["node", "client.mjs"],
             cwd=SCRIPTS,
-            env={"PATH": os.environ["PATH"], **env},
+            env={"PATH": os.environ["PATH"], "TORIL_URL": url},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-
-    def call(self, call: Call) -> Any:
-        """Make a call (client.mjs lists them) and return its value; raise NodeError."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(call) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        self._calls, self._answers = self._process.stdin, self._process.stdout
+
+    def call(self, call: dict[str, Any]) -> Any:
+        """Make a call (client.mjs lists them) and return its value; raise NodeError."""
+        self._calls.write(json.dumps(call) + "\n")
+        self._calls.flush()
+        line = self._answers.readline()
         assert line, "node has ended"
         answer = json.loads(line)
         if "error" in answer:
             raise NodeError(answer["error"])
         return answer["value"]
 
+    def end(self) -> None:
+        """End it."""
+        self._calls.close()
+        try:
+            self._process.wait(10)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._answers.close()
+
+
+class Node:
+    """An application on Node under one prefix, whose workers write into one ledger."""
+
+    def __init__(self, process: Process, prefix: str, ledger: Path) -> None:
+        self._process = process
+        self._place = {"prefix": prefix, "ledger": str(ledger)}
+
+    def call(self, method: str, *args: Any, **target: str) -> Any:
+        """Call a method of the application (world.mjs), or of the `queue`, or of the `job` in it."""
+        return self._process.call({**self._place, **target, "call": [method, *args]})
+
     def queue(self, queue: str, method: str, *args: Any) -> Any:
         """Call a method of a Queue."""
-        return self.call({"queue": queue, "method": method, "args": args})
+        return self.call(method, *args, queue=queue)
 
     def job(self, queue: str, job: str, method: str, *args: Any) -> Any:
         """Call a method of a Job."""
-        return self.call({"queue": queue, "job": job, "method": method, "args": args})
-
-    def add(self, queue: str, name: str, data: Any = None, **options: Any) -> str:
-        """Add a job and return its id."""
-        job_id: str = self.queue(queue, "add", name, {} if data is None else data, options)["id"]
-        return job_id
-
-    def result(self, queue: str, job: str) -> Any:
-        """Wait until a job has ended and return what it returned; raise NodeError with the reason of a failure."""
-        return self.call({"result": {"queue": queue, "job": job}})
-
-    def flow(self, flow: Call) -> Any:
-        """Add a flow."""
-        return self.call({"flow": flow})
-
-    def run(self, queue: str, **options: Any) -> int:
-        """Run a worker until no job is ready; return how many jobs it ran."""
-        ran: int = self.call({"run": {"queue": queue, **options}})
-        return ran
-
-    def take(self, queue: str, token: str, **options: Any) -> Any:
-        """Take a job by hand, or None."""
-        return self.call({"take": {"queue": queue, "token": token, **options}})
+        return self.call(method, *args, queue=queue, job=job)
 
     def end(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        """Close all that it has opened."""
+        self._process.call({**self._place, "forget": True})

@@ -6,17 +6,15 @@ Options are BullMQ's (`jobId`, `delay` in milliseconds, …); Python's side tran
 from __future__ import annotations
 
 import asyncio
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import interop_jobs
-from nodes import SCRIPTS, Node, NodeError
+from nodes import Node, NodeError
 
 from ledger import Ledger
-from processes import Processes, until
 from toril import Dedup, Exponential, Fixed, Flow, JobFailed, Keep, Rate, Toril, Worker
 from toril.store.base import WorkerInfo
 from toril.task import Call, Task
@@ -89,12 +87,13 @@ class Side(ABC):
 class NodeSide(Side):
     """BullMQ on Node."""
 
-    def __init__(self, node: Node, processes: Processes) -> None:
-        self.node, self.processes = node, processes
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
     async def add(self, queue: str, name: str, data: Any = None, **options: Any) -> str:
         options.pop("stalls", None)  # a matter of its workers, 1 by default
-        return await asyncio.to_thread(self.node.add, queue, name, data, **options)
+        job_id: str = (await self._queue(queue, "add", name, {} if data is None else data, options))["id"]
+        return job_id
 
     async def add_many(self, queue: str, jobs: list[tuple[str, Any]], **options: Any) -> list[str]:
         calls = [{"name": name, "data": data, "opts": options} for name, data in jobs]
@@ -102,34 +101,32 @@ class NodeSide(Side):
 
     async def result(self, queue: str, job_id: str) -> Any:
         try:
-            return await asyncio.to_thread(self.node.result, queue, job_id)
+            return await self._call("result", queue, job_id)
         except NodeError as error:
             raise JobFailed(job_id, str(error)) from None
 
     async def flow(self, tree: Tree) -> None:
-        await asyncio.to_thread(self.node.flow, tree)
+        await self._call("add", tree)
 
     async def schedule(self, queue: str, schedule_id: str, repeat: Tree, name: str, data: Any, opts: Tree) -> None:
         template = {"name": name, "data": data, "opts": opts}
         await self._queue(queue, "upsertJobScheduler", schedule_id, repeat, template)
 
     async def run(self, queue: str) -> None:
-        await asyncio.to_thread(self.node.run, queue, name="someone", metrics={"maxDataPoints": 10_080})
+        await self._call("run", queue, {"name": "someone", "metrics": {"maxDataPoints": 10_080}})
 
     @asynccontextmanager
     async def working(self, queue: str) -> AsyncIterator[None]:
-        worker = self.processes.start("node", SCRIPTS / "work.mjs", queue, '{"name": "someone"}')
-        await until(lambda: '["ready"]' in worker.output)
+        await self._call("work", queue, {"name": "someone"})
         yield
-        worker.signal(signal.SIGTERM)
-        assert await worker.ended() == 0
+        await self._call("rest", queue)
 
     async def take(self, queue: str) -> str | None:
-        job = await asyncio.to_thread(self.node.take, queue, "token", name="someone")
+        job = await self._call("take", queue, "token", {"name": "someone"})
         return None if job is None else job["id"]
 
     async def stall(self, queue: str) -> None:
-        await asyncio.to_thread(self.node.call, {"stall": {"queue": queue, "name": "someone"}})
+        await self._call("stall", queue, {"name": "someone"})
 
     async def pause(self, queue: str) -> None:
         await self._queue(queue, "pause")
@@ -148,6 +145,9 @@ class NodeSide(Side):
 
     async def _queue(self, queue: str, method: str, *args: Any) -> Any:
         return await asyncio.to_thread(self.node.queue, queue, method, *args)
+
+    async def _call(self, method: str, *args: Any) -> Any:
+        return await asyncio.to_thread(self.node.call, method, *args)
 
 
 class PythonSide(Side):

@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from boards import Board
+from nodes import Node
 from sides import Side
 
 from conftest import Keys
-from processes import Processes, until
+from processes import until
 from redis_servers.program import missing
 
 
 @pytest.fixture
-async def board(processes: Processes) -> AsyncIterator[Board]:
-    board = await Board.start(processes, "Q", "C", "F")
+def board(node: Node) -> Iterator[Board]:
+    board = Board(node, "Q", "C", "F")
     yield board
     board.close()
 

@@ -60,6 +60,8 @@ class Sentinels:
         replicas = [server for server in self.servers if server is not old]
         for replica in replicas:
             replica.pause()
+        with old.client() as client:  # what lies in the sockets already would reach them when they go on
+            client.execute_command("CLIENT", "KILL", "TYPE", "replica")
         time.sleep(behind)
         old.kill()
         for replica in replicas:

@@ -1,7 +1,6 @@
 // What a job of each name does. `interop_jobs.py` does the same in Python.
 import { setTimeout as sleep } from "node:timers/promises";
 import { UnrecoverableError } from "bullmq";
-import { note } from "./wire.mjs";
 
 const behaviours = {
   echo: async (job) => job.data,
@@ -42,14 +41,17 @@ const behaviours = {
   },
 };
 
-export async function behave(job) {
-  note(job, "start");
-  try {
-    const result = await behaviours[job.name](job);
-    note(job, "end");
-    return result;
-  } catch (error) {
-    note(job, "cut");
-    throw error;
-  }
+// Returns the processor of a worker that notes in a ledger what its jobs do.
+export function behaving(note) {
+  return async (job) => {
+    note(job, "start");
+    try {
+      const result = await behaviours[job.name](job);
+      note(job, "end");
+      return result;
+    } catch (error) {
+      note(job, "cut");
+      throw error;
+    }
+  };
 }

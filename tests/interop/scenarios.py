@@ -64,6 +64,7 @@ async def deduplication(adds: Side, runs: Side) -> None:
 
 async def progress_and_logs(adds: Side, runs: Side) -> None:
     await adds.add("Q", "talk", jobId="j")
+    await adds.add("Q", "talk", jobId="keeps one line", keepLogs=1)
     await runs.run("Q")
 
 

@@ -33,8 +33,8 @@ def put(keys: Keys, job_id: str, place: str = "wait", **fields: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"data": "{not json"}, "data"),
-        ({"data": "NaN"}, "data"),
+        ({"data": "{not json"}, "ValueError"),
+        ({"data": "NaN"}, "InvalidData"),
         ({"opts": "{not json"}, "opts"),
         ({"opts": '{"attempts":"many"}'}, "opts"),
         ({"opts": '{"attempts":1,"backoff":{"type":"?"}}', "name": "fail", "data": '{"times":1}'}, "boom"),

@@ -135,7 +135,7 @@ class Redis(EmptyStore):
         self._client.close()
 
 
-KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory}
+KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory, "redis": Redis}
 
 
 class _StoreClock(ManualClock):

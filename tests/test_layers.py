@@ -16,11 +16,11 @@ ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
-    | {"environment", "settings", "turn", "cipher", "filter", "secret"},
+    | {"settings", "turn", "cipher", "filter", "secret"},
     {"store"},
     {"why", "fingerprint", "forecast", "controls", "insight"},
-    {"context", "arguments", "task", "decorators", "queue", "flow", "family", "timetable", "events", "handlers", "sync"}
-    | {"app"},
+    {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
+    | {"events", "handlers", "sync", "app"},
     {"worker", "maintenance"},
     {"testing"},
     {"messaging"},
@@ -42,9 +42,6 @@ PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup
 PURE += ["filter", "why", "fingerprint", "forecast"]
 IO = {"asyncio", "threading", "sqlite3", "socket", "subprocess", "logging", "os", "pathlib"}
 LONG_MODULES = {
-    "toril.app": "the composition root; overloads give tasks their types",
-    "toril.queue": "the verbs of a queue and of a job, a few lines each",
-    "toril.settings": "one declaration a setting",
     "toril.store.base": "the whole seam: its verbs, and the values that they take and give",
     "toril.store.sqlite.store": "a method for each verb of the seam",
 }

@@ -49,7 +49,7 @@ PUBLIC = [
     "Worker",
 ]
 NOT_WITH_THE_CORE = {
-    "aiosmtplib", "alembic", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
+    "aiosmtplib", "alembic", "babel", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
     "rich", "sqlalchemy", "starlette", "typer", "uvloop",
 }  # fmt: skip
 

@@ -22,11 +22,12 @@ from toril.errors import (
     Unrecoverable,
 )
 from toril.flow import Flow, WaitForChildren
+from toril.handle import Job
 from toril.handlers import JobEvent
 from toril.job import JobState
 from toril.limits import Rate
 from toril.options import Keep
-from toril.queue import Job, Queue
+from toril.queue import Queue
 from toril.retry import Exponential, Fixed
 from toril.secret import Secret
 from toril.task import Call, Task

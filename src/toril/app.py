@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
-import inspect
 import logging
 import os
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
 from toril.clock import Clock, SystemClock
-from toril.context import JobContext
-from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
-from toril.errors import ConfigurationError, InvalidArguments, InvalidJob, InvalidSchedule, UnknownTask
+from toril.errors import InvalidJob, InvalidSchedule
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
-from toril.handlers import Handler, Handlers, Kind
+from toril.handle import Job
 from toril.options import TaskOptions
-from toril.queue import Job, Queue, add_all
+from toril.queue import Queue, add_all
+from toril.registry import Registry
 from toril.schedule import Cron
 from toril.store import make_store
 from toril.store.base import LiveWorker
-from toril.task import Call, Task, require_loop
+from toril.task import Call, require_loop
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 
 if TYPE_CHECKING:
@@ -38,16 +35,11 @@ __all__ = ["Toril"]
 
 log = logging.getLogger("toril")
 
-P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-Service = Callable[[], Awaitable[None]]
-Middleware = Callable[[JobContext, Callable[[], Awaitable[Any]]], Awaitable[Any]]
-M = TypeVar("M", bound=Middleware)
-H = TypeVar("H", bound=Handler)
 
 
-class Toril:
+class Toril(Registry):
     """An application's jobs.
 
     url: where they live (`sqlite:///jobs.db`); None: what the settings say (TORIL_URL, REDIS_HOST, …).
@@ -60,151 +52,13 @@ class Toril:
     def __init__(self, url: str | None = None, *, settings: Settings | None = None, clock: Clock | None = None) -> None:
         from toril.settings import Settings
 
-        self.settings = settings or Settings()
+        super().__init__(settings or Settings())
         self.clock = clock or SystemClock()
         self.url = url or self.settings.store_url
         self.store = make_store(self.url, self.settings, self.clock)
-        self.tasks: dict[str, Task[..., Any]] = {}
-        self.processors: dict[str, Task[..., Any]] = {}
-        self.handlers = Handlers()
-        self.middleware: Middleware | None = None
         self._queues: dict[str, Queue] = {}
-        self._schedules: dict[str, tuple[Task[..., Any], Plan]] = {}
-        self._services: list[tuple[str, Service]] = []
-        self._closers: list[Service] = []
         self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
         _apps.add(self)
-
-    # -- declaring
-
-    @overload
-    def task(self, function: TakesAnything[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def task(self, function: Callable[Concatenate[JobContext, P], Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
-    @overload
-    def task(self, function: TakesAnything[P, R], /) -> Task[P, R]: ...
-    @overload
-    def task(self, function: Callable[Concatenate[JobContext, P], R], /) -> Task[P, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
-    @overload
-    def task(
-        self,
-        function: None = None,
-        /,
-        *,
-        name: str | None = None,
-        queue: str = "default",
-        process: bool = False,
-        **options: Unpack[TaskOptions],
-    ) -> TaskDecorator: ...
-    def task(
-        self,
-        function: Callable[..., Any] | None = None,
-        /,
-        *,
-        name: str | None = None,
-        queue: str = "default",
-        process: bool = False,
-        **options: Unpack[TaskOptions],
-    ) -> Task[..., Any] | TaskDecorator:
-        """Register a function as a task: `@app.task` or `@app.task(queue=…, attempts=…, …)`.
-
-        name: the job name; default: the function's. process: run it in a process of its own, which a timeout kills.
-        options: see TaskOptions. A plain function runs in a thread, an async one on the worker's loop; a first
-        parameter annotated JobContext receives the run. Raises ConfigurationError, InvalidOption.
-        """
-
-        def make(function: Callable[..., Any]) -> Task[..., Any]:
-            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process)
-            if task.name in self.tasks:
-                raise ConfigurationError(f"task {task.name}: registered twice; give one of them another name")
-            self.tasks[task.name] = task
-            return task
-
-        return TaskDecorator(make) if function is None else make(function)
-
-    def processor(
-        self, queue: str, **options: Unpack[TaskOptions]
-    ) -> Callable[[Callable[[JobContext], T]], Callable[[JobContext], T]]:
-        """Register one function for all jobs of a queue whose name has no task of its own.
-
-        It takes the JobContext, with the job's `name` and `data`. Raises ConfigurationError, InvalidOption.
-        """
-
-        def register(function: Callable[[JobContext], T]) -> Callable[[JobContext], T]:
-            task: Task[..., Any] = Task(function, self.queue(queue), options)
-            if not task.arguments.wants_context:
-                raise ConfigurationError(f"processor {task.name}: expected one parameter annotated JobContext")
-            if queue in self.processors:
-                raise ConfigurationError(f"queue {queue}: has a processor already, {self.processors[queue].name}")
-            self.processors[queue] = task
-            return function
-
-        return register
-
-    def cron(self, expression: str, *, tz: str | None = None, **bounds: Unpack[Bounds]) -> ScheduleDecorator:
-        """Run a task (or a function, which becomes one) without arguments at the times that a cron line names.
-
-        tz: IANA zone; default: the application's. bounds: see Bounds. The task's name is the schedule's id. Raises
-        InvalidSchedule, and ConfigurationError for a task that has a schedule already.
-        """
-        return self._scheduled(Plan.make(Cron(expression, tz or self.settings.timezone), bounds))
-
-    def every(self, interval: float | timedelta, **bounds: Unpack[Bounds]) -> ScheduleDecorator:
-        """Run a task (or a function, which becomes one) without arguments at a fixed distance, first at once.
-
-        interval: seconds or a timedelta, a millisecond at least. bounds, and what it raises: as for `cron`.
-        """
-        return self._scheduled(Plan.make(distance(interval), bounds))
-
-    def _scheduled(self, plan: Plan) -> ScheduleDecorator:
-        def schedule(function: Callable[..., Any]) -> Task[..., Any]:
-            task: Task[..., Any] = function if isinstance(function, Task) else self.task(function)
-            if task.name in self._schedules:
-                raise ConfigurationError(f"task {task.name}: has a schedule already; give each schedule a task")
-            try:
-                plan.record(task.name, task.call(), declared=True)
-            except InvalidArguments as error:
-                raise ConfigurationError(
-                    f"task {task.name}: a schedule has no arguments to give: {error}; app.schedule(...) takes some"
-                ) from None
-            self._schedules[task.name] = (task, plan)
-            return task
-
-        return ScheduleDecorator(schedule)
-
-    def around(self, function: M) -> M:
-        """Run every job of the worker inside of an async function: `async def f(job, call_next): …`.
-
-        It gets the JobContext and an async function that runs the task and returns (or raises) what the task does;
-        what it returns itself is the result. There is one, for tracing, logging and the like; its own time does not
-        count for a timeout. Raises ConfigurationError.
-        """
-        if self.middleware is not None:
-            raise ConfigurationError("around: the application has one already; call it from a new one")
-        is_async = inspect.iscoroutinefunction(function)  # on its own: mypy would forget what M is
-        if not is_async:
-            raise ConfigurationError(f"around: expected an async function of (job, call_next), got {function!r}")
-        self.middleware = function
-        return function
-
-    def on(self, kind: Kind) -> Callable[[H], H]:
-        """Have a function called, in the worker, with the JobEvent of each job that an event happens to.
-
-        kind: `completed`, `failed` (for good), `attempt_failed` (it will be retried), `progress`, `stalled` (its worker
-        was lost). Handlers run beside the jobs, one after the other, a plain function in a thread; what one raises is
-        logged and changes nothing. A worker calls those that were declared before it was started.
-        Raises ConfigurationError.
-        """
-
-        def register(handler: H) -> H:
-            self.handlers.add(kind, handler)
-            return handler
-
-        return register
 
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
         """Return the queue of that name, always the same object; with options, declare its jobs' defaults."""
@@ -212,17 +66,6 @@ class Toril:
             self._queues[name] = Queue(self, name)
         queue = self._queues[name]
         return queue.declare(**defaults) if defaults else queue
-
-    def service(self, run: Service, *, queue: str) -> None:
-        """Let `run`, an async function, run beside the lanes of every worker that serves `queue`.
-
-        It is cancelled when the worker stops, and started again after a pause if it raises.
-        """
-        self._services.append((queue, run))
-
-    def on_close(self, close: Service) -> None:
-        """Let `close`, an async function, be awaited when the application closes, after its workers."""
-        self._closers.append(close)
 
     # -- using
 
@@ -331,19 +174,6 @@ class Toril:
         """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
         return await self.store.workers()
 
-    def find(self, name: str) -> Task[..., Any]:
-        """Return the task of that name; raise UnknownTask, which lists those that are known."""
-        if name not in self.tasks:
-            raise self.unknown(name)
-        return self.tasks[name]
-
-    def unknown(self, name: str) -> UnknownTask:
-        """Return the error for a name that no task has."""
-        known = sorted(self.tasks)
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return UnknownTask(f"no worker here knows task {name!r} (known: {', '.join(known) or 'none'}){hint}")
-
     # -- life
 
     async def open(self) -> None:
@@ -402,32 +232,6 @@ class Toril:
     def listener(self) -> Listener:
         """Return this loop's listener to the store's events."""
         return self._listeners.setdefault(asyncio.get_running_loop(), Listener(self.store))
-
-    def task_options(self, name: str) -> Mapping[str, Any]:
-        """Return the options that the task of that name declares; nothing for a name without a task."""
-        task = self.tasks.get(name)
-        return task.options if task else {}
-
-    def check(self, name: str, data: str) -> str:
-        """Check JSON data against the task of that name, if there is one; raise InvalidArguments.
-
-        Return them as they are to be stored: with secrets encrypted.
-        """
-        task = self.tasks.get(name)
-        return task.arguments.check(name, data) if task else data
-
-    def served_queues(self) -> list[str]:
-        """Return the queues that the application's tasks and processors name, by name."""
-        return sorted({task.queue.name for task in self.tasks.values()} | set(self.processors))
-
-    def declared_schedules(self) -> list[tuple[Task[..., Any], Plan]]:
-        """Return the schedules that code declares: task and plan."""
-        return list(self._schedules.values())
-
-    def services_for(self, queues: Iterable[str]) -> list[Service]:
-        """Return the services that belong beside lanes of these queues."""
-        served = set(queues)
-        return [run for queue, run in self._services if queue in served]
 
     async def put_schedules(self) -> None:
         """See that every declared schedule is stored as declared; what is so already is not touched."""

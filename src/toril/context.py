@@ -14,7 +14,7 @@ from toril.store.base import Note, Run
 if TYPE_CHECKING:
     from toril.app import Toril
     from toril.flow import Flow
-    from toril.queue import Job
+    from toril.handle import Job
     from toril.task import Call
 
 __all__ = ["JobContext", "Said"]
@@ -126,7 +126,7 @@ class JobContext:
 
     async def children(self) -> Children:
         """Return the job's children: their results and failures. A sync task calls `app.run(job.children())`."""
-        from toril.queue import Job
+        from toril.handle import Job
 
         return await read_children(Job(self._app.queue(self.queue), self.id, self.name, self.record))
 
@@ -139,7 +139,7 @@ class JobContext:
         BudgetExceeded.
         """
         from toril.flow import Flow, checked_children, nodes_of
-        from toril.queue import Job
+        from toril.handle import Job
 
         found, _ = checked_children(children)
         nodes = nodes_of(found, self._app.clock.now())

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from toril.errors import InvalidOption, WrongState
+from toril.errors import InvalidOption, JobNotFound, WrongState
 from toril.job import JobRecord, JobState
 from toril.json import encode
 from toril.options import check_options
@@ -43,14 +43,14 @@ class QueueControls:
             done += await self.app.store.retry(self.name, state, chosen[start : start + BULK])
         return done
 
-    async def remove_many(self, job_ids: Iterable[str]) -> list[str]:
-        """Remove jobs with their logs; return the ids of those that were there and could be removed.
+    async def remove_many(self, job_ids: Iterable[str], *, children: bool = True) -> list[str]:
+        """Remove jobs, with what is below them unless told otherwise; return the ids of those that could be removed.
 
-        A job that a live worker runs stays, and so does the next job of a schedule.
+        See Job.remove for those that could not.
         """
         chosen, done = list(job_ids), list[str]()
         for start in range(0, len(chosen), BULK):
-            done += await self.app.store.remove(self.name, chosen[start : start + BULK])
+            done += await self.app.store.remove(self.name, chosen[start : start + BULK], children=children)
         return done
 
     async def clean(
@@ -132,16 +132,44 @@ class JobControls:
         if not await app.store.change(self.queue.name, self.id, due, priority, text):
             raise WrongState(f"job {self.id} is {(await self.refresh()).state}: expected delayed to change its delay")
 
-    async def remove(self) -> None:
-        """Remove it with its logs; raise JobNotFound, or WrongState for one that runs or that a schedule waits for."""
-        if await self.queue.app.store.remove(self.queue.name, [self.id]):
+    async def remove(self, *, children: bool = True) -> None:
+        """Remove it with its logs, and the whole tree of jobs below it; a parent that waits for it goes on without it.
+
+        children: False leaves what is below it as it is. Raises JobNotFound, or WrongState, and then nothing is
+        removed: it or a job below it runs on a live worker, or a schedule waits for it.
+        """
+        if await self.queue.app.store.remove(self.queue.name, [self.id], children=children):
             return
         record = await self.refresh()
         if record.tick is not None and not record.starts:
             raise WrongState(
                 f"job {self.id} is the next one of schedule {record.schedule}: remove the schedule instead"
             )
-        raise WrongState(f"job {self.id} is active on a live worker: expected it to have ended")
+        below = "" if record.state is JobState.ACTIVE or not children else ": a job below it"
+        raise WrongState(f"job {self.id}{below} is active on a live worker: expected it to have ended")
+
+    async def remove_unprocessed_children(self) -> int:
+        """Give up the children that it waits for, and likewise theirs; return how many jobs were removed.
+
+        Those that have failed or run now stay. It goes on when it waits for none any more. Raises JobNotFound.
+        """
+        removed = await self.queue.app.store.remove_children(self.queue.name, self.id)
+        if removed is None:
+            raise self._gone()
+        return removed
+
+    async def detach(self) -> bool:
+        """Let its parent go on without it, and be its parent no longer; it runs all the same.
+
+        Return False, and change nothing, if no parent waits for it. Raises JobNotFound.
+        """
+        detached = await self.queue.app.store.detach(self.queue.name, self.id)
+        if detached is None:
+            raise self._gone()
+        return detached
+
+    def _gone(self) -> JobNotFound:
+        return JobNotFound(f"queue {self.queue.name} has no job {self.id}: never added, or removed since")
 
     async def why(self) -> Why:
         """Return why it is not running, or where it runs; raise JobNotFound."""

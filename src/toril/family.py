@@ -11,7 +11,7 @@ from toril.job import ChildRecord, JobState
 from toril.json import decode
 
 if TYPE_CHECKING:
-    from toril.queue import Job
+    from toril.handle import Job
     from toril.task import Task
 
 __all__ = ["Child", "Children", "Tree", "read_children", "read_tree"]

@@ -16,7 +16,8 @@ from toril.options import Options, Policy, carried, declared, resolve
 from toril.secret import masked
 
 if TYPE_CHECKING:
-    from toril.queue import Job, Queue
+    from toril.handle import Job
+    from toril.queue import Queue
 
 __all__ = ["Call", "Task", "require_loop"]
 

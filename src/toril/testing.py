@@ -24,9 +24,9 @@ from typing import Any
 
 from toril.app import Toril
 from toril.clock import ManualClock
+from toril.handle import Job
 from toril.job import JobState
 from toril.json import decode, encode
-from toril.queue import Job
 from toril.store import make_store
 from toril.task import Task
 

@@ -101,7 +101,7 @@ async def test_a_child_that_another_job_replaces_is_not_waited_for(app, part, wh
 
 async def test_a_parent_that_is_removed_lets_its_children_be(app, part, whole, work) -> None:
     parent, child = await of_one(app, whole, part)
-    await parent.remove()
+    await parent.remove(children=False)
     await work()
     assert await child.result() == "a"
     assert (await app.queue("wholes").counts())["waiting-children"] == 0

@@ -274,7 +274,7 @@ class Machine(RuleBasedStateMachine):
         others = [job for job in self.model.jobs.values() if job.state != "active"]
         if others:
             job = others[index % len(others)]
-            assert list(self.do(self.store.remove(QUEUE, [job.id]))) == [job.id]
+            assert list(self.do(self.store.remove(QUEUE, [job.id], children=True))) == [job.id]
             if job.state in {"waiting", "prioritized"}:
                 self.model.leave_line(job)
             del self.model.jobs[job.id]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, TypedDict, assert_type
 
 from pydantic import BaseModel
@@ -19,12 +20,15 @@ from toril import (
     JobState,
     Keep,
     Queue,
+    Secret,
     Snooze,
     Task,
     Toril,
     WaitForChildren,
     Worker,
 )
+from toril.messaging import Context, Mailer, WebURL
+from toril.messaging.catalogue import OrderConfirmation, OrderLine, PasswordReset
 
 app = Toril("sqlite:///jobs.db")
 
@@ -211,3 +215,25 @@ def show(job: Job[object], task: Task[..., object]) -> str:
 
 async def widen() -> None:
     assert_type(show(await prime.enqueue(7), render), str)  # a job of a bool is a job of an object
+
+
+# Mails: a class is a message type, and its constructor knows the fields
+
+
+class InvoiceReady(Context, kind="transactional", priority=2):
+    name: str
+    link: WebURL
+    code: Secret[str] | None = None
+
+
+def write_mails(mailer: Mailer) -> list[Context]:
+    mailer.register(InvoiceReady)
+    order = OrderConfirmation(
+        name="Ana",
+        order_id="A-1",
+        lines=[OrderLine(name="Hay", quantity=2, price=Decimal("1.50"))],
+        total=Decimal("1.50"),
+        currency="EUR",
+    )
+    reset = PasswordReset(name="Ana", link=Secret("https://shop.example.com/reset/1"), valid_minutes=30)
+    return [order, reset, InvoiceReady(name="Ana", link="https://shop.example.com", code=Secret("4711"))]

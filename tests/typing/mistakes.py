@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from toril import Exponential, Flow, Job, JobContext, Toril
+from toril.messaging import Context
+from toril.messaging.catalogue import PasswordReset, Welcome
 
 app = Toril("sqlite:///jobs.db")
 
@@ -89,3 +91,15 @@ async def needs_more(start: date) -> None: ...
 
 @app.cron("0 9 * * *", missed="never")  # flagged: arg-type, reportArgumentType
 async def never() -> None: ...
+
+
+# A mail's context with a field that it does not have, or a value of another type
+
+
+class InvoiceReady(Context, kind="transactional"):
+    name: str
+
+
+show(InvoiceReady(nmae="Ana"))  # flagged: call-arg, reportCallIssue
+show(Welcome(name=7, link="https://shop.example.com"))  # flagged: arg-type, reportArgumentType
+show(PasswordReset(name="Ana", link="https://not-marked.example.com"))  # flagged: arg-type, reportArgumentType

@@ -12,8 +12,8 @@ import pytest
 
 from toril.cli.output import show
 from toril.cli.settings import env_example, markdown
-from toril.environment import Variable
 from toril.settings import Settings
+from toril.settings.environment import Variable
 
 ROOT = Path(__file__).parents[2]
 NAMES = [name for field in Settings.model_fields.values() for name in Variable.of(field).names]
@@ -60,7 +60,7 @@ def test_env_example_changes_nothing_as_it_is_and_is_valid_when_everything_in_it
     path.write_text(env_example().replace("\n#", "\n").replace("\n ", "\n# "), "utf-8")
     used = Settings(env={})
     unused = [name for name in Settings.model_fields if used.origin(name).source != ".env"]
-    assert unused == ["mail_password", "secret_keys", "redis_password"]
+    assert unused == ["redis_password", "mail_password", "secret_keys"]
     assert used.mail_from == "Example Shop <noreply@example.com>"
 
 

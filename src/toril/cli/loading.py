@@ -1,19 +1,36 @@
-"""Finding the application that a command names: `package.module:app`."""
+"""Finding the application or mailer that a command names: `package.module:app`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from toril.app import Toril
 from toril.errors import ConfigurationError
 
-__all__ = ["load_app"]
+if TYPE_CHECKING:
+    from toril.messaging import Mailer
+
+__all__ = ["load_app", "load_mailer"]
+
+T = TypeVar("T")
 
 
 def load_app(place: str) -> Toril:
     """Import and return the Toril application at `module:name`; raise ConfigurationError that says what is wrong."""
+    return _load(place, Toril, "a Toril application")
+
+
+def load_mailer(place: str) -> Mailer:
+    """Import and return the Mailer at `module:name`; raise ConfigurationError that says what is wrong."""
+    from toril.messaging import Mailer
+
+    return _load(place, Mailer, "a Mailer")
+
+
+def _load(place: str, kind: type[T], expected: str) -> T:
     module_name, _, name = place.partition(":")
     if not module_name or not name:
         raise ConfigurationError(f"{place!r}: expected module:name, such as shop.jobs:app")
@@ -26,9 +43,9 @@ def load_app(place: str) -> Toril:
         if error.name is None or not module_name.startswith(error.name):
             raise
         raise ConfigurationError(f"{place}: no module {error.name!r} in {here} or among the installed ones") from None
-    app = getattr(module, name, None)
-    if not isinstance(app, Toril):
-        found = [key for key, value in vars(module).items() if isinstance(value, Toril)]
+    thing = getattr(module, name, None)
+    if not isinstance(thing, kind):
+        found = [key for key, value in vars(module).items() if isinstance(value, kind)]
         hint = f"; it has {', '.join(found)}" if found else ""
-        raise ConfigurationError(f"{place}: expected a Toril application, found {type(app).__name__}{hint}")
-    return app
+        raise ConfigurationError(f"{place}: expected {expected}, found {type(thing).__name__}{hint}")
+    return thing

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.demo import demo
+from toril.cli.mail import mail
 from toril.cli.schedules import schedules
 from toril.cli.settings import settings
 from toril.cli.worker import worker
@@ -20,6 +21,7 @@ app.command()(demo)
 app.command()(worker)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
+app.add_typer(mail, name="mail")
 
 
 def _print_version(wanted: bool) -> None:

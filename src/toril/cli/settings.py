@@ -14,7 +14,7 @@ import typer
 from toril.cli.output import show
 
 if TYPE_CHECKING:
-    from toril.environment import Variable
+    from toril.settings.environment import Variable
 
 __all__ = ["env_example", "markdown", "settings"]
 
@@ -113,8 +113,8 @@ def markdown() -> str:
 
 def _sections() -> Iterator[tuple[str, list[tuple[Variable, str, str]]]]:
     """Yield each section's name and its variables, with their defaults and what they do."""
-    from toril.environment import Variable
     from toril.settings import Settings
+    from toril.settings.environment import Variable
 
     helps = _helps(Settings)
     entries = [(Variable.of(field), _text(field.default), helps[name]) for name, field in Settings.model_fields.items()]
@@ -125,11 +125,13 @@ def _sections() -> Iterator[tuple[str, list[tuple[Variable, str, str]]]]:
 def _helps(declared: type) -> dict[str, str]:
     """Return the string below each field (pydantic would read them, too, but whenever the class is made)."""
     helps = {}
-    (the_class,) = ast.parse(inspect.getsource(declared)).body
-    for field, below in pairwise(ast.iter_child_nodes(the_class)):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                helps[name] = " ".join(text.split())
+    for part in declared.__mro__:
+        if part.__module__.startswith("toril."):
+            (the_class,) = ast.parse(inspect.getsource(part)).body
+            for field, below in pairwise(ast.iter_child_nodes(the_class)):
+                match field, below:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                        helps[name] = " ".join(text.split())
     return helps
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from toril.errors import ConfigurationError, UnknownTemplate
 from toril.messaging.address import Address
 from toril.messaging.catalogue import BUILT_IN
-from toril.messaging.message import MessageType
+from toril.messaging.message import Context, MessageType, type_of
 from toril.messaging.mime import Skeleton
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.templates import Templates
@@ -26,12 +26,22 @@ class Composer:
 
     def __init__(self, sender: Address, templates: Templates) -> None:
         self._sender, self._templates = sender, templates
-        self._sender_name = sender.name or sender.domain
         self._skeleton = Skeleton(sender)
         self._types: dict[str, MessageType[Any]] = {kind.name: kind for kind in BUILT_IN}
 
-    def register(self, kind: MessageType[Any]) -> None:
+    @property
+    def types(self) -> tuple[MessageType[Any], ...]:
+        """The message types that are known."""
+        return tuple(self._types.values())
+
+    @property
+    def templates(self) -> Templates:
+        """Where their templates come from."""
+        return self._templates
+
+    def register(self, kind: MessageType[Any] | type[Context]) -> None:
         """Make a message type known; raise ConfigurationError if its template is at fault or its name taken."""
+        kind = kind if isinstance(kind, MessageType) else type_of(kind)
         if kind.name in self._types:
             raise ConfigurationError(f"message type {kind.name!r}: there is one of that name already")
         self._templates.load(kind)
@@ -61,7 +71,7 @@ class Composer:
             type=name,
             recipient=address.spec,
             recipient_name=address.name,
-            subject=self._templates.load(kind).render_subject(values, self._sender_name),
+            subject=self._templates.load(kind).render_subject(values),
             status=Status.PENDING,
             created_at=now,
             send_at=send_at,
@@ -75,7 +85,7 @@ class Composer:
         """Return the mail of a row; raise UnknownTemplate, or whatever its template raises."""
         kind = self.find(mail.type)
         template = self._templates.load(kind)
-        text, html = template.render(kind.load(mail.context), mail.subject, self._sender_name)
+        text, html = template.render(kind.load(mail.context), mail.subject)
         message = self._skeleton.write(
             to=Address(mail.recipient, mail.recipient_name),
             subject=mail.subject,

@@ -1,46 +1,51 @@
-"""What is done to a template's HTML once, when it is loaded: CSS moves into the elements, text is derived.
+"""What is done to a template's HTML once, when it is loaded: CSS moves into the elements, buttons get a frame.
 
-Both work on HTML, and a template is HTML only between its Jinja tags; so each tag is first replaced by a word
-or a comment that survives an HTML parser anywhere, and put back afterwards.
+A template is HTML only between its Jinja tags; so each tag is first replaced by a word or a comment that survives
+an HTML parser anywhere, and put back afterwards.
 """
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import css_inline
 
-__all__ = ["derive_text", "inline_css"]
+__all__ = ["inline_css", "protect", "restore"]
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _HELD = re.compile(r'<!--jinja(\d+)x-->|jinja(\d+)x(?:="")?')
 # Where a comment would not be one: in a tag, a comment, or an element that holds only characters.
 _ENCLOSURES = (("<!--", "-->"), ("<style", "</style"), ("<title", "</title"), ("<", ">"))
-_LINE, _PARAGRAPH = "\v", "\f"  # wanted breaks, of which several in a row are one
+_STYLE = re.compile(r"<style>.*?</style>\n?", re.DOTALL)
+_LINK = r'<a\b[^>]*\bclass="button"[^>]*>.*?</a>'
+_BUTTON = re.compile(rf"<p>\s*({_LINK})\s*</p>|({_LINK})", re.DOTALL)
+# Outlook on Windows pads table cells, not links, and knows the first by a name of its own (see layout.html).
+_FRAME = (
+    '<table role="presentation" class="button-frame" cellpadding="0" cellspacing="0" border="0">'
+    '<tr><td class="button-cell" align="center">{}</td></tr></table>'
+)
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 def inline_css(source: str) -> str:
-    """Return a whole HTML template with the rules of its <style> in the elements; @media rules stay."""
-    held, protected = _protect(source)
-    inlined = _INLINER.inline(protected)
+    """Return a whole HTML template with the rules of its <style> in the elements; @media rules stay.
+
+    A link of class `button` becomes a table cell, the only thing that all mail clients paint as a button.
+    """
+    held, protected = protect(source)
+    framed = _BUTTON.sub(lambda link: _FRAME.format(link[1] or link[2]), protected)
+    inlined = _INLINER.inline(framed)
+    if style := _STYLE.search(inlined):
+        # It comes out before the charset, which has to stand among the first 1,024 bytes.
+        inlined = _STYLE.sub("", inlined, count=1).replace("</head>", f"{style[0].strip()}\n</head>", 1)
     if "<tbody" not in source.lower():
         # The parser opens one before the first row, which may be inside a loop, and closes it once.
         inlined = inlined.replace("<tbody>", "").replace("</tbody>", "")
-    return _restore(inlined, held)
+    return restore(inlined, held)
 
 
-def derive_text(source: str) -> str:
-    """Return the plain-text template that says what an HTML template says."""
-    held, protected = _protect(source)
-    reader = _Reader()
-    reader.feed(protected)
-    reader.close()
-    return _restore(reader.text(), held)
-
-
-def _protect(source: str) -> tuple[list[str], str]:
+def protect(source: str) -> tuple[list[str], str]:
+    """Return the Jinja tags of a template and its HTML with something harmless in their places."""
     held: list[str] = []
     pieces: list[str] = []
     end = 0
@@ -61,61 +66,6 @@ def _enclosed(before: str) -> bool:
     return any(before.rfind(start) > before.rfind(end) for start, end in _ENCLOSURES)
 
 
-def _restore(text: str, held: list[str]) -> str:
+def restore(text: str, held: list[str]) -> str:
+    """Return `text` with the tags that `protect` took out back in their places."""
     return _HELD.sub(lambda found: held[int(found[1] or found[2])], text)
-
-
-class _Reader(HTMLParser):
-    """Collects the text of a document, with line breaks where a reader would see them."""
-
-    _PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "ul", "ol", "table", "hr", "blockquote"})
-    _LINES = frozenset({"div", "tr", "li", "dt", "dd", "section"})
-    _UNSEEN = frozenset({"head", "style", "script", "title"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._pieces: list[str] = []
-        self._links: list[str] = []
-        self._unseen = 0
-
-    def text(self) -> str:
-        text = re.sub(r"[ \xa0]+", " ", "".join(self._pieces))
-        text = re.sub(rf" *[{_LINE}{_PARAGRAPH}][ {_LINE}{_PARAGRAPH}]*", _line_ends, text)
-        return re.sub(r" *\n *", "\n", text).strip() + "\n"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._unseen += tag in self._UNSEEN
-        self._break(tag)
-        if tag == "br":
-            self._pieces.append("\n")
-        elif tag == "li":
-            self._pieces.append("- ")
-        elif tag == "td":
-            self._pieces.append(" ")
-        elif tag == "a":
-            self._links.append(dict(attrs).get("href") or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._unseen -= tag in self._UNSEEN
-        if tag == "a" and self._links and (link := self._links.pop()):
-            shown = "".join(self._pieces).rstrip().endswith(link)
-            self._pieces.append("" if shown else f" <{link}>")
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self._pieces.append(re.sub(r"\s+", " ", data))
-
-    def handle_comment(self, data: str) -> None:
-        if data.startswith("jinja") and not self._unseen:
-            self._pieces.append(data)
-
-    def _break(self, tag: str) -> None:
-        if tag in self._PARAGRAPHS:
-            self._pieces.append(_PARAGRAPH)
-        elif tag in self._LINES:
-            self._pieces.append(_LINE)
-
-
-def _line_ends(breaks: re.Match[str]) -> str:
-    return "\n\n" if _PARAGRAPH in breaks.group() else "\n"

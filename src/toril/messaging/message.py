@@ -1,30 +1,61 @@
-"""What a message is: a named type with a typed context and a kind."""
+"""What a message is: a named type with a typed context and a kind.
+
+A class says all of it: `class InvoiceReady(Context, kind="transactional")` declares the fields that its template
+uses, and is the message type "invoice-ready".
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticSerializationError, to_json
 
+from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext
 
-__all__ = ["Context", "Kind", "MessageType", "SecretURL", "WebURL"]
+__all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "name_of", "type_of"]
 
 Kind = Literal["transactional", "subscribed"]
 """Transactional: the recipient waits for it, losing it is worse than doubling; subscribed: the reverse."""
 
+RESERVED = frozenset({"body", "brand", "footer", "locale", "preheader", "subject", "unsubscribe_url"})
+"""What every template may use, or a layout fills in: no field of a context has such a name."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Context(BaseModel):
-    """What a template may use. Fields of type SecretStr show in the mail's body and nowhere else."""
+    """What a template may use. Fields of type `Secret[...]` show in the mail's body and nowhere else.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A subclass with a `kind` is a message type, found at its `type`: named after the class unless `name` is given,
+    with that `priority` and `category` (see MessageType). A subclass without a kind is a part of other contexts.
+
+    Fields can also be given in camelCase, as Node's applications write them.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, loc_by_alias=False
+    )
+
+    type: ClassVar[MessageType[Any]]
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Let the next method have what stands beside the class's name."""
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(  # type: ignore[override]  # a misspelt word is an error
+        cls, *, kind: Kind | None = None, name: str | None = None, priority: int = 0, category: str = "marketing"
+    ) -> None:
+        if kind is not None:
+            cls.type = MessageType(name or name_of(cls.__name__), cls, kind, priority, category)
 
 
 def _absolute(url: str) -> str:
@@ -34,18 +65,27 @@ def _absolute(url: str) -> str:
     return url
 
 
-def _absolute_secret(url: SecretStr) -> SecretStr:
-    _absolute(url.get_secret_value())
-    return url
-
-
 WebURL = Annotated[str, AfterValidator(_absolute)]
 """An absolute link: a relative one leads nowhere from a mailbox."""
 
-SecretURL = Annotated[SecretStr, AfterValidator(_absolute_secret)]
+SecretURL = Secret[WebURL]
 """A link that lets its reader in, such as a password reset."""
 
 C = TypeVar("C", bound=BaseModel)
+
+
+def name_of(class_name: str) -> str:
+    """Return the name of the message type that a class of this name is: "InvoiceReady" is "invoice-ready"."""
+    return _WORDS.sub("-", class_name).lower()
+
+
+def type_of(context: type[Context] | Context) -> MessageType[Any]:
+    """Return the message type that a class of contexts is; raise ConfigurationError for one without a kind."""
+    kind = getattr(context, "type", None)
+    if not isinstance(kind, MessageType):
+        named = context if isinstance(context, type) else type(context)
+        raise ConfigurationError(f'{named.__name__}: expected a Context with a kind, such as kind="transactional"')
+    return kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +96,29 @@ class MessageType(Generic[C]):
     context: the pydantic model of what its template uses.
     kind: "transactional" or "subscribed".
     priority: of its jobs, unless the call says otherwise: 0 none (goes first), 1 highest … 2,097,151 lowest.
+    category: what a recipient of a subscribed mail opts out of with one click.
     """
 
     name: str
     context: type[C]
     kind: Kind
     priority: int = 0
+    category: str = "marketing"
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ConfigurationError(f"message type name: expected lower-case words with hyphens, got {self.name!r}")
         if self.kind not in {"transactional", "subscribed"}:
             raise ConfigurationError(f"kind of {self.name!r}: expected transactional or subscribed, got {self.kind!r}")
+        if not _NAME.fullmatch(self.category):
+            raise ConfigurationError(f"category of {self.name!r}: expected lower-case words with hyphens")
+        if taken := sorted(RESERVED & self.context.model_fields.keys()):
+            raise ConfigurationError(f"context of {self.name!r}: {taken[0]!r} has a meaning of its own in templates")
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The fields that hold a Secret."""
+        return frozenset(name for name, field in self.context.model_fields.items() if _is_secret(field.annotation))
 
     def validate(self, context: Mapping[str, Any] | BaseModel) -> C:
         """Return `context` as this type's model; raise InvalidContext that names every bad field."""
@@ -84,7 +135,7 @@ class MessageType(Generic[C]):
     def dump(self, context: C) -> str:
         """Return `context` as JSON, secrets included: for the delivery log only."""
         try:
-            return to_json(_reveal(context.model_dump(by_alias=True))).decode()
+            return to_json(_reveal(context.model_dump(by_alias=True, warnings="none"))).decode()
         except (PydanticSerializationError, UnicodeError):
             raise InvalidContext(f"context of {self.name!r}: expected JSON values and valid Unicode text") from None
 
@@ -111,9 +162,13 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _is_secret(annotation: Any) -> bool:
+    return get_origin(annotation) is Secret or any(map(_is_secret, get_args(annotation)))
+
+
 def _reveal(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, Secret):
+        return value.reveal()
     if isinstance(value, dict):
         return {key: _reveal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -16,11 +16,12 @@ from sqlalchemy import URL
 from toril import Exponential, Fixed, JobContext, Toril
 from toril.errors import ConfigurationError, InvalidOption, StoreError
 from toril.messaging.address import Address
+from toril.messaging.brand import Brand
 from toril.messaging.composer import Composer
 from toril.messaging.database import default_url, log_url
 from toril.messaging.delivery import NET
 from toril.messaging.home import Home
-from toril.messaging.message import MessageType
+from toril.messaging.message import Context, MessageType
 from toril.messaging.models import EmailEvent, EmailLog, Status
 from toril.messaging.relay import TASK, Relay
 from toril.messaging.sender import Sender
@@ -40,6 +41,7 @@ class Mailer:
     app: whose queue carries the wake-ups. transport: a URL (see `transport_from_url`) or a Transport.
     queue: the name of the queue; workers that serve it send. attempts: tries at most, the first included.
     backoff: the seconds between them. from_address: `Shop <shop@example.com>`. templates: a folder of your own.
+    brand: how mails show the sender; by default its name, with what the TORIL_BRAND_… settings say.
     log_url: the database of the delivery log; default: beside the store, `jobs.db` → `jobs-mail.db`.
 
     What is None comes from the application's settings. Nothing is opened before the first use. Raises
@@ -56,11 +58,15 @@ class Mailer:
         attempts: int = 5,
         backoff: Fixed | Exponential = Exponential(5.0, jitter=0.2),  # noqa: B008  (frozen)
         templates: str | Path | None = None,
+        brand: Brand | None = None,
         log_url: str | None = None,
     ) -> None:
         self._app = app
         self._transport = _transport(app, transport)
-        self._composer = Composer(_sender(app, from_address), Templates(templates or app.settings.templates))
+        address = _sender(app, from_address)
+        brand = brand or Brand.of(app.settings, address.name or address.domain)
+        folder = templates or app.settings.templates
+        self._composer = Composer(address, Templates(folder, brand=brand, locale=app.settings.locale))
         self._home = Home(app, _log_url(app, log_url), self._transport)
         self._relay = Relay(app.queue(queue))
         sender = Sender(self._transport, self._composer, app.clock, _whole("attempts", attempts, 1, 1000), backoff)
@@ -73,7 +79,12 @@ class Mailer:
         app.service(self._serve, queue=queue)
         app.on_close(self._home.close)
 
-    def register(self, kind: MessageType[Any]) -> None:
+    @property
+    def composer(self) -> Composer:
+        """Its message types and their templates."""
+        return self._composer
+
+    def register(self, kind: MessageType[Any] | type[Context]) -> None:
         """Make a message type of your own known, in every process that sends or works.
 
         Raises ConfigurationError if its template is missing or at fault, or if its name is taken.

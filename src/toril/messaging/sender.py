@@ -7,6 +7,7 @@ import traceback
 
 from toril import Exponential, Fixed, JobContext, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
+from toril.errors import ConfigurationError
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
 from toril.messaging.models import EmailLog, Status
@@ -115,5 +116,7 @@ class Sender:
 
 def _where(error: Exception) -> str:
     """Return what went wrong and where, without the values that an error's text may quote."""
+    if isinstance(error, ConfigurationError):  # it names the template's file and line, and no values
+        return str(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {frame.name}, line {frame.lineno} of {frame.filename}"

@@ -396,9 +396,21 @@ class Store(Protocol):
         Return False, and change nothing, if it is not there, or is to be due at a time and is not delayed.
         """
 
-    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
-        """Jobs and their logs are gone; return their ids. One that a live worker runs stays, and so does the next
-        job of a schedule.
+    async def remove(self, queue: str, job_ids: Sequence[str], *, children: bool) -> Sequence[str]:
+        """Jobs and their logs are gone, each with all that is below it if `children`; return their ids.
+
+        One that a live worker runs stays, with all above it, and so does the next job of a schedule.
+        """
+
+    async def remove_children(self, queue: str, job_id: str) -> int | None:
+        """The children that a job waits for are gone, and likewise theirs, but none that has failed or that a live
+        worker runs, nor what is below such a one; return how many. None: there is no such job.
+        """
+
+    async def detach(self, queue: str, job_id: str) -> bool | None:
+        """The job's parent does not wait for it any more and is its parent no longer.
+
+        Return False, and change nothing, if none waits for it; None: there is no such job.
         """
 
     async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:

@@ -4,11 +4,12 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
+from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext
 from toril.messaging.catalogue import BUILT_IN, PasswordReset
-from toril.messaging.message import MessageType
+from toril.messaging.message import Context, MessageType, type_of
 
 TYPES = {kind.name: kind for kind in BUILT_IN}
 RESET = TYPES["password-reset"]
@@ -61,14 +62,16 @@ def test_the_model_itself_is_taken():
 class Everything(BaseModel):
     day: date
     price: Decimal
-    token: SecretStr
-    nested: list[dict[str, SecretStr]]
+    token: Secret[str]
+    nested: list[dict[str, Secret[str]]]
 
 
 def test_what_is_dumped_is_loaded():
     kind = MessageType("everything", Everything, kind="subscribed")
     context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
-    assert kind.load(kind.dump(context)) == context
+    read = kind.load(kind.dump(context))
+    assert (read.day, read.price) == (context.day, context.price)
+    assert (read.token.reveal(), read.nested[0]["a"].reveal()) == ("hush", "b")
 
 
 def test_text_that_is_no_unicode_is_refused():
@@ -86,3 +89,42 @@ def test_names_are_words_with_hyphens(name):
 def test_a_kind_is_one_of_two():
     with pytest.raises(ConfigurationError, match=r"^kind of 'a': expected transactional or subscribed, got 'bulk'"):
         MessageType("a", Everything, kind="bulk")
+
+
+def test_a_class_with_a_kind_is_a_type():
+    class OrderHTMLReady(Context, kind="subscribed", priority=2, category="orders"):
+        name: str
+
+    assert OrderHTMLReady.type == MessageType("order-html-ready", OrderHTMLReady, "subscribed", 2, "orders")
+    assert type_of(OrderHTMLReady(name="Ana")) is OrderHTMLReady.type
+
+
+def test_a_class_without_a_kind_is_a_part_of_others():
+    class Part(Context):
+        name: str
+
+    with pytest.raises(ConfigurationError, match=r"^Part: expected a Context with a kind"):
+        type_of(Part)
+
+
+def test_what_a_class_may_not_say():
+    with pytest.raises(TypeError, match="kin"):
+        type("Misspelt", (Context,), {}, kin="transactional")
+    with pytest.raises(ConfigurationError, match=r"^kind of 'bulk': expected transactional or subscribed, got 'bulk'"):
+        type("Bulk", (Context,), {}, kind="bulk")
+    with pytest.raises(ConfigurationError, match=r"^category of 'news': expected lower-case words with hyphens"):
+        type("News", (Context,), {}, kind="subscribed", category="My News")
+
+
+@pytest.mark.parametrize("name", ["subject", "brand", "locale", "unsubscribe_url", "body"])
+def test_names_with_a_meaning_in_templates_are_no_fields(name):
+    with pytest.raises(
+        ConfigurationError, match=rf"^context of 'note': '{name}' has a meaning of its own in templates"
+    ):
+        type("Note", (Context,), {"__annotations__": {name: str}}, kind="transactional")
+
+
+def test_nodes_names_are_taken_and_errors_say_ours():
+    assert RESET.validate({"name": "Ana", "link": "https://x.example", "validMinutes": 5}).valid_minutes == 5
+    with pytest.raises(InvalidContext, match=r"^context\.valid_minutes: "):
+        RESET.validate({"name": "Ana", "link": "https://x.example", "validMinutes": 0})

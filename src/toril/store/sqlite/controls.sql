@@ -13,10 +13,28 @@ UPDATE job SET priority = :priority WHERE id = :row;
 -- name: set_data
 UPDATE job SET data = :data WHERE id = :row;
 
--- name: run_is_abandoned
--- An active job whose worker's lease has run out.
-SELECT 1 FROM job LEFT JOIN worker ON worker.id = job.worker
-WHERE job.id = :row AND (worker.id IS NULL OR worker.boot <> :boot OR worker.beat + worker.lease < :monotonic);
+-- name: removal
+-- A job with what is below it (`:whole`): whether a live worker runs it, whether a schedule waits for it.
+WITH RECURSIVE tree (id, depth) AS (
+  SELECT :row, 0
+  UNION ALL
+  SELECT child.job, depth + 1 FROM tree CROSS JOIN child ON child.parent = tree.id WHERE :whole
+)
+SELECT depth, queue.name, job.id, state, coalesce(key, CAST(job.id AS TEXT)), state = 4 AND EXISTS (SELECT 1 FROM worker
+  WHERE worker.id = job.worker AND boot = :boot AND beat + lease >= :monotonic), tick IS NOT NULL AND starts = 0
+FROM tree CROSS JOIN job ON job.id = tree.id JOIN queue ON queue.id = job.queue;
+
+-- name: unprocessed
+-- The children that a job waits for, and theirs, but none that has failed or that a live worker runs.
+WITH RECURSIVE tree (id, depth) AS (
+  SELECT :row, 0
+  UNION ALL
+  SELECT child.job, depth + 1 FROM tree CROSS JOIN child ON child.parent = tree.id CROSS JOIN job ON job.id = child.job
+  WHERE child.state = 0 AND job.state <> 6 AND NOT (job.state = 4 AND EXISTS (SELECT 1 FROM worker
+    WHERE worker.id = job.worker AND boot = :boot AND beat + lease >= :monotonic))
+)
+SELECT depth, queue.name, job.id, state, coalesce(key, CAST(job.id AS TEXT))
+FROM tree CROSS JOIN job ON job.id = tree.id JOIN queue ON queue.id = job.queue WHERE depth > 0;
 
 -- name: remove_jobs
 DELETE FROM job WHERE id IN (SELECT value FROM json_each(:rows)) RETURNING id, logs, parent, children;

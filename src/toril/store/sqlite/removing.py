@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from toril.errors import WrongState
-from toril.job import JobRecord, JobState
+from toril.job import JobState
 from toril.json import dump
 from toril.store.base import Cleaned
 from toril.store.sqlite import flows
 from toril.store.sqlite.control import STATES, get, place
-from toril.store.sqlite.transaction import ACTIVE, Transaction
+from toril.store.sqlite.transaction import ACTIVE, Row, Transaction
 
-__all__ = ["clean", "obliterate", "remove"]
+__all__ = ["clean", "obliterate", "remove", "remove_children"]
 
 LOOK = 1_000  # jobs that one clean looks at
 _ENDED = (JobState.COMPLETED, JobState.FAILED)
 
 
-def remove(tx: Transaction, name: str, job_ids: Sequence[str], boot: str) -> list[str]:
-    """Remove jobs by id, but none that a live worker runs and none that a schedule waits for."""
-    queue = tx.queue(name)
-    found = [job for job_id in dict.fromkeys(job_ids) if (job := get(tx, name, job_id)) and _removable(tx, job, boot)]
-    _gone(tx, queue, {int(job.token): STATES.index(job.state) for job in found})
-    tx.tell_all(queue, "removed", [[job.id, job.state] for job in found])
-    return [job.id for job in found]
+def remove(tx: Transaction, name: str, job_ids: Sequence[str], children: bool, boot: str) -> list[str]:
+    """Remove jobs by id, with what is below them or alone; none that a live worker runs or a schedule waits for."""
+    trees: dict[int, Row] = {}
+    done = []
+    for job_id in dict.fromkeys(job_ids):
+        if (job := get(tx, name, job_id)) is None:
+            continue
+        tree = tx.rows("removal", row=job.token, whole=children, boot=boot, monotonic=tx.monotonic)
+        if not any(runs or awaited for *_, runs, awaited in tree):
+            trees |= {row: found for found in tree if (row := found[2]) not in trees}
+            done.append(job.id)
+    _remove_all(tx, trees.values())
+    return done
 
 
-def _removable(tx: Transaction, job: JobRecord, boot: str) -> bool:
-    if job.state is JobState.ACTIVE:
-        return bool(tx.rows("run_is_abandoned", row=job.token, boot=boot, monotonic=tx.monotonic))
-    return job.tick is None or job.starts > 0
+def remove_children(tx: Transaction, name: str, job_id: str, boot: str) -> int | None:
+    """Remove the children that a job waits for and that have not begun, and theirs."""
+    job = get(tx, name, job_id)
+    if job is None:
+        return None
+    below = tx.rows("unprocessed", row=job.token, boot=boot, monotonic=tx.monotonic)
+    _remove_all(tx, below)
+    return len(below)
+
+
+def _remove_all(tx: Transaction, jobs: Iterable[Row]) -> None:
+    """Remove jobs, given as (depth, queue, row, state, id, …), and tell of each, children first."""
+    deepest_first = sorted(jobs, key=itemgetter(0), reverse=True)
+    _gone(tx, [(tx.queue(name), row, state) for _, name, row, state, *_ in deepest_first])
+    for name, told in groupby(deepest_first, key=itemgetter(1)):
+        tx.tell_all(tx.queue(name), "removed", [[job[4], STATES[job[3]]] for job in told])
 
 
 def clean(tx: Transaction, name: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
@@ -45,7 +65,7 @@ def clean(tx: Transaction, name: str, state: JobState, before: int, limit: int, 
         queue=queue, state=number, before=before, rank=rank, row=row, limit=look,
     )  # fmt: skip
     old = [found for found in seen if found[3]][:limit]
-    _gone(tx, queue, {found[0]: number for found in old})
+    _gone(tx, [(queue, found[0], number) for found in old])
     if old:
         tx.tell(queue, "cleaned", dump([[len(old)]]))
     last = old[-1] if len(old) == limit else seen[-1] if len(seen) == look else None
@@ -63,7 +83,7 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
     if counts[ACTIVE] and not force:
         raise WrongState(f"queue {name} has {counts[ACTIVE]} active jobs: wait for their end, or use force")
     rows = tx.rows("any_jobs", queue=queue)
-    _gone(tx, queue, dict(rows))
+    _gone(tx, [(queue, row, state) for row, state in rows])
     if not rows:
         tx.run("remove_schedules", queue=queue)
         tx.run("remove_metrics", queue=queue)
@@ -71,11 +91,17 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
     return len(rows)
 
 
-def _gone(tx: Transaction, queue: int, states: dict[int, int]) -> None:
-    """Remove jobs, given as row and state, with logs and deduplication keys; nobody waits for them any more."""
-    if states:
-        removed = tx.rows("remove_jobs", rows=dump(list(states)))
-        if queue in tx.keyed:
-            tx.run("forget_dedups_of", rows=dump(list(states)))
-        tx.count(queue, {state: -count for state, count in Counter(states.values()).items()})
-        flows.forget(tx, removed)
+def _gone(tx: Transaction, jobs: Sequence[tuple[int, int, int]]) -> None:
+    """Remove jobs, given as queue, row and state, with logs and deduplication keys; nobody waits for them any more."""
+    if not jobs:
+        return
+    rows = dump([row for _, row, _ in jobs])
+    removed = tx.rows("remove_jobs", rows=rows)
+    if tx.keyed:
+        tx.run("forget_dedups_of", rows=rows)
+    states: dict[int, Counter[int]] = defaultdict(Counter)
+    for queue, _, state in jobs:
+        states[queue][state] -= 1
+    for queue, changes in states.items():
+        tx.count(queue, changes)
+    flows.forget(tx, removed)

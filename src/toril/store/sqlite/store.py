@@ -266,9 +266,17 @@ class SqliteStore:
         """See Store.change."""
         return await self._write(changing.change, queue, job_id, due, priority, data)
 
-    async def remove(self, queue: str, job_ids: Sequence[str]) -> Sequence[str]:
+    async def remove(self, queue: str, job_ids: Sequence[str], *, children: bool) -> Sequence[str]:
         """See Store.remove."""
-        return await self._write(removing.remove, queue, job_ids, self._boot, weight=_weight(job_ids))
+        return await self._write(removing.remove, queue, job_ids, children, self._boot, weight=_weight(job_ids))
+
+    async def remove_children(self, queue: str, job_id: str) -> int | None:
+        """See Store.remove_children."""
+        return await self._write(removing.remove_children, queue, job_id, self._boot)
+
+    async def detach(self, queue: str, job_id: str) -> bool | None:
+        """See Store.detach."""
+        return await self._write(family.detach, queue, job_id)
 
     async def clean(self, queue: str, state: JobState, before: int, limit: int, after: str | None) -> Cleaned:
         """See Store.clean."""

@@ -28,6 +28,7 @@ class EmptyStore(AbstractAsyncContextManager["EmptyStore"]):
     """A store that nobody has used yet. The applications that `app` makes share it; it goes away when it is closed."""
 
     processes = True  # can others open its URL?
+    one_log = True  # are the events of all queues in one line?
 
     def __init__(self) -> None:
         self._apps: list[Toril] = []
@@ -110,6 +111,8 @@ class SqliteMemory(EmptyStore):
 
 class Redis(EmptyStore):
     """A prefix of its own on the Redis that the session's tests share."""
+
+    one_log = False
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,19 +5,18 @@ from __future__ import annotations
 from toril.schedule import Cron, Every, Schedule
 from toril.store.base import ScheduleInfo, ScheduleRecord
 
-__all__ = ["first_tick", "keeps_overdue", "next_tick", "start_of", "tick_after"]
+__all__ = ["keeps_overdue", "next_tick", "start_of", "tick_after"]
 
 
-def rule_of(schedule: ScheduleRecord) -> Schedule:
-    """Return the rule by which a schedule fires."""
+def _rule_of(schedule: ScheduleRecord) -> Schedule:
     if schedule.every is not None:
         return Every(schedule.every)
     return Cron(schedule.cron or "", schedule.tz or "UTC")
 
 
-def first_tick(schedule: ScheduleRecord, now: int, *, immediately: bool) -> int | None:
+def _first_tick(schedule: ScheduleRecord, now: int, *, immediately: bool) -> int | None:
     """Return the first tick of a schedule that is new or changed."""
-    rule, start = rule_of(schedule), schedule.start
+    rule, start = _rule_of(schedule), schedule.start
     if immediately:
         return now
     if isinstance(rule, Every):
@@ -27,7 +26,7 @@ def first_tick(schedule: ScheduleRecord, now: int, *, immediately: bool) -> int 
 
 def next_tick(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
     """Return the tick after `tick`: each one, or the first that is not past."""
-    rule = rule_of(schedule)
+    rule = _rule_of(schedule)
     if schedule.missed == "all":
         return tick_after(schedule, tick)
     if isinstance(rule, Every):
@@ -37,7 +36,7 @@ def next_tick(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
 
 def tick_after(schedule: ScheduleRecord, tick: int) -> int | None:
     """Return the very next tick after `tick`, past or not."""
-    rule = rule_of(schedule)
+    rule = _rule_of(schedule)
     return rule.anchored(tick).next_after(tick) if isinstance(rule, Every) else rule.next_after(tick)
 
 
@@ -45,7 +44,7 @@ def start_of(schedule: ScheduleRecord, old: ScheduleInfo | None, now: int, *, im
     """Return the tick with which a schedule that is put goes on; `old`: the same one, as it is stored."""
     if old is not None and old.next:
         return next_tick(schedule, old.next, now)
-    return first_tick(schedule, now, immediately=immediately)
+    return _first_tick(schedule, now, immediately=immediately)
 
 
 def keeps_overdue(schedule: ScheduleRecord, tick: int | None, now: int) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 import redis.asyncio as redis
 from redis import exceptions
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.asyncio.retry import Retry
 
 from toril.errors import StoreRefused, StoreUnavailable
 from toril.store.redis.scripts import Script
@@ -103,6 +103,7 @@ class Client:
             raise StoreUnavailable(f"{self._shown}: {str(error) or type(error).__name__}") from None
         except asyncio.CancelledError:
             self._blocking.pop(key, None)
+            await _leave(client)
             raise
 
     @property
@@ -145,7 +146,7 @@ class Client:
             return [await self.call(*command)]
         try:
             async with asyncio.timeout(LIMIT):
-                await self._redis.initialize()
+                _ = await self._redis.initialize()
                 return [await node.execute_command(*command) for node in self._redis.get_primaries()]
         except (TimeoutError, *_LOST) as error:
             raise self._failed(str(error) or "no answer", undecided=False) from None
@@ -196,7 +197,9 @@ class Client:
                 for name, value in address.options.items()
                 if name.startswith("sentinel_")
             }
-            sentinel = Sentinel(address.hosts, sentinel_kwargs={"socket_timeout": LIMIT, **login}, **options)
+            sentinel = Sentinel(  # type: ignore[no-untyped-call]
+                address.hosts, sentinel_kwargs={"socket_timeout": LIMIT, **login}, **options
+            )
             return sentinel.master_for(address.service)
         if address.kind == "unix":
             return redis.Redis(unix_socket_path=address.path, **options)

@@ -32,6 +32,7 @@ What BullMQ cannot say lives in `<prefix>::toril:<queue>:`, which no queue's nam
     cancel             hash    id → `run:who asked`: active jobs that are to be cancelled
     schedule:<id>      hash    last, ticks, declared: of a schedule
     expiry             zset    id → when it fails if nobody has started it (epoch ms)
+    names:<id>         hash    child's key → name, of a parent: results are asked for by name when the child is gone
     paused             hash    by, why, at: who paused the queue
     sweep              string  held for 2 s by the worker that looks for lost ones
 

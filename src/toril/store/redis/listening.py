@@ -1,11 +1,12 @@
 """Events of Redis's streams as the seam tells them: BullMQ's words, less what its steps say twice.
 
 A mark names the last entry told of each queue, `mail=1700000000000-0&reports=…`; a queue that it does not name is read
-from its beginning, all are behind the mark `0`. `~` behind an entry says that its `attempt_failed` was told and the entry itself was not.
+from its beginning, and `0` names none. `~` behind an entry says that its `attempt_failed` was told, itself not yet.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -37,6 +38,7 @@ _FIELDS = {  # what the seam tells of each kind; kinds that are not here are Bul
     "paused": (),
     "resumed": (),
 }
+_FOREIGN = re.compile(r"[1-9]\d*(-\d+)?")  # the mark of another kind of store
 _PLACED = ("waiting", "delayed", "waiting-children")  # behind `added` they say where the new job stands
 _NUMBERS = ("delay", "count")
 
@@ -64,16 +66,19 @@ def positions(prefix: str, queues: Sequence[str], mark: str) -> dict[str, str]:
     return {stream_of(prefix, queue): marks.get(queue, "0-0").rstrip("~") for queue in queues}
 
 
-async def hear(client: Client, prefix: str, queues: Sequence[str], after: str) -> Heard:
+async def hear(client: Client, prefix: str, queues: Sequence[str], after: str, now: int) -> Heard:
     """Return the next events behind a mark, in the order of their milliseconds across queues."""
+    if _FOREIGN.fullmatch(after):
+        end = await cursor(client, prefix, queues)
+        return Heard([Event(end, "", "gap", now, {})], end)
     marks = _marks(after)
     told: list[tuple[tuple[int, int], str, str, Event]] = []
     for queue in queues:
         mark = marks.get(queue, "0-0")
         entries = await _entries(client, prefix, queue, mark)
-        if queue in marks and await _has_gap(client, prefix, queue, mark, entries):
-            at = _id(entries[0][0])
-            told.append(((at[0], -1), queue, mark, Event("", queue, "gap", at[0], {})))
+        if await _has_gap(client, prefix, queue, mark, entries):
+            at = _id(entries[0][0])[0]
+            told.append(((at, -1), queue, _before(entries[0][0]), Event("", queue, "gap", at, {})))
         told += ((_id(place.rstrip("~")), queue, place, event) for place, event in _told(prefix, queue, entries, mark))
     told.sort(key=lambda item: (item[0][0], item[1], item[0][1]))
     events: list[Event] = []
@@ -122,7 +127,7 @@ async def _has_gap(client: Client, prefix: str, queue: str, mark: str, entries: 
     if not entries:
         return False
     first = await client.call("XRANGE", stream, "-", "+", "COUNT", 1)
-    if not first or first[0][0] != entries[0][0] or _id(mark.rstrip("~")) >= _id(first[0][0]):
+    if not first or first[0][0] != entries[0][0] or _id(mark.rstrip("~")) >= _id(_before(first[0][0])):
         return False
     info = pairs(await client.call("XINFO", "STREAM", stream))
     return int(info.get("entries-added", 2**53)) > int(info["length"])  # none was ever trimmed: nothing is missing
@@ -138,6 +143,12 @@ def _body(prefix: str, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     if body.get("prev") == "wait":
         body["prev"] = "waiting"
     return body
+
+
+def _before(entry: str) -> str:
+    """Return the last id that an entry before this one could have."""
+    at, number = _id(entry)
+    return f"{at}-{number - 1}" if number else f"{at - 1}-{2**53}"
 
 
 def _id(entry: str) -> tuple[int, int]:

@@ -78,10 +78,12 @@ def metrics(row: Sequence[Any], since: int) -> Metrics:
         for back, number in enumerate([int(count) - int(before), *map(int, points)]):
             if number:
                 ended.setdefault(minute - back, [0, 0])[column] += number
-    arrived = dict(map(int, entry.split(":")) for entry in row[2])
+    arrived = {int(minute): int(number) for minute, _, number in (entry.partition(":") for entry in row[2])}
     first = since // MINUTE
     minutes = [
-        Minute(minute * MINUTE, *ended[minute], arrived.get(minute, 0)) for minute in sorted(ended) if minute >= first
+        Minute(minute * MINUTE, ended[minute][0], ended[minute][1], arrived.get(minute, 0))
+        for minute in sorted(ended)
+        if minute >= first
     ]
     return Metrics(totals[0], totals[1], sum(totals) + row[3], minutes)
 
@@ -102,4 +104,3 @@ async def queues(client: Client, prefix: str) -> list[str]:
     """Return the names of all queues, those that only Node has used included."""
     known = set(await client.call("SMEMBERS", f"{prefix}::toril:queues"))
     return sorted(known | set(await client.scan_queues(prefix)))
-

@@ -17,6 +17,7 @@ from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
 
 __all__ = ["Schedules"]
 
+_NO_JOB = ("", "", "", "", "")
 Run = Callable[[str, str, Sequence[Any]], Awaitable[Any]]  # script, queue, arguments behind `now`
 
 
@@ -41,14 +42,15 @@ class Schedules:
         """Write a schedule over what was read; return False if that has changed meanwhile."""
         now = self._now()
         stays = old is not None and old.waits and keeps_overdue(schedule, old.tick, now)
+        tick: int | None
         if stays and old is not None:
-            tick, ticks, job = old.tick, 1, ("", "", "", "", "")
+            tick, ticks, job = old.tick, 1, _NO_JOB
         else:
             known = ScheduleInfo(schedule, old.tick, None, 0) if same and old is not None else None
             tick = start_of(schedule, known, now, immediately=immediately)
             ticks = (old.info.ticks if same and old is not None else 0) + 1
             tick = _within(schedule, tick)
-            job = ("", "", "", "", "") if tick is None else _job(schedule, tick, ticks, now)
+            job = _NO_JOB if tick is None else _job(schedule, tick, ticks, now)
         goes = "1" if old is not None and old.waits and not stays else ""
         had = "" if old is None else str(old.tick)
         while True:
@@ -63,7 +65,7 @@ class Schedules:
                 return bool(answer)
             assert tick is not None  # that tick has had its job already
             tick = _within(schedule, tick_after(schedule, tick))
-            job = ("", "", "", "", "") if tick is None else _job(schedule, tick, ticks, now)
+            job = _NO_JOB if tick is None else _job(schedule, tick, ticks, now)
 
     async def advance(self, job: JobRecord) -> None:
         """Make the next job of the schedule that made `job`, which has been taken; whoever is first does."""
@@ -74,9 +76,9 @@ class Schedules:
             return
         schedule, ticks = old.info.schedule, old.info.ticks
         over = schedule.limit is not None and ticks >= schedule.limit
-        tick = None if over else _within(schedule, next_tick(schedule, job.tick, self._now()))
+        tick: int | None = None if over else _within(schedule, next_tick(schedule, job.tick, self._now()))
         while True:
-            new = ("", "", "", "", "") if tick is None else _job(schedule, tick, ticks + 1, self._now())
+            new = _NO_JOB if tick is None else _job(schedule, tick, ticks + 1, self._now())
             shown = "" if tick is None else str(tick)
             arguments = (schedule.id, str(job.tick), shown, *new, str(ticks + 1))
             if await self._run("schedule_advance", job.queue, arguments) != -1:

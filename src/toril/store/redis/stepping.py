@@ -18,8 +18,8 @@ StepReply = Sequence[Any]
 def step_arguments(outcomes: Sequence[Outcome], notes: Sequence[Note]) -> list[Any]:
     """Return the arguments that tell notes, kinds of retention and outcomes."""
     arguments: list[Any] = []
-    for run, progress, lines, keep in notes:
-        arguments += (run.id, run.number, run.token, progress or "", keep, len(lines), *lines)
+    for run, progress, lines, most in notes:
+        arguments += (run.id, run.number, run.token, progress or "", most, len(lines), *lines)
     keeps: dict[tuple[str, Keep], int] = {}
     told: list[Any] = []
     for outcome in outcomes:

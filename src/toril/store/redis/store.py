@@ -26,6 +26,7 @@ from toril.store.base import (
     Outcome,
     Page,
     QueueInfo,
+    Released,
     Run,
     ScheduleInfo,
     ScheduleRecord,
@@ -48,6 +49,7 @@ from toril.store.redis.url import Address
 __all__ = ["RedisStore"]
 
 log = logging.getLogger("toril.store")
+
 
 class RedisStore:
     """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own."""
@@ -166,7 +168,7 @@ class RedisStore:
     async def _leave(
         self, queue: str, outcomes: Sequence[Outcome]
     ) -> tuple[Sequence[Outcome], list[tuple[Run, str]], list[Run]]:
-        """Let runs go that wait for children; return the other outcomes, runs that failed instead, runs that are over."""
+        """Let runs go that wait for children; return the others, runs that failed instead, and runs that are over."""
         if not any(isinstance(outcome, Awaiting) for outcome in outcomes):
             return outcomes, [], []
         plain: list[Outcome] = []
@@ -179,9 +181,13 @@ class RedisStore:
             run, nodes = outcome
             keys, arguments = flow_arguments(self._prefix, nodes, (queue, run), leaves=True)
             reply = await self._twice("flow", keys, arguments)
-            if list(reply[:2]) == ["", "over"]:
-                refused.append(run)
-                continue
+            match reply[:2]:
+                case ["", "over"]:
+                    refused.append(run)
+                    continue
+                case ["", "cancelled"]:
+                    plain.append(Released(run))
+                    continue
             try:
                 planted(self._prefix, reply, self._clock.now(), run)
             except (WrongState, *looking.EXCEEDED) as error:
@@ -449,10 +455,10 @@ class RedisStore:
         """See Store.events."""
         client = self._client()
         queues = [queue] if queue is not None else await self.queues()
-        heard = await listening.hear(client, self._prefix, queues, after)
+        heard = await listening.hear(client, self._prefix, queues, after, self._clock.now())
         if not heard.events and wait > 0:
             await client.listen(listening.positions(self._prefix, queues, heard.mark), wait)
-            heard = await listening.hear(client, self._prefix, queues, heard.mark)
+            heard = await listening.hear(client, self._prefix, queues, heard.mark, self._clock.now())
         return heard
 
 
@@ -462,4 +468,3 @@ def _chosen(job_ids: Sequence[str] | None) -> Sequence[str]:
 
 def _shown(number: int | None) -> int | str:
     return "" if number is None else number
-

@@ -29,7 +29,7 @@ class Enrolled:
     @property
     def id(self) -> str:
         """Who it is: host, process, and a mark of its own."""
-        return f"toril:{self.info.host}:{self.info.pid}:{self.mark}"
+        return f"toril:{self.info.host}:{self.info.pid}:{self.mark}:{self.info.name}"
 
     @property
     def lease(self) -> int:

@@ -12,7 +12,7 @@ local function add(child, ended, value)
   local state = job[1] and state_of(q, id) or ''
   local own = call('SCARD', child .. ':dependencies') + call('HLEN', child .. ':processed')
     + call('HLEN', child .. ':failed') + call('ZCARD', child .. ':unsuccessful')
-  found[#found + 1] = {child, ended, value or job[3] or '', job[1] or '', state, own, job[2] or '0'}
+  found[#found + 1] = {child, ended, value or job[3] or '', job[1] or call('HGET', T .. 'names:' .. ARGV[2], child) or '', state, own, job[2] or '0'}
 end
 
 for _, child in ipairs(call('SMEMBERS', key .. ':dependencies')) do add(child, '', '') end

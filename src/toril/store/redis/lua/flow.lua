@@ -1,13 +1,14 @@
--- use: base, events, places, jobs, family, bounds
+-- use: base, events, places, jobs, family, bounds, wishes
 -- Add trees of jobs, all or none; below a run that goes on, or that is left until its children have ended.
 -- KEYS: the pair of prefixes of each queue; if there is a run, its queue's pair is the first.
 -- ARGV: now; '1' if this repeats a call whose reply was lost; id, starts and token of the run, or '' each; '1' if it is
 --   left; then for each node: number of its queue's pair, id, '1' if the caller chose it, name, data, opts, priority,
 --   due, JSON {lifo, charge, expires, flag (what its failure means)}, number of its parent's node, or '' (the run, or
 --   none).
--- Returns the ids ('' for a node below a job that is there). Or an error as {'', 'over'}, {'', 'wrong', why},
+-- Returns the ids ('' for a node below a job that is there). Or an error as {'', 'over'}, {'', 'cancelled'}, {'', 'wrong', why},
 --   {'', 'full', …}, {'', 'spent', …} as in add.lua.
 -- Events: added, waiting, delayed, waiting-children; of parents: waiting, delayed.
+local NAMES_KEPT = 30 * 86400000 -- ms
 local again, run, starts, token, leaves = ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
 local top
 
@@ -20,6 +21,7 @@ if run ~= '' then
     if again and leaves and ats == starts then return {} end -- done by the first try
     return {'', 'over'}
   end
+  if leaves and wished(all_wishes(T), run, ats) then return {'', 'cancelled'} end
   top = {q = Q, id = run}
 end
 
@@ -89,6 +91,11 @@ for _, node in ipairs(nodes) do
       if node.flag then parent[node.flag] = true end
       node.parent, node.parentKey = cjson.encode(parent), family
     end
+    if above then -- a parent's results are asked for by task, also when the child is gone
+      local names = private(above.q) .. 'names:' .. above.id
+      call('HSET', names, node.key, node.found and call('HGET', node.key, 'name') or node.name)
+      call('PEXPIRE', names, NAMES_KEPT)
+    end
     if not node.found then
       T = node.t
       call('INCR', node.q .. 'id')
@@ -120,8 +127,7 @@ if leaves then
   call('DEL', key .. ':lock')
   call('SREM', Q .. 'stalled', run)
   local job = call('HMGET', key, 'priority', 'defa')
-  local wish = call('HGET', T .. 'cancel', run)
-  if call('SCARD', key .. ':dependencies') > 0 and not job[2] and not wish then
+  if call('SCARD', key .. ':dependencies') > 0 and not job[2] then
     call('ZADD', Q .. 'waiting-children', now, run)
     tell(Q, 'waiting-children', 'jobId', run, 'prev', 'active')
   else -- it waits for none, or a child has failed it: taken again it fails

@@ -24,7 +24,7 @@ local removed = {}
 for at = 3, #ARGV do
   local id, tree = ARGV[at], {}
   if call('EXISTS', Q .. id) == 1 and gather(Q, id, tree) then
-    for i = #tree, 1, -1 do remove_one(tree[i][1], tree[i][2]) end
+    remove_all(tree)
     removed[#removed + 1] = id
   end
 end

@@ -19,5 +19,5 @@ local function gather(key)
 end
 
 gather(Q .. id)
-for i = #tree, 1, -1 do remove_one(tree[i][1], tree[i][2]) end
+remove_all(tree)
 return #tree

@@ -35,7 +35,7 @@ local function give_back(id)
   if reason then call('HDEL', T .. 'cancel', id) end
   if not reason and stalls > most then
     local times = stalls == 1 and 'once' or stalls .. ' times'
-    reason = 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] or 'unknown') .. ')'
+    reason = 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] and job[2]:match('[^:]*$') or 'unknown') .. ')'
   end
   if reason and lose(id, job, reason) then return end
   call('RPUSH', Q .. 'wait', id)

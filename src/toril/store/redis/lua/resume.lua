@@ -9,3 +9,4 @@ in_parts('RPUSH', Q .. 'wait', old)
 call('DEL', Q .. 'paused')
 if call('LLEN', Q .. 'wait') + call('ZCARD', Q .. 'prioritized') > 0 then ring(Q) else ring_later(Q) end
 tell(Q, 'resumed')
+trim_events(Q)

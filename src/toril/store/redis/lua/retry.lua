@@ -24,12 +24,12 @@ end
 local done = {}
 for _, id in ipairs(ids) do
   local key = Q .. id
-  local job = call('HMGET', key, 'priority', 'opts', 'parent', 'name')
-  if call('ZREM', Q .. state, id) == 1 and job[4] then
+  local job = call('HMGET', key, 'opts', 'parent', 'name')
+  if call('ZREM', Q .. state, id) == 1 and job[3] then
     call('HDEL', key, 'finishedOn', 'processedOn', state == 'failed' and 'failedReason' or 'returnvalue')
-    without_expiry(key, job[2])
+    without_expiry(key, job[1])
     call('ZREM', T .. 'expiry', id)
-    local q, parent = parent_of(job[3])
+    local q, parent = parent_of(job[2])
     if q and call('EXISTS', q .. parent) == 1 then -- its parent waits for it again
       local family = q .. parent
       local gone = call('HDEL', family .. ':processed', key) + call('HDEL', family .. ':failed', key)
@@ -37,13 +37,17 @@ for _, id in ipairs(ids) do
       if gone > 0 then call('SADD', family .. ':dependencies', key) end
     end
     done[#done + 1] = id
-    if call('SCARD', key .. ':dependencies') > 0 then
-      call('ZADD', Q .. 'waiting-children', now, id)
-      tell(Q, 'waiting-children', 'jobId', id, 'prev', state)
-    else
-      place_ready(Q, id, whole(job[1]), (decoded(job[2]) or {}).lifo)
-      tell(Q, 'waiting', 'jobId', id, 'prev', state)
-    end
+  end
+end
+for _, id in ipairs(done) do -- those of one family are whole again by now
+  local key = Q .. id
+  if call('SCARD', key .. ':dependencies') > 0 then
+    call('ZADD', Q .. 'waiting-children', now, id)
+    tell(Q, 'waiting-children', 'jobId', id, 'prev', state)
+  else
+    local job = call('HMGET', key, 'priority', 'opts')
+    place_ready(Q, id, whole(job[1]), (decoded(job[2]) or {}).lifo)
+    tell(Q, 'waiting', 'jobId', id, 'prev', state)
   end
 end
 if #done > 0 then

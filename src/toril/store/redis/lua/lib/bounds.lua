@@ -36,7 +36,7 @@ local function exceeded(adds)
   for key, cost in pairs(costs) do
     local used, free_at = budget_used(key)
     call('HSET', key, 'used', used + cost[2], 'until', free_at or now + cost[1].per)
-    if not free_at then call('PEXPIRE', key, cost[1].per) end
+    if not free_at then call('PEXPIRE', key, cost[1].per + 1000) end
   end
   return nil
 end

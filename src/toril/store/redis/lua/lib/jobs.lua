@@ -2,9 +2,16 @@
 -- A job's own keys.
 local PARTS = {'', ':logs', ':dependencies', ':processed', ':failed', ':unsuccessful'}
 
+-- The private prefix of a queue, given its own.
+local function private(q)
+  local prefix, queue = q:match('^(.*):([^:]*):$')
+  return prefix .. '::toril:' .. queue .. ':'
+end
+
 local function delete_jobs(q, ids)
-  local keys = {}
+  local keys, names = {}, private(q) .. 'names:'
   for _, id in ipairs(ids) do
+    keys[#keys + 1] = names .. id
     for _, part in ipairs(PARTS) do keys[#keys + 1] = q .. id .. part end
     if #keys > 4000 then
       call('DEL', unpack(keys))

@@ -1,4 +1,4 @@
--- use: base, events, places, jobs
+-- use: base, events, places, jobs, family
 -- Deduplication keys, by BullMQ's rules.
 
 -- Let a new job (`id`) hold its key and return nil; if another holds it, do what `de` says and return its id where
@@ -17,7 +17,8 @@ local function claim(q, job, de)
     return nil
   end
   if de.replace and call('ZREM', q .. 'delayed', owner) == 1 then
-    local left = call('PTTL', key)
+    local left, parent = call('PTTL', key), call('HGET', q .. owner, 'parent')
+    if parent then child_gone(parent, q .. owner) end
     delete_jobs(q, {owner})
     tell(q, 'removed', 'jobId', owner, 'prev', 'delayed')
     tell(q, 'deduplicated', 'jobId', job.id, 'deduplicationId', de.id, 'deduplicatedJobId', owner)

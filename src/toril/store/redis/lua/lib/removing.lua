@@ -36,25 +36,28 @@ local function place_of(child)
   return child:match('^(.*:)([^:]*)$')
 end
 
-local function private(q)
-  local prefix, queue = q:match('^(.*):([^:]*):$')
-  return prefix .. '::toril:' .. queue .. ':'
-end
-
--- Remove a job and tell of it.
-local function remove_one(q, id)
-  local was = leave_place(q, id)
-  forget(q, private(q), id)
-  tell(q, 'removed', 'jobId', id, 'prev', was == 'waiting' and 'wait' or was or 'unknown')
+-- Remove jobs, given as {queue prefix, id}, parents first; tell of children first. All leave their places before any
+-- is forgotten, so that none is made ready by the end of its children.
+local function remove_all(tree)
+  for _, job in ipairs(tree) do job[3] = leave_place(job[1], job[2]) or 'unknown' end
+  for i = #tree, 1, -1 do
+    local q, id, was = unpack(tree[i])
+    forget(q, private(q), id)
+    tell(q, 'removed', 'jobId', id, 'prev', was == 'waiting' and 'wait' or was)
+  end
 end
 
 -- The children of a job: those that it waits for, and with `all` those that have ended.
 local function children_of(key, all)
   local found = call('SMEMBERS', key .. ':dependencies')
-  if not all then return found end
+  if not all then
+    table.sort(found)
+    return found
+  end
   for _, part in ipairs({'processed', 'failed'}) do
     for _, child in ipairs(call('HKEYS', key .. ':' .. part)) do found[#found + 1] = child end
   end
   for _, child in ipairs(call('ZRANGE', key .. ':unsuccessful', 0, -1)) do found[#found + 1] = child end
+  table.sort(found) -- ids of Toril sort by time
   return found
 end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ from toril.store.base import (
 )
 from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
-from toril.store.redis.client import Client
+from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
@@ -114,26 +115,27 @@ class RedisStore:
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
         keys, arguments, _ = add_arguments(self._prefix, jobs)
-        reply = await self._twice("add", keys, arguments)
         await self._register({job.queue for job in jobs})
+        reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        reply = await self._twice("flow", keys, arguments)
         await self._register({node.job.queue for node in nodes})
+        reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
     async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script of which a repetition, said to be one, changes nothing more."""
-        client = self._client()
+        """Run a script of which a repetition, said to be one, changes nothing more; both have the time of one call."""
+        client, begin = self._client(), time.monotonic()
         try:
             return await client.run(script(name), keys, (self._now, "", *arguments))
         except StoreUnavailable as error:
-            if not error.undecided or client.is_shut:
+            left = LIMIT - (time.monotonic() - begin)
+            if not error.undecided or client.is_shut or left <= 0:
                 raise
-            return await client.run(script(name), keys, (self._now, "1", *arguments))
+            return await client.run(script(name), keys, (self._now, "1", *arguments), left)
 
     async def _register(self, queues: set[str]) -> None:
         """Let the registry know queues that this process uses for the first time."""

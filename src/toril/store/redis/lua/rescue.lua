@@ -30,7 +30,7 @@ local function give_back(id)
   rescued[#rescued + 1] = id
   local stalls = call('HINCRBY', key, 'stc', 1)
   local most = tonumber(((decoded(job[1]) or {}).toril or {}).stalls) or MAX_STALLS
-  tell(Q, 'stalled', 'jobId', id)
+  tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', job[2] and job[2]:match('[^:]*$') or '')
   local reason = wished(wishes, id, job[8])
   if reason then call('HDEL', T .. 'cancel', id) end
   if not reason and stalls > most then

@@ -77,6 +77,8 @@ def _job(fields: dict[str, str]) -> dict[str, Any]:
     for name in ("data", "parent", "returnvalue", "progress"):
         if name in job:
             job[name] = json.loads(job[name])
+    if "rjk" in job and job["delay"] != "0":
+        job["delay"] = job["opts"]["delay"] = "until its tick"
     if "stacktrace" in job:
         job["stacktrace"] = len(json.loads(job["stacktrace"]))
     if "pb" in job:

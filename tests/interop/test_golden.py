@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sides import PythonSide, Side
+from sides import NodeSide, PythonSide, Side
 
 from conftest import Keys
 from processes import until
@@ -49,14 +49,17 @@ async def test_g2_order_of_waiting_jobs(side: Side, keys: Keys) -> None:
 
 async def test_g3_delayed(side: Side, keys: Keys) -> None:
     await side.add("Q", "echo", jobId="j", delay=60_000)
-    due = int(keys.raw("Q", "j")["timestamp"]) + 60_000
-    assert keys.raw("Q", "delayed") == {"j": due * 4096}
+    job, (score,) = keys.raw("Q", "j"), keys.raw("Q", "delayed").values()
+    due = int(score) // 4096
+    assert due * 4096 == score
+    assert abs(due - int(job["timestamp"]) - 60_000) < 50  # Toril's server stamps it, when it arrives
+    assert abs(int(job["delay"]) - 60_000) < 50
     assert keys.raw("Q", "marker") == {"1": due}
     assert keys.raw("Q", "events") == [
         {"event": "added", "jobId": "j", "name": "echo"},
         {"event": "delayed", "jobId": "j", "delay": str(due)},
     ]
-    same(keys("Q", "j"), {"name": "echo", "data": {}, "delay": "60000", "opts": {"delay": 60_000}})
+    same(keys("Q", "j"), {"name": "echo", "data": {}, "delay": job["delay"], "opts": {"delay": 60_000}})
     assert keys.names("Q") == {"j", "delayed", "marker", "meta", "events"}
 
 
@@ -116,10 +119,10 @@ async def test_g7_waits_for_its_backoff(side: Side, keys: Keys) -> None:
     await side.add("Q", "fail", {"times": 1}, jobId="j", attempts=2, backoff={"type": "fixed", "delay": 30_000})
     await side.run("Q")
     job = keys("Q", "j")
-    assert [job[field] for field in ("ats", "atm", "delay", "failedReason", "stacktrace")] == [
+    assert abs(int(job["delay"]) - 30_000) < 50
+    assert [job[field] for field in ("ats", "atm", "failedReason", "stacktrace")] == [
         "1",
         "1",
-        "30000",
         "boom",
         1,
     ]
@@ -157,16 +160,15 @@ async def test_g9_stalled(side: Side, keys: Keys) -> None:
     await side.stall("Q")
     job = keys("Q", "j")
     assert [job[field] for field in ("ats", "stc")] == ["2", "2"]
-    assert job["defa"]
-    assert keys("Q", "wait") == ["j"]
-    await side.run("Q")  # which does not run it
+    if isinstance(side, NodeSide):  # the next worker that takes it is to fail it; Toril's rescuer does so itself
+        assert job["defa"]
+        assert keys("Q", "wait") == ["j"]
+        await side.run("Q")
     job = keys("Q", "j")
     assert "defa" not in job
     assert keys("Q", "failed") == {"j": "T"}
-    assert keys.events("Q")[-4:-2] == [
-        "active jobId j prev waiting",
-        f"failed jobId j failedReason {job['failedReason']} prev active",
-    ]
+    failed = next(line for line in keys.events("Q") if line.startswith("failed"))
+    assert failed == f"failed jobId j failedReason {job['failedReason']} prev active"
 
 
 async def test_g10_paused(side: Side, keys: Keys) -> None:

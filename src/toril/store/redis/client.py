@@ -8,14 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-import redis.asyncio as redis
 from redis import exceptions
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
+from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
@@ -23,7 +20,6 @@ __all__ = ["LIMIT", "Client"]
 
 log = logging.getLogger("toril.store")
 
-LIMIT = 1.0  # seconds that a caller waits
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
 FAILURES = 3  # in a row, and the breaker opens
@@ -43,7 +39,7 @@ class Client:
         self._failures = 0
         self._closed_until = 0.0
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._redis = self._make()
+        self._redis = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Any] = {}
         self._scanned: tuple[float, set[str]] | None = None
@@ -93,7 +89,7 @@ class Client:
         await self._begin()
         client = self._blocking.get(key)
         if client is None:
-            client = self._blocking[key] = self._make(blocking=name)
+            client = self._blocking[key] = connect(self._address, name)
         try:
             async with asyncio.timeout(seconds + PATIENCE):
                 await client.execute_command("BZPOPMIN", key, seconds)
@@ -176,35 +172,6 @@ class Client:
         if self._failures >= FAILURES:
             self._closed_until = time.monotonic() + OPEN
         return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
-
-    def _make(self, blocking: str | None = None) -> Any:
-        address = self._address
-        options = address.connection() | {
-            "decode_responses": True,
-            "encoding_errors": "replace",
-            "socket_connect_timeout": LIMIT,
-            "socket_timeout": None,  # each call has a limit of its own
-            "retry": Retry(NoBackoff(), 0),
-            "client_name": blocking,
-            "protocol": 2,
-        }
-        if address.kind == "cluster":
-            nodes = [ClusterNode(host, port) for host, port in address.hosts]
-            return RedisCluster(startup_nodes=nodes, **{k: v for k, v in options.items() if k not in {"db", "retry"}})
-        if address.kind == "sentinel":
-            login = {
-                name.removeprefix("sentinel_"): value
-                for name, value in address.options.items()
-                if name.startswith("sentinel_")
-            }
-            sentinel = Sentinel(  # type: ignore[no-untyped-call]
-                address.hosts, sentinel_kwargs={"socket_timeout": LIMIT, **login}, **options
-            )
-            return sentinel.master_for(address.service)
-        if address.kind == "unix":
-            return redis.Redis(unix_socket_path=address.path, **options)
-        [(host, port)] = address.hosts
-        return redis.Redis(host=host, port=port, **options)
 
 
 def _escaped(text: str) -> str:

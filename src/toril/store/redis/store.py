@@ -55,6 +55,8 @@ log = logging.getLogger("toril.store")
 class RedisStore:
     """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own."""
 
+    remote = True
+
     def __init__(self, url: str, shown: str, prefix: str, clock: Clock) -> None:
         self._address = Address.parse(url, shown)
         self._shown = shown

@@ -9,11 +9,16 @@ local rescued = {}
 
 local wishes = all_wishes(T)
 
+-- BullMQ's event, and beside it whose worker was lost.
+local function tell_stalled(id, by)
+  tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', by and by:match('[^:]*$') or '')
+end
+
 -- A job of a Toril worker fails here; one of Node's is given back and fails when it is taken, as BullMQ has it.
 local function lose(id, job, reason)
   if job[2] and job[2]:sub(1, 6) == 'toril:' then
     local keep = own_keep(job[1])
-    tell(Q, 'stalled', 'jobId', id)
+    tell_stalled(id, job[2])
     fail(Q, id, {atm = whole(job[5]), deid = job[6], parent = job[7], opts = job[1]}, reason, 'active', keep[2])
     count_ended(Q, 'failed', 1)
     retain(Q, 'failed', keep[2], keep[3])
@@ -40,7 +45,7 @@ local function give_back(id)
   if reason and lose(id, job, reason) then return end
   call('RPUSH', Q .. 'wait', id)
   tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
-  tell(Q, 'stalled', 'jobId', id)
+  tell_stalled(id, job[2])
 end
 
 if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then

@@ -98,7 +98,7 @@ local function put_back(number, kind, id, job, a, b, c, d)
     entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
   end
   call('HSET', key, unpack(hash))
-  if attempts > 0 then tell_attempt(entry, id, b) end
+  if attempts > 0 then tell_more(entry, 'failedReason', b) end
 end
 
 for number = 1, outcomes do

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ledger import Ledger
-
 from toril import JobContext, Toril
 
 app = Toril()  # TORIL_URL says where

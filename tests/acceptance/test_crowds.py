@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from ledger import Ledger
 from processes import Processes, until
-
 from toril import Queue, StoreUnavailable
 
 

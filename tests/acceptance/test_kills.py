@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
 from ledger import Ledger
 from processes import Processes, until
-
 from toril import JobFailed, Queue
 
 

@@ -7,9 +7,9 @@ import signal
 import time
 
 import pytest
+
 from ledger import Ledger
 from processes import Processes, until
-
 from toril import Queue
 
 

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from ledger import Ledger
-
 from toril import JobContext, Toril
 
 app = Toril()  # TORIL_URL says where

@@ -169,12 +169,12 @@ async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twi
         assert again.cursor is not None
 
 
-async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, line) -> None:
+async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, line, store) -> None:
     stream = await app.events(queue="line").start()
     waiting = asyncio.create_task(anext(stream))
     start = stream.cursor
     await app.queue("other").add("x")
-    while stream.cursor == start:
+    while stream.cursor == start and store.one_log:
         await asyncio.sleep(0.005)
     assert not waiting.done()
     job = await line.add("a")

@@ -1,0 +1,23 @@
+-- use: base
+-- The event stream of a queue, in BullMQ's words.
+local function tell(q, event, ...)
+  if stamp == '*' then return call('XADD', q .. 'events', '*', 'event', event, ...) end
+  local last = call('XREVRANGE', q .. 'events', '+', '-', 'COUNT', 1)[1]
+  local at = math.max(now, last and tonumber(last[1]:match('^%d+')) or 0) -- that clock may jump back
+  return call('XADD', q .. 'events', string.format('%.0f-*', at), 'event', event, ...)
+end
+
+-- A run failed and its job goes on. BullMQ has no event for that: it is kept beside the stream, under the id of the
+-- `delayed` or `waiting` that tells the rest.
+local function tell_attempt(entry, id, reason)
+  call('XADD', T .. 'attempts', entry, 'jobId', id, 'failedReason', reason)
+end
+
+local function trim_events(q)
+  local most = call('HGET', q .. 'meta', 'opts.maxLenEvents')
+  if not most then
+    most = '10000' -- BullMQ's default
+    call('HSET', q .. 'meta', 'opts.maxLenEvents', most)
+  end
+  call('XTRIM', q .. 'events', 'MAXLEN', '~', most)
+end

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from keyspace import Keys
 from sides import Side
 
-from conftest import Keys
 from ledger import Ledger
 from processes import until
 from toril import JobFailed

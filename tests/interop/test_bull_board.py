@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from boards import Board
+from keyspace import Keys
 from nodes import Node
 from sides import Side
 
-from conftest import Keys
 from processes import until
 from redis_servers.program import missing
 

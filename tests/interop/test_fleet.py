@@ -7,10 +7,10 @@ import json
 from collections import Counter
 
 import pytest
+from keyspace import Keys
 from nodes import SCRIPTS
 from sides import NodeSide, PythonSide, Side
 
-from conftest import Keys
 from ledger import Ledger
 from processes import TORIL, Process, Processes, until
 

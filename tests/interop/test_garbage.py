@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from keyspace import Keys
 from sides import NodeSide, PythonSide
 
-from conftest import Keys
 from processes import until
 
 FIELDS = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from dumps import normal
+from keyspace import Keys
 from nodes import Node
 from scenarios import SCENARIOS, Scenario
 from sides import NodeSide, PythonSide, Side
 
-from conftest import Keys
 from processes import until
 from redis_servers import forget
 

@@ -8,14 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-import redis.asyncio as redis
 from redis import exceptions
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import NoBackoff
+from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
@@ -23,7 +20,6 @@ __all__ = ["LIMIT", "Client"]
 
 log = logging.getLogger("toril.store")
 
-LIMIT = 1.0  # seconds that a caller waits
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
 FAILURES = 3  # in a row, and the breaker opens
@@ -43,18 +39,30 @@ class Client:
         self._failures = 0
         self._closed_until = 0.0
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._redis = self._make()
+        self._redis = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Any] = {}
         self._scanned: tuple[float, set[str]] | None = None
 
     async def run(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[Any], limit: float | None = LIMIT
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Any],
+        limit: float | None = LIMIT,
+        *,
+        replicas: int = 0,
     ) -> Any:
-        """Run a script and return what it returns; `limit` in seconds, None for a worker, who may wait longer."""
-        return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments, limit=limit, script=script)
+        """Run a script and return what it returns.
 
-    async def call(self, *command: Any, limit: float | None = LIMIT, script: Script | None = None) -> Any:
+        limit: seconds; None for a worker, who may wait longer. replicas: how many must have what it wrote by then.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self.call(*command, limit=limit, script=script, replicas=replicas)
+
+    async def call(
+        self, *command: Any, limit: float | None = LIMIT, script: Script | None = None, replicas: int = 0
+    ) -> Any:
         """Send a command and return the reply.
 
         Raises StoreUnavailable if there is none in time (`undecided` if the command may have arrived), StoreRefused if
@@ -65,7 +73,7 @@ class Client:
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
-                reply = await self._send(command, script)
+                reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
         except (TimeoutError, exceptions.TimeoutError):
@@ -85,6 +93,24 @@ class Client:
                 assert script is not None
                 return await self._redis.execute_command("EVAL", script.source, *command[2:])
 
+    async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+        """Send a command, and learn on the same connection whether so many replicas have it."""
+        async with self._places, self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command(*command)
+            pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+            reply, reached = await pipe.execute(raise_on_error=False)
+            if isinstance(reply, exceptions.NoScriptError):
+                assert script is not None
+                pipe.execute_command("EVAL", script.source, *command[2:])
+                pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+                reply, reached = await pipe.execute(raise_on_error=False)
+        for answer in (reply, reached):
+            if isinstance(answer, Exception):
+                raise answer
+        if reached < replicas:
+            raise exceptions.ConnectionError(f"it is on {reached} replicas, expected {replicas}")
+        return reply
+
     async def pop_marker(self, key: str, name: str, seconds: float) -> None:
         """Wait until a marker is in the sorted set `key`, for `seconds` at most, on a connection of its own.
 
@@ -93,7 +119,7 @@ class Client:
         await self._begin()
         client = self._blocking.get(key)
         if client is None:
-            client = self._blocking[key] = self._make(blocking=name)
+            client = self._blocking[key] = connect(self._address, name)
         try:
             async with asyncio.timeout(seconds + PATIENCE):
                 await client.execute_command("BZPOPMIN", key, seconds)
@@ -176,35 +202,6 @@ class Client:
         if self._failures >= FAILURES:
             self._closed_until = time.monotonic() + OPEN
         return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
-
-    def _make(self, blocking: str | None = None) -> Any:
-        address = self._address
-        options = address.connection() | {
-            "decode_responses": True,
-            "encoding_errors": "replace",
-            "socket_connect_timeout": LIMIT,
-            "socket_timeout": None,  # each call has a limit of its own
-            "retry": Retry(NoBackoff(), 0),
-            "client_name": blocking,
-            "protocol": 2,
-        }
-        if address.kind == "cluster":
-            nodes = [ClusterNode(host, port) for host, port in address.hosts]
-            return RedisCluster(startup_nodes=nodes, **{k: v for k, v in options.items() if k not in {"db", "retry"}})
-        if address.kind == "sentinel":
-            login = {
-                name.removeprefix("sentinel_"): value
-                for name, value in address.options.items()
-                if name.startswith("sentinel_")
-            }
-            sentinel = Sentinel(  # type: ignore[no-untyped-call]
-                address.hosts, sentinel_kwargs={"socket_timeout": LIMIT, **login}, **options
-            )
-            return sentinel.master_for(address.service)
-        if address.kind == "unix":
-            return redis.Redis(unix_socket_path=address.path, **options)
-        [(host, port)] = address.hosts
-        return redis.Redis(host=host, port=port, **options)
 
 
 def _escaped(text: str) -> str:

@@ -25,11 +25,11 @@
 
 What BullMQ cannot say lives in `<prefix>::toril:<queue>:`, which no queue's name can collide with:
 
-    attempts           stream  runs that failed while their job goes on, under the ids of the events that tell the rest
     arrived            zset    minute → `minute:how many had ever been added`
     bounds             hash    length: jobs that may wait or be delayed
     budget:<key>       hash    used, until: jobs added within a time
     cancel             hash    id → `run:who asked`: active jobs that are to be cancelled
+    details            stream  what events have no field for, under their ids: an attempt's reason, a lost worker
     schedule:<id>      hash    last, ticks, declared: of a schedule
     expiry             zset    id → when it fails if nobody has started it (epoch ms)
     names:<id>         hash    child's key → name, of a parent: results are asked for by name when the child is gone

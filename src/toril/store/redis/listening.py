@@ -29,7 +29,7 @@ _FIELDS = {  # what the seam tells of each kind; kinds that are not here are Bul
     "progress": ("jobId", "data"),
     "completed": ("jobId", "returnvalue"),
     "failed": ("jobId", "failedReason"),
-    "stalled": ("jobId",),
+    "stalled": ("jobId", "worker"),
     "removed": ("jobId", "prev"),
     "duplicated": ("jobId",),
     "deduplicated": ("jobId", "deduplicationId", "deduplicatedJobId"),
@@ -89,7 +89,7 @@ async def hear(client: Client, prefix: str, queues: Sequence[str], after: str, n
 
 
 async def _entries(client: Client, prefix: str, queue: str, mark: str) -> list[Entry]:
-    """Return entries behind a mark, with the reasons of failed attempts and without what follows an `added`."""
+    """Return entries behind a mark, with what is told beside them and without what follows an `added`."""
     stream = stream_of(prefix, queue)
     start = mark[:-1] if mark.endswith("~") else f"({mark}"
     rows = await client.call("XRANGE", stream, start, "+", "COUNT", READ)
@@ -98,11 +98,11 @@ async def _entries(client: Client, prefix: str, queue: str, mark: str) -> list[E
     entries = [(row[0], pairs(row[1])) for row in rows]
     before = await client.call("XREVRANGE", stream, f"({entries[0][0]}", "-", "COUNT", 1)
     earlier = pairs(before[0][1]) if before else {}
-    attempts = await client.call("XRANGE", f"{names_for(prefix, queue).own}attempts", rows[0][0], rows[-1][0])
-    reasons = {row[0]: pairs(row[1])["failedReason"] for row in attempts}
+    told_beside = await client.call("XRANGE", f"{names_for(prefix, queue).own}details", rows[0][0], rows[-1][0])
+    details = {row[0]: pairs(row[1]) for row in told_beside}
     for entry, fields in entries:
-        if entry in reasons:
-            fields["attempt"] = reasons[entry]
+        if more := details.get(entry):
+            fields |= {"attempt" if name == "failedReason" else name: value for name, value in more.items()}
         new = earlier.get("event") == "added" and earlier.get("jobId") == fields.get("jobId")
         if new and fields.get("event") in _PLACED:
             fields["event"] = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ from toril.store.base import (
 )
 from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
-from toril.store.redis.client import Client
+from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
@@ -52,10 +53,17 @@ log = logging.getLogger("toril.store")
 
 
 class RedisStore:
-    """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own."""
+    """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own.
 
-    def __init__(self, url: str, shown: str, prefix: str, clock: Clock) -> None:
+    shown: the URL without its password. replicas: how many must have an add before it is acknowledged; None: one if
+    Sentinels watch the server, for a failover forgets what was not replicated; else none.
+    """
+
+    remote = True
+
+    def __init__(self, url: str, shown: str, prefix: str, clock: Clock, replicas: int | None = None) -> None:
         self._address = Address.parse(url, shown)
+        self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
         self._prefix = prefix
         self._clock = clock
@@ -73,12 +81,18 @@ class RedisStore:
         await looking.check_server(self._client(), self._shown)
 
     async def close(self) -> None:
-        """See Store.close. Connections of other loops end with these."""
-        loop = asyncio.get_running_loop()
-        if (ears := self._hearing.pop(loop, None)) is not None:
-            await ears.close()
-        if (client := self._clients.pop(loop, None)) is not None:
-            await client.close()
+        """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""
+        here = asyncio.get_running_loop()
+        hearing, clients, self._hearing, self._clients = self._hearing, self._clients, {}, {}
+        for loop, client in clients.items():
+            ends = [hearing[loop].close()] if loop in hearing else []
+            for end in (*ends, client.close()):
+                if loop is here:
+                    await end
+                elif loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(end, loop))
+                else:
+                    end.close()
 
     def forget(self) -> None:
         """See Store.forget."""
@@ -105,7 +119,7 @@ class RedisStore:
         """What scripts take for the time: the server's own, unless a test moves a clock."""
         return "" if self._own_time else self._clock.now()
 
-    async def _script(self, name: str, queue: str, arguments: Sequence[Any], limit: float | None = 1.0) -> Any:
+    async def _script(self, name: str, queue: str, arguments: Sequence[Any], limit: float | None = LIMIT) -> Any:
         keys = names_for(self._prefix, queue).pair
         return await self._client().run(script(name), keys, (self._now, *arguments), limit)
 
@@ -114,26 +128,29 @@ class RedisStore:
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
         keys, arguments, _ = add_arguments(self._prefix, jobs)
-        reply = await self._twice("add", keys, arguments)
         await self._register({job.queue for job in jobs})
+        reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        reply = await self._twice("flow", keys, arguments)
         await self._register({node.job.queue for node in nodes})
+        reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
-    async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script of which a repetition, said to be one, changes nothing more."""
-        client = self._client()
+    async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any], *, again: bool = False) -> Any:
+        """Run a script of which a repetition, said to be one, changes nothing more; both have the time of one call."""
+        client, begin = self._client(), time.monotonic()
+        told = (self._now, "1" if again else "", *arguments)
         try:
-            return await client.run(script(name), keys, (self._now, "", *arguments))
+            return await client.run(script(name), keys, told, replicas=self._replicas)
         except StoreUnavailable as error:
-            if not error.undecided or client.is_shut:
+            left = LIMIT - (time.monotonic() - begin)
+            if not error.undecided or client.is_shut or left <= 0:
                 raise
-            return await client.run(script(name), keys, (self._now, "1", *arguments))
+            told = (self._now, "1", *arguments)
+            return await client.run(script(name), keys, told, left, replicas=self._replicas)
 
     async def _register(self, queues: set[str]) -> None:
         """Let the registry know queues that this process uses for the first time."""
@@ -146,8 +163,8 @@ class RedisStore:
     ) -> Step:
         """See Store.step. The lane calls again after StoreUnavailable: the same step, under the same number."""
         enrolled = self._workers[worker]
-        plain, failed, refused = await self._leave(queue, outcomes)
         number, again = enrolled.number(queue)
+        plain, failed, refused = await self._leave(queue, outcomes, again=again)
         token = enrolled.token(queue, number)
         now = self._clock.now()
         arguments = (token, "1" if again else "", worker, enrolled.lease, want, *step_arguments(plain, notes))
@@ -166,7 +183,7 @@ class RedisStore:
         return step
 
     async def _leave(
-        self, queue: str, outcomes: Sequence[Outcome]
+        self, queue: str, outcomes: Sequence[Outcome], *, again: bool
     ) -> tuple[Sequence[Outcome], list[tuple[Run, str]], list[Run]]:
         """Let runs go that wait for children; return the others, runs that failed instead, and runs that are over."""
         if not any(isinstance(outcome, Awaiting) for outcome in outcomes):
@@ -180,7 +197,7 @@ class RedisStore:
                 continue
             run, nodes = outcome
             keys, arguments = flow_arguments(self._prefix, nodes, (queue, run), leaves=True)
-            reply = await self._twice("flow", keys, arguments)
+            reply = await self._twice("flow", keys, arguments, again=again)
             match reply[:2]:
                 case ["", "over"]:
                     refused.append(run)

@@ -64,6 +64,8 @@ BULK = 1_000  # jobs that a verb without ids may touch
 class SqliteStore:
     """Jobs in one SQLite file. Nothing is opened before the first use; a forked child opens its own."""
 
+    remote = False
+
     def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
         self._file = DatabaseFile(url, synchronous)
         self._clock = clock

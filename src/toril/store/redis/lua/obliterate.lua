@@ -29,7 +29,7 @@ if count == 0 then
     'metrics:completed', 'metrics:completed:data', 'metrics:failed', 'metrics:failed:data'}) do
     call('DEL', Q .. part)
   end
-  for _, part in ipairs({'attempts', 'arrived', 'bounds', 'cancel', 'expiry', 'paused', 'sweep'}) do
+  for _, part in ipairs({'details', 'arrived', 'bounds', 'cancel', 'expiry', 'paused', 'sweep'}) do
     call('DEL', T .. part)
   end
 end

@@ -43,7 +43,7 @@ local function retain(q, state, most, age)
       end
     end
     delete_jobs(q, ids)
-    in_parts('ZREM', set, ids)
+    call('ZREMRANGEBYRANK', set, 0, #ids - 1) -- they are its first ones
   end
   if age >= 0 then drop(call('ZRANGEBYSCORE', set, '-inf', now - age, 'LIMIT', 0, 1000)) end
   if most > 0 then

@@ -7,10 +7,10 @@ local function tell(q, event, ...)
   return call('XADD', q .. 'events', string.format('%.0f-*', at), 'event', event, ...)
 end
 
--- A run failed and its job goes on. BullMQ has no event for that: it is kept beside the stream, under the id of the
--- `delayed` or `waiting` that tells the rest.
-local function tell_attempt(entry, id, reason)
-  call('XADD', T .. 'attempts', entry, 'jobId', id, 'failedReason', reason)
+-- What BullMQ's event has no field for is kept beside the stream, under the same id: why a run failed whose job goes on
+-- (`delayed`, `waiting`), whose worker was lost (`stalled`).
+local function tell_more(entry, field, value)
+  call('XADD', T .. 'details', entry, field, value)
 end
 
 local function trim_events(q)
@@ -20,4 +20,5 @@ local function trim_events(q)
     call('HSET', q .. 'meta', 'opts.maxLenEvents', most)
   end
   call('XTRIM', q .. 'events', 'MAXLEN', '~', most)
+  if q == Q then call('XTRIM', T .. 'details', 'MAXLEN', '~', most) end
 end

@@ -51,8 +51,9 @@ class MailSettings(BaseModel):
             mask=mask_url,
         ),
     ] = None
-    """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://`, `resend://`, `file://` or `console://`; several
-    with spaces between are tried in turn. Without it: made of the variables from `MAIL_HOST` to `MAIL_PASSWORD`."""
+    """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://`, `resend://`, `file://` or `console://`;
+    several with spaces between are tried in turn. Without it: made of the variables from `MAIL_HOST` to
+    `MAIL_PASSWORD`."""
 
     mail_host: Annotated[Host | None, Variable("MAIL_HOST", "Mail", A_HOST, example="smtp.example.com")] = None
     """The SMTP server."""

@@ -20,7 +20,7 @@ from toril.store.base import Completed, Run, WorkerInfo
 from toril.worker.loop import run
 
 SMALL, LARGE = 10_000, 1_000_000
-ROUNDS = 5
+ROUNDS = 11
 JOBS = 2_000  # of one round and kind
 PAGES = 200
 STEP = 100  # jobs that one step takes
@@ -40,9 +40,10 @@ class Backlog:
         self.worker = ""
 
     async def fill(self) -> None:
-        """Let the jobs wait."""
+        """Let the jobs wait, in the file: what is still in its log is copied while other things are measured."""
         for _ in range(0, self.waiting, SMALL):
             await self.queue.add_many([("noop", {"n": 1})] * SMALL)
+        await self.app.close()  # after a last checkpoint; it opens again when it is used
         self.worker = await self.app.store.enrol(WorkerInfo("bench", "here", 1, 1e6, {"backlog": STEP}))
 
     async def add(self) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,6 +14,10 @@ from stores import KINDS
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
+
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**32:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # no test is about how long a disk takes to sync
 
 pytest_plugins = ["redis_servers.fixtures"]
 

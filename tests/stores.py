@@ -28,6 +28,7 @@ class EmptyStore(AbstractAsyncContextManager["EmptyStore"]):
     """A store that nobody has used yet. The applications that `app` makes share it; it goes away when it is closed."""
 
     processes = True  # can others open its URL?
+    one_log = True  # are the events of all queues in one line?
 
     def __init__(self) -> None:
         self._apps: list[Toril] = []
@@ -111,6 +112,8 @@ class SqliteMemory(EmptyStore):
 class Redis(EmptyStore):
     """A prefix of its own on the Redis that the session's tests share."""
 
+    one_log = False
+
     def __init__(self) -> None:
         super().__init__()
         self._client = redis.Redis.from_url(self.url, socket_timeout=5)
@@ -135,7 +138,7 @@ class Redis(EmptyStore):
         self._client.close()
 
 
-KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory}
+KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory, "redis": Redis}
 
 
 class _StoreClock(ManualClock):

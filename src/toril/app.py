@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import weakref
@@ -18,13 +19,13 @@ from toril.errors import InvalidJob, InvalidSchedule
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
-from toril.options import TaskOptions
+from toril.options import Policy, TaskOptions
 from toril.queue import Queue, add_all
 from toril.registry import Registry
 from toril.schedule import Cron
 from toril.store import make_store
 from toril.store.base import LiveWorker
-from toril.task import Call, require_loop
+from toril.task import Call, new_job, require_loop
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 
 if TYPE_CHECKING:
@@ -127,6 +128,19 @@ class Toril(Registry):
     async def unschedule(self, schedule_id: str) -> bool:
         """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id."""
         return await self.store.remove_schedule(schedule_id)
+
+    async def run_schedule(self, schedule_id: str) -> Job[Any]:
+        """Add one more job of a schedule, to run now, and return it; the schedule's own times stay as they are.
+
+        Raises InvalidSchedule if there is none of that id, and what adding a job raises.
+        """
+        found = next((info.schedule for info in await self.store.schedules() if info.schedule.id == schedule_id), None)
+        if found is None:
+            raise InvalidSchedule(f"id: there is no schedule {schedule_id!r}")
+        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None)
+        job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
+        (job_id,) = await self.store.add([job])
+        return Job(self.queue(found.queue), job_id, found.name)
 
     async def schedules(self) -> list[Scheduled]:
         """Return all schedules of the store, by id, with their next and last times."""

@@ -29,6 +29,7 @@
     - JobNotFound               no job of that id
     - MailNotFound              the delivery log has no message of that id
     - WrongState                the job or message is not in a state that allows the verb
+      + HeldByNode              one of Node's workers runs the job
   + NoEventLoop                 `enqueue` was called where no event loop runs
   + LoopRunning                 a blocking call was made on an event loop's own thread
   + ResultTimeout               `job.result()` waited in vain
@@ -205,6 +206,14 @@ class MailNotFound(StoreError):
 
 class WrongState(StoreError):
     """The job or message is not in a state that allows this."""
+
+
+class HeldByNode(WrongState):
+    """One of Node's workers runs the job, and those cannot be asked to stop."""
+
+    def __init__(self, job_id: str, worker: str) -> None:
+        super().__init__(f"job {job_id} is run by Node's worker {worker or 'without a name'}: only Node can stop it")
+        self.worker = worker
 
 
 class NoEventLoop(TorilError):

@@ -26,6 +26,8 @@ EVENT_KINDS = (
     "failed",  # for good
     "stalled",
     "removed",
+    "duplicated",  # a job of that id is there already
+    "deduplicated",  # a job holds that key already
     "drained",
     "cleaned",
     "paused",

@@ -13,7 +13,7 @@ from processes import TORIL, Process, Processes, until
 SCHEDULES = {"one", "two", "three", "four", "five"}  # as ticks.py declares them
 
 
-@pytest.mark.parametrize("seconds", [12, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.slow)])
 async def test_two_processes_with_the_same_five_schedules_make_one_job_a_tick(
     processes: Processes, ledger: Ledger, seconds: int
 ) -> None:

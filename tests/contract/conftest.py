@@ -1,6 +1,7 @@
 """The rules that every store keeps, seen from the outside: an application on a clock that the test moves.
 
-Each test that uses a store runs once for each kind in `stores.KINDS`, or for those that `--store` names.
+Each test that uses a store runs once for each kind in `stores.KINDS`, or for those that `--store` names; one that is
+marked `one_store` shows what a worker does by itself, the same on every store, and runs on the first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ Work = Callable[..., Awaitable[None]]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store_kind" in metafunc.fixturenames:
-        chosen = metafunc.config.getoption("store") or list(KINDS)
+        chosen = list(metafunc.config.getoption("store") or KINDS)
+        if metafunc.definition.get_closest_marker("one_store"):
+            del chosen[1:]
         metafunc.parametrize("store_kind", [pytest.param(KINDS[name], id=name) for name in chosen])
 
 

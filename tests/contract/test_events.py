@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from toril import Fixed, InvalidJob, JobContext, ManualClock, Toril, Unrecoverable
+from toril import Dedup, Fixed, InvalidJob, JobContext, ManualClock, Toril, Unrecoverable, WaitForChildren
 from toril.events import EVENT_KINDS, Event, EventStream
+from toril.store.base import WorkerInfo
 
 
 async def until(stream: EventStream, kind: str) -> list[Event]:
@@ -65,13 +66,12 @@ async def test_a_failed_attempt_is_another_event_than_a_failed_job(app: Toril, l
     clock.advance(5)
     await work()
     heard = await until(stream, "drained")
-    heard += await until(stream, "drained")
     assert [kind for kind, _ in told(heard)] == [
-        "added", "active", "attempt_failed", "delayed", "drained", "waiting", "active", "failed", "drained",
+        "added", "active", "attempt_failed", "delayed", "waiting", "active", "failed", "drained",
     ]  # fmt: skip
     assert heard[2].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
     assert heard[3].body == {"jobId": job.id, "delay": clock.now()}
-    assert heard[7].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
+    assert heard[6].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
 
 
 async def test_a_retry_at_once_is_a_failed_attempt_too_and_a_snooze_is_none(app: Toril, work) -> None:
@@ -109,6 +109,47 @@ async def test_what_hands_do_is_told(app: Toril, line, work) -> None:
     assert {event.kind for event in heard} < set(EVENT_KINDS)
 
 
+async def test_a_job_that_lost_its_worker_is_told_of(app: Toril, line, clock: ManualClock) -> None:
+    twice, once = await line.add("a"), await line.add("a", max_stalls=0)
+    worker = await app.store.enrol(WorkerInfo("ana", "host", 1, 10.0, {"line": 2}))
+    await app.store.step("line", worker, [], [], 2)
+    stream = await app.events().start()
+    clock.advance(11)
+    await app.store.rescue("line")
+    heard = [await anext(stream) for _ in range(4)]
+    assert sorted(told(heard)) == [
+        ("failed", once.id), ("stalled", twice.id), ("stalled", once.id), ("waiting", twice.id),
+    ]  # fmt: skip
+    assert {event.body["worker"] for event in heard if event.kind == "stalled"} == {"ana"}
+
+
+async def test_who_waits_for_children_is_told_of(app: Toril, line, work) -> None:
+    @app.task(queue="line")
+    async def whole(job: JobContext) -> None:
+        if not await job.children():
+            raise WaitForChildren([part.call()])
+
+    @app.task(queue="line")
+    async def part() -> None: ...
+
+    stream = await app.events(queue="line").start()
+    job = await whole.enqueue()
+    await work()
+    heard = [event for event in await until(stream, "drained") if event.job_id == job.id]
+    assert [event.kind for event in heard] == ["added", "active", "waiting-children", "waiting", "active", "completed"]
+    assert [event.body["prev"] for event in heard[2:4]] == ["active", "waiting-children"]
+
+
+async def test_a_job_that_is_there_already_is_told_of(app: Toril, line) -> None:
+    own, keyed = await line.add("a", job_id="own"), await line.add("a", dedup=Dedup("key"))
+    stream = await app.events().start()
+    await line.add("a", job_id="own")
+    await line.add("a", dedup=Dedup("key"))
+    heard = [await anext(stream) for _ in range(2)]
+    assert told(heard) == [("duplicated", own.id), ("deduplicated", keyed.id)]
+    assert {event.kind for event in heard} < set(EVENT_KINDS)
+
+
 async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twice(
     app: Toril, line, clock: ManualClock, work
 ) -> None:
@@ -118,7 +159,6 @@ async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twi
     clock.advance(5)
     await work()
     heard = await until(stream, "drained")
-    heard += await until(stream, "drained")
     assert len({event.cursor for event in heard}) == len(heard)
     for place, event in enumerate(heard[:-1]):
         again = app.events(after=event.cursor)
@@ -127,12 +167,12 @@ async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twi
         assert again.cursor is not None
 
 
-async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, line) -> None:
+async def test_a_stream_passes_over_other_queues_and_its_mark_moves_on(app: Toril, line, store) -> None:
     stream = await app.events(queue="line").start()
     waiting = asyncio.create_task(anext(stream))
     start = stream.cursor
     await app.queue("other").add("x")
-    while stream.cursor == start:
+    while stream.cursor == start and store.one_log:
         await asyncio.sleep(0.005)
     assert not waiting.done()
     job = await line.add("a")

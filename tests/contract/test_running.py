@@ -15,6 +15,8 @@ import pytest
 
 from toril import JobContext, JobFailed, Toril, Worker
 
+pytestmark = pytest.mark.one_store  # threads and processes know nothing of the store
+
 
 async def test_async_tasks_share_the_loop_and_sync_ones_have_threads(app: Toril, work) -> None:
     @app.task

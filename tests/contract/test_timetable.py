@@ -267,3 +267,24 @@ async def test_ticks_expire_by_a_distance_and_not_at_a_moment(app, report, clock
     clock.advance(24 * 3600 - 61)
     await work()
     assert ran == ["late Tue 09:00"]
+
+
+async def test_one_can_be_run_now_and_keeps_its_times(app, report, work, pass_hours, ran) -> None:
+    call = report.using(priority=3, attempts=5, expires=60).call("sales")
+    await app.schedule(call, id="sales", cron=NINE, missed="all", limit=1)
+    before = await app.schedules()
+    job = await app.run_schedule("sales")
+    record = await job.refresh()
+    assert (record.priority, record.schedule, record.tick) == (3, None, None)
+    assert await app.schedules() == before
+    await work()
+    await pass_hours(25)
+    assert ran == ["sales Mon 08:00", "sales Mon 09:00"]
+    again = await app.run_schedule("sales")  # also one that has ended
+    assert await again.state() == "prioritized"
+
+
+async def test_what_is_no_schedule_cannot_be_run(app) -> None:
+    with pytest.raises(InvalidSchedule, match="no schedule 'sales'"):
+        await app.run_schedule("sales")
+    assert await app.store.queues() == []

@@ -119,13 +119,14 @@ def test_a_place_that_cannot_be_written(kind: str) -> None:
     assert left == ([path] if kind == "file" else [])
 
 
-async def test_a_link_to_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_link_to_a_network_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = Path("/dev/shm")
     if not memory.is_dir():
         pytest.skip("no second file system here")
     monkeypatch.setattr("toril.store.sqlite.file._NETWORK", frozenset(["tmpfs"]))  # stands in for one
-    with tempfile.TemporaryDirectory(dir=memory) as far:
-        (tmp_path / "near").symlink_to(far)
-        assert "network file system (tmpfs)" in await refusal(tmp_path / "near" / "jobs.db")
-        (tmp_path / "jobs.db").symlink_to(Path(far, "jobs.db"))
-        assert "network file system (tmpfs)" in await refusal(tmp_path / "jobs.db")
+    with tempfile.TemporaryDirectory(dir=memory) as far, tempfile.TemporaryDirectory(dir="/var/tmp") as near:
+        here = Path(near)
+        (here / "near").symlink_to(far)
+        assert "network file system (tmpfs)" in await refusal(here / "near" / "jobs.db")
+        (here / "jobs.db").symlink_to(Path(far, "jobs.db"))
+        assert "network file system (tmpfs)" in await refusal(here / "jobs.db")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, cast
 
-from toril.errors import InvalidStoreURL
+from toril.errors import InvalidStoreURL, MissingExtra
 
 if TYPE_CHECKING:
     from toril.clock import Clock
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_store"]
 
-_SCHEMES = ("sqlite",)
+_SCHEMES = ("sqlite", "redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 
 
 def make_store(url: str, settings: Settings, clock: Clock) -> Store:
@@ -33,8 +33,22 @@ def _named(url: str, settings: Settings, clock: Clock) -> Store:
         from toril.store.sqlite.store import SqliteStore
 
         return SqliteStore(url, clock, settings.sqlite_synchronous)
+    if scheme in {f"{plain}{kind}" for plain in ("redis", "rediss") for kind in ("", "+unix", "+sentinel", "+cluster")}:
+        return _redis(url, settings, clock)
     near = difflib.get_close_matches(scheme.lower(), _SCHEMES, 1)
     hint = f"; did you mean {near[0]}://?" if near else ""
     from toril.settings import mask_url
 
-    raise InvalidStoreURL(f"{mask_url(url)}: expected a URL that begins with sqlite://{hint}")
+    raise InvalidStoreURL(f"{mask_url(url)}: expected a URL that begins with sqlite:// or redis://{hint}")
+
+
+def _redis(url: str, settings: Settings, clock: Clock) -> Store:
+    from toril.settings import mask_url
+
+    try:
+        from toril.store.redis.store import RedisStore
+    except ImportError as error:
+        if error.name != "redis":
+            raise
+        raise MissingExtra("a store on Redis", "redis") from None
+    return RedisStore(url, mask_url(url), settings.prefix, clock, settings.redis_wait_replicas)

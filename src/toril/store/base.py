@@ -273,6 +273,12 @@ class ScheduleInfo(NamedTuple):
 class Store(Protocol):
     """Where jobs live."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether a step is carried out elsewhere, so that jobs can run meanwhile: a lane then takes half its slots at
+        a time, and has jobs to run while it waits for the others.
+        """
+
     async def open(self) -> None:
         """Make the store ready, or raise StoreRefused or StoreUnavailable with what is wrong."""
 

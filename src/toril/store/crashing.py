@@ -25,7 +25,7 @@ class CrashingStore:
 
     def __getattr__(self, name: str) -> Any:
         verb: Callable[..., Any] = getattr(self._store, name)
-        if name.startswith("_") or name in _UNCOUNTED:
+        if name.startswith("_") or name in _UNCOUNTED or not callable(verb):
             return verb
 
         async def call(*arguments: Any, **options: Any) -> Any:

@@ -34,6 +34,7 @@ class Lane:
         self.running: dict[Run, asyncio.Task[None]] = {}
         self.ran = 0  # runs that have ended
         self._store = store
+        self._most = min(-(-slots // 2) if store.remote else slots, BATCH)  # jobs that one step takes
         self._executor = executor
         self._burst = burst
         self._finished: deque[Outcome] = deque()
@@ -54,7 +55,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._look = True
         while not self._done():
-            want = 0 if self._closing else min(self.slots - len(self.running), BATCH)
+            want = 0 if self._closing else min(self.slots - len(self.running), self._most)
             if self._finished or self._notes_due() or (want and self._look):
                 self._apply(await self._step(worker, want), want)
             else:

@@ -53,13 +53,16 @@ async def test_a_database_in_memory_belongs_to_one_application(settings):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlit:///jobs.db", "sqlit:///jobs.db: expected a URL that begins with sqlite://; did you mean sqlite://?"),
+        (
+            "sqlit:///jobs.db",
+            "sqlit:///jobs.db: expected a URL that begins with sqlite:// or redis://; did you mean sqlite://?",
+        ),
         ("sqlite3:///jobs.db", "did you mean sqlite://?"),
         ("SQLITE:///jobs.db", "did you mean sqlite://?"),
-        ("sqlite:/jobs.db", "expected a URL that begins with sqlite://"),
-        ("sqlite//jobs.db", "expected a URL that begins with sqlite://"),
-        ("jobs.db", "jobs.db: expected a URL that begins with sqlite://"),
-        ("mongodb://jobs", "mongodb://jobs: expected a URL that begins with sqlite://"),
+        ("sqlite:/jobs.db", "expected a URL that begins with sqlite:// or redis://"),
+        ("sqlite//jobs.db", "expected a URL that begins with sqlite:// or redis://"),
+        ("jobs.db", "jobs.db: expected a URL that begins with sqlite:// or redis://"),
+        ("mongodb://jobs", "mongodb://jobs: expected a URL that begins with sqlite:// or redis://"),
         ("sqlite://jobs.db", "sqlite://jobs.db: expected sqlite:///relative/file.db, sqlite:////absolute/file.db"),
         ("sqlite:///", "sqlite:///: expected sqlite:///relative/file.db"),  # an empty variable, not a wish for memory
         ("sqlite://", "sqlite://: expected sqlite:///relative/file.db"),

@@ -12,25 +12,30 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from toril.store.sqlite.file import DatabaseFile
 from toril.store.sqlite.link import Link
 
-__all__ = ["Bells", "ring_sockets"]
+__all__ = ["Bells", "ring_sockets", "wait_for"]
 
 _LONGEST = 100  # bytes of a Unix socket's path that every system takes
 _UNIX: bool = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
 class Bells:
-    """The bells that one event loop waits for, by topic, and the ears with which it hears of other processes."""
+    """The bells that one event loop waits for, by topic, and the ears with which it hears of other processes.
+
+    A lane has one bell for its queue, which it clears before it looks; of listeners there may be many, each with a bell
+    of its own, so that none of them clears what another has not heard yet.
+    """
 
     def __init__(self, file: DatabaseFile) -> None:
         self.path: str | None = None  # of the socket, once somebody listens
         self._loop = asyncio.get_running_loop()
         self._bells: dict[str, asyncio.Event] = {}
+        self._own: dict[str, set[asyncio.Event]] = {}
         self._socket: socket.socket | None = None
         self._net: asyncio.Task[None] | None = None
         if not file.memory:
@@ -40,7 +45,7 @@ class Bells:
 
     def has(self, topic: str) -> bool:
         """Return whether somebody has waited for the topic."""
-        return topic in self._bells
+        return topic in self._bells or topic in self._own
 
     def clear(self, topic: str) -> None:
         """Forget earlier rings: the caller is about to look for itself."""
@@ -49,14 +54,21 @@ class Bells:
 
     async def wait(self, topic: str, seconds: float) -> None:
         """Return once the topic has been rung since it was cleared, or after `seconds`."""
-        bell = self._bells.setdefault(topic, asyncio.Event())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await bell.wait()
+        await wait_for(self._bells.setdefault(topic, asyncio.Event()), seconds)
+
+    @contextlib.contextmanager
+    def own(self, topic: str) -> Iterator[asyncio.Event]:
+        """Give a new bell, which is rung for the topic until the context ends."""
+        bell = asyncio.Event()
+        self._own.setdefault(topic, set()).add(bell)
+        try:
+            yield bell
+        finally:
+            self._own[topic].discard(bell)
 
     def ring_from_thread(self, topics: Iterable[str]) -> None:
         """Ring the bells of some topics, from any thread."""
-        heard = [bell for topic in topics if (bell := self._bells.get(topic)) and not bell.is_set()]
+        heard = [bell for topic in topics for bell in self._of(topic) if not bell.is_set()]
         if heard:
             with contextlib.suppress(RuntimeError):  # that loop is closed
                 self._loop.call_soon_threadsafe(_set, heard)
@@ -71,8 +83,13 @@ class Bells:
             self._socket.close()
             Path(self.path or "").unlink(missing_ok=True)
 
+    def _of(self, topic: str) -> list[asyncio.Event]:
+        bell = self._bells.get(topic)
+        return [*([bell] if bell else []), *self._own.get(topic, ())]
+
     def _ring_all(self) -> None:
-        _set(self._bells.values())
+        for topic in (*self._bells, *self._own):
+            _set(self._of(topic))
 
     def _listen(self, file: DatabaseFile) -> None:
         name = f"-{uuid.uuid4().hex[:12]}.bell"
@@ -108,6 +125,13 @@ class Bells:
                 await asyncio.sleep(interval)
         finally:
             link.close()
+
+
+async def wait_for(bell: asyncio.Event, seconds: float) -> None:
+    """Return once the bell has been rung, or after `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await bell.wait()
 
 
 def _set(bells: Iterable[asyncio.Event]) -> None:

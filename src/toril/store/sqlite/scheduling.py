@@ -5,9 +5,9 @@ from __future__ import annotations
 from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.options import Policy
-from toril.schedule import Cron, Every, Schedule
 from toril.store.base import ScheduleInfo, ScheduleRecord
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
+from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
 
 __all__ = ["advance", "put_schedule", "remove_schedule", "schedules"]
 
@@ -24,7 +24,7 @@ def advance(tx: Transaction, job: JobRecord) -> None:
         return
     schedule = info.schedule
     over = schedule.limit is not None and info.ticks >= schedule.limit
-    tick = None if over else _make(tx, schedule, _next(schedule, job.tick, tx.now))
+    tick = None if over else _make(tx, schedule, next_tick(schedule, job.tick, tx.now))
     tx.run("advance_schedule", id=schedule.id, tick=tick, last=job.tick, more=int(tick is not None))
 
 
@@ -37,12 +37,12 @@ def put_schedule(tx: Transaction, schedule: ScheduleRecord, immediately: bool) -
     if same and (waiting or old.next is None):
         return False
     tick: int | None
-    if waiting and old.next is not None and old.next <= tx.now and schedule.missed != "skip":
+    if waiting and keeps_overdue(schedule, old.next, tx.now):
         tick, ticks = old.next, 1  # it must not be lost; taking it makes the next by the new rule
     else:
         if waiting:
             _remove(tx, old, waiting)
-        begin = _next(schedule, old.next, tx.now) if same and old.next else _first(schedule, tx.now, immediately)
+        begin = start_of(schedule, old if same else None, tx.now, immediately=immediately)
         tick = _make(tx, schedule, begin)
         ticks = old.ticks * same + (tick is not None)
     row = (schedule.id, tx.queue(schedule.queue), *schedule[2:], tick, old.last, ticks)
@@ -92,39 +92,12 @@ def _remove(tx: Transaction, info: ScheduleInfo, job: Row) -> None:
     tx.tell(queue, "removed", dump([[_key(info), _STATES[state]]]))
 
 
-def _rule(schedule: ScheduleRecord) -> Schedule:
-    if schedule.every is not None:
-        return Every(schedule.every)
-    return Cron(schedule.cron or "", schedule.tz or "UTC")
-
-
-def _first(schedule: ScheduleRecord, now: int, immediately: bool) -> int | None:
-    """Return the first tick of a schedule that is new or changed."""
-    rule, start = _rule(schedule), schedule.start
-    if immediately:
-        return now
-    if isinstance(rule, Every):
-        return rule.first(now, start)
-    return rule.next_after(now if start is None else max(now, start - 1))
-
-
-def _next(schedule: ScheduleRecord, tick: int, now: int) -> int | None:
-    """Return the tick after `tick`: each one, or the first that is not past."""
-    rule = _rule(schedule)
-    if schedule.missed == "all":
-        return rule.anchored(tick).next_after(tick) if isinstance(rule, Every) else rule.next_after(tick)
-    if isinstance(rule, Every):
-        return rule.anchored(tick).following(tick, now)
-    return rule.next_after(max(tick, now))
-
-
 def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> int | None:
     """Insert the job of the first tick from `tick` on that has had none, and return that tick; None: it has ended."""
     queue = tx.queue(schedule.queue)
     key = f"repeat:{schedule.id}:{tick}"  # BullMQ's ids of ticks
     while tick is not None and tx.rows("find_key", queue=queue, key=key):
-        rule = _rule(schedule)
-        tick = rule.anchored(tick).next_after(tick) if isinstance(rule, Every) else rule.next_after(tick)
+        tick = tick_after(schedule, tick)
         key = f"repeat:{schedule.id}:{tick}"
     if tick is None or (schedule.end is not None and tick > schedule.end):
         return None
@@ -132,8 +105,8 @@ def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> int | 
     policy = Policy.from_json(schedule.opts)
     priority = policy.priority
     state, rank = (DELAYED, tick) if tick > tx.now else tx.ready_place(priority, number)
-    row = (number, queue, state, rank, key, schedule.name, schedule.data, schedule.opts, priority, tx.now)
-    tx.many("insert_job", [(*row, schedule.id, tick)])
+    row = (number, queue, state, rank, schedule.name, schedule.data, schedule.opts, priority, tx.now)
+    tx.many("insert_tick", [(*row, key, schedule.id, tick)])
     if (expires := policy.expires_at(tick)) is not None:
         tx.many("set_expiry", [(queue, expires, number)])
     tx.count(queue, {state: 1})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -48,12 +46,11 @@ from toril.store.sqlite import (
     searching,
     stepping,
 )
-from toril.store.sqlite.bells import Bells, ring_sockets
+from toril.store.sqlite.belfry import EVENTS, Belfry
+from toril.store.sqlite.bells import Bells, wait_for
 from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
-from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.reading import Reader
-from toril.store.sqlite.transaction import Transaction
 from toril.store.sqlite.writer import Writer
 
 __all__ = ["SqliteStore"]
@@ -61,12 +58,13 @@ __all__ = ["SqliteStore"]
 T = TypeVar("T")
 LIMIT = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
 SAFETY = 5.0  # seconds after which a lane looks without having been called (BullMQ's drainDelay)
-EVENTS = "events"
 BULK = 1_000  # jobs that a verb without ids may touch
 
 
 class SqliteStore:
     """Jobs in one SQLite file. Nothing is opened before the first use; a forked child opens its own."""
+
+    remote = False
 
     def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
         self._file = DatabaseFile(url, synchronous)
@@ -75,14 +73,14 @@ class SqliteStore:
         self._opening = threading.Lock()
         self._workers: dict[str, WorkerInfo] = {}
         self._parts: tuple[Writer, Reader | None, Checkpointer | None] | None = None
-        self._bells: dict[asyncio.AbstractEventLoop, Bells] = {}
+        self._belfry = Belfry(self._file)
 
     def forget(self) -> None:
         """Drop what a parent process had opened: its threads do not live here, and its links were closed."""
         if self._parts is not None:
             self._parts[0].forget()
         self._parts = None
-        self._bells = {}
+        self._belfry.forget()
         self._opening = threading.Lock()
 
     # -- life
@@ -93,9 +91,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Commit what waits, end the threads, let go of the file."""
-        for bells in self._bells.values():
-            bells.close()
-        self._bells.clear()
+        self._belfry.close()
         with self._opening:
             parts, self._parts = self._parts, None
         for part in parts or ():
@@ -108,7 +104,7 @@ class SqliteStore:
             if self._parts is None:
                 self._file.prepare()
                 reader = checkpointer = None
-                writer = Writer(self._file, self._clock, gathered=adding.add, ring=self._ring)
+                writer = Writer(self._file, self._clock, gathered=adding.add, ring=self._belfry.ring)
                 if not self._file.memory:
                     reader, checkpointer = Reader(self._file, self._clock), Checkpointer(self._file)
                 self._parts = (writer, reader, checkpointer)
@@ -140,7 +136,7 @@ class SqliteStore:
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
         """See Store.step. A reply cannot get lost within a process."""
-        self._ears().clear(queue)
+        self._bells().clear(queue)
         weight = (
             len(outcomes) + sum(len(note.lines) for note in notes) + want // 4
         )  # what it will take is not known: most often little
@@ -165,7 +161,9 @@ class SqliteStore:
     async def wait(self, queue: str, until: int | None) -> None:
         """See Store.wait."""
         seconds = SAFETY if until is None else min((until - self._clock.now()) / 1000, SAFETY)
-        await self._hear(queue, max(seconds, 0.0))
+        bells = self._bells()
+        await self._hang(bells, queue)
+        await bells.wait(queue, max(seconds, 0.0))
 
     # -- workers
 
@@ -306,55 +304,25 @@ class SqliteStore:
 
     async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""
-        if not self._ears().has(EVENTS):
-            await self._hear(EVENTS, 0)
-        self._ears().clear(EVENTS)
-        heard = await self._look(listening.read, after, queue)
-        if not heard.events and heard.mark == after and wait > 0:
-            await self._hear(EVENTS, wait)
+        bells = self._bells()
+        await self._hang(bells, EVENTS)
+        with bells.own(EVENTS) as bell:
             heard = await self._look(listening.read, after, queue)
+            if not heard.events and heard.mark == after and wait > 0:
+                await wait_for(bell, wait)
+                heard = await self._look(listening.read, after, queue)
         return heard
 
     # -- bells
 
-    def _ears(self) -> Bells:
-        loop = asyncio.get_running_loop()
-        bells = self._bells.get(loop)
-        if bells is None:
-            self._open()
-            for old in list(self._bells):  # a caller may make a loop per call, as `async_to_sync` does
-                if old.is_closed() and (left := self._bells.pop(old, None)):
-                    left.close()
-            bells = self._bells[loop] = Bells(self._file)
-        return bells
+    def _bells(self) -> Bells:
+        self._parts or self._open()
+        return self._belfry.bells()
 
-    async def _hear(self, topic: str, seconds: float) -> None:
-        ears = self._ears()
-        if not ears.has(topic) and ears.path is not None:
-            await self._write(listening.hang_bell, ears.path, topic if topic != EVENTS else None)
-        await ears.wait(topic, seconds)
-
-    def _ring(self, tx: Transaction) -> None:
-        """Wake up whoever waits for what a transaction has just committed; runs on the writer's thread."""
-        topics = tx.ready_names()
-        if tx.told:
-            topics.append(EVENTS)
-        if not topics:
-            return
-        own = set()
-        for bells in list(self._bells.values()):
-            bells.ring_from_thread(topics)
-            own.add(bells.path)
-        if not self._file.memory:
-            news = tx.ready | {0} if tx.told else tx.ready
-            paths = {path for path, queue in tx.rows("bells") if queue in news} - own
-            if paths:
-                ring_sockets(paths, lambda path: self._unhang(tx, path))
-
-    @staticmethod
-    def _unhang(tx: Transaction, path: str) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            tx.execute(SQL["unhang_bell"], (path,))
+    async def _hang(self, bells: Bells, topic: str) -> None:
+        """Let other processes know that this one waits for a topic, once."""
+        if not bells.has(topic) and bells.path is not None:
+            await self._write(listening.hang_bell, bells.path, topic if topic != EVENTS else None)
 
 
 def _weight(job_ids: Sequence[str] | None) -> int:

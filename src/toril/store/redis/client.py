@@ -1,0 +1,216 @@
+"""The connections of one event loop, and what a call may cost: a time limit, a breaker, one clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+
+from toril.errors import StoreRefused, StoreUnavailable
+from toril.store.redis.links import LIMIT, connect
+from toril.store.redis.scripts import Script
+from toril.store.redis.url import Address
+
+__all__ = ["LIMIT", "Client"]
+
+log = logging.getLogger("toril.store")
+
+PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
+CONNECTIONS = 50
+FAILURES = 3  # in a row, and the breaker opens
+POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
+SCAN = 30.0  # seconds for which the queues that Node made are taken for known
+OPEN = 1.0  # seconds for which it stays open
+_REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+_LOST = (exceptions.RedisError, OSError, EOFError, asyncio.IncompleteReadError)
+
+
+class Client:
+    """Connections of one event loop to one Redis."""
+
+    def __init__(self, address: Address, shown: str) -> None:
+        self._address = address
+        self._shown = shown
+        self._failures = 0
+        self._closed_until = 0.0
+        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._redis = connect(address)
+        self._life: AsyncGenerator[None, None] | None = None
+        self._blocking: dict[str, Any] = {}
+        self._scanned: tuple[float, set[str]] | None = None
+
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Any],
+        limit: float | None = LIMIT,
+        *,
+        replicas: int = 0,
+    ) -> Any:
+        """Run a script and return what it returns.
+
+        limit: seconds; None for a worker, who may wait longer. replicas: how many must have what it wrote by then.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self.call(*command, limit=limit, script=script, replicas=replicas)
+
+    async def call(
+        self, *command: Any, limit: float | None = LIMIT, script: Script | None = None, replicas: int = 0
+    ) -> Any:
+        """Send a command and return the reply.
+
+        Raises StoreUnavailable if there is none in time (`undecided` if the command may have arrived), StoreRefused if
+        Redis does not let us in.
+        """
+        await self._begin()
+        if limit is not None and self._closed_until > time.monotonic():
+            raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
+        try:
+            async with asyncio.timeout(limit or PATIENCE):
+                reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
+        except _REFUSALS as error:
+            raise StoreRefused(f"{self._shown}: {error}") from None
+        except (TimeoutError, exceptions.TimeoutError):
+            raise self._failed(f"no answer within {limit or PATIENCE:g} s", undecided=True) from None
+        except exceptions.ResponseError as error:  # it answers: this is no reason to open the breaker
+            raise StoreUnavailable(f"{self._shown}: {error}") from error
+        except _LOST as error:
+            raise self._failed(str(error) or type(error).__name__, undecided=True) from None
+        self._failures = 0
+        return reply
+
+    async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
+        async with self._places:
+            try:
+                return await self._redis.execute_command(*command)
+            except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
+                assert script is not None
+                return await self._redis.execute_command("EVAL", script.source, *command[2:])
+
+    async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+        """Send a command, and learn on the same connection whether so many replicas have it."""
+        async with self._places, self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command(*command)
+            pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+            reply, reached = await pipe.execute(raise_on_error=False)
+            if isinstance(reply, exceptions.NoScriptError):
+                assert script is not None
+                pipe.execute_command("EVAL", script.source, *command[2:])
+                pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+                reply, reached = await pipe.execute(raise_on_error=False)
+        for answer in (reply, reached):
+            if isinstance(answer, Exception):
+                raise answer
+        if reached < replicas:
+            raise exceptions.ConnectionError(f"it is on {reached} replicas, expected {replicas}")
+        return reply
+
+    async def pop_marker(self, key: str, name: str, seconds: float) -> None:
+        """Wait until a marker is in the sorted set `key`, for `seconds` at most, on a connection of its own.
+
+        name: under which the connection shows in CLIENT LIST, as BullMQ counts workers.
+        """
+        await self._begin()
+        client = self._blocking.get(key)
+        if client is None:
+            client = self._blocking[key] = connect(self._address, name)
+        try:
+            async with asyncio.timeout(seconds + PATIENCE):
+                await client.execute_command("BZPOPMIN", key, seconds)
+        except (TimeoutError, *_LOST) as error:
+            self._blocking.pop(key, None)
+            await _leave(client)
+            raise StoreUnavailable(f"{self._shown}: {str(error) or type(error).__name__}") from None
+        except asyncio.CancelledError:
+            self._blocking.pop(key, None)
+            await _leave(client)
+            raise
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the breaker is open."""
+        return self._closed_until > time.monotonic()
+
+    async def listen(self, streams: Mapping[str, str], seconds: float) -> None:
+        """Return when one of the streams has an entry behind the one named, or after `seconds`, or for no reason."""
+        if not streams or isinstance(self._redis, RedisCluster):
+            await asyncio.sleep(min(seconds, POLL))
+            return
+        block = max(round(seconds * 1000), 1)
+        try:
+            async with asyncio.timeout(seconds + PATIENCE):
+                await self._redis.execute_command(
+                    "XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values()
+                )
+        except (TimeoutError, *_LOST) as error:
+            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
+
+    async def scan_queues(self, prefix: str) -> set[str]:
+        """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
+        if self._scanned is None or time.monotonic() > self._scanned[0]:
+            found: set[str] = set()
+            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
+            cursor = "0"
+            while True:
+                cursor, keys = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
+                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+                found |= {name for name in names if name and ":" not in name}
+                if str(cursor) == "0":
+                    break
+            self._scanned = time.monotonic() + SCAN, found
+        return self._scanned[1]
+
+    async def each_node(self, *command: Any) -> list[Any]:
+        """Send a command to every master and return the replies."""
+        if not isinstance(self._redis, RedisCluster):
+            return [await self.call(*command)]
+        try:
+            async with asyncio.timeout(LIMIT):
+                _ = await self._redis.initialize()
+                return [await node.execute_command(*command) for node in self._redis.get_primaries()]
+        except (TimeoutError, *_LOST) as error:
+            raise self._failed(str(error) or "no answer", undecided=False) from None
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._life is not None:
+            await self._life.aclose()
+            self._life = None
+
+    async def _begin(self) -> None:
+        if self._life is None:
+            self._life = self._live()
+            await anext(self._life)
+
+    async def _live(self) -> AsyncGenerator[None, None]:
+        """Let go of all connections when this generator is closed: by `close`, or by the end of its event loop."""
+        try:
+            yield
+        finally:
+            for client in (self._redis, *self._blocking.values()):
+                await _leave(client)
+            self._blocking.clear()
+
+    def _failed(self, text: str, *, undecided: bool) -> StoreUnavailable:
+        self._failures += 1
+        if self._failures >= FAILURES:
+            self._closed_until = time.monotonic() + OPEN
+        return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
+
+
+def _escaped(text: str) -> str:
+    """Return text as a pattern of SCAN that matches it."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)
+
+
+async def _leave(client: Any) -> None:
+    try:
+        await client.aclose()
+    except (RuntimeError, *_LOST):  # it was broken already
+        log.debug("a connection could not be closed politely", exc_info=True)

@@ -1,0 +1,24 @@
+-- use: base
+-- The event stream of a queue, in BullMQ's words.
+local function tell(q, event, ...)
+  if stamp == '*' then return call('XADD', q .. 'events', '*', 'event', event, ...) end
+  local last = call('XREVRANGE', q .. 'events', '+', '-', 'COUNT', 1)[1]
+  local at = math.max(now, last and tonumber(last[1]:match('^%d+')) or 0) -- that clock may jump back
+  return call('XADD', q .. 'events', string.format('%.0f-*', at), 'event', event, ...)
+end
+
+-- What BullMQ's event has no field for is kept beside the stream, under the same id: why a run failed whose job goes on
+-- (`delayed`, `waiting`), whose worker was lost (`stalled`).
+local function tell_more(entry, field, value)
+  call('XADD', T .. 'details', entry, field, value)
+end
+
+local function trim_events(q)
+  local most = call('HGET', q .. 'meta', 'opts.maxLenEvents')
+  if not most then
+    most = '10000' -- BullMQ's default
+    call('HSET', q .. 'meta', 'opts.maxLenEvents', most)
+  end
+  call('XTRIM', q .. 'events', 'MAXLEN', '~', most)
+  if q == Q then call('XTRIM', T .. 'details', 'MAXLEN', '~', most) end
+end

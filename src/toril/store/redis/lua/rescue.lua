@@ -1,0 +1,73 @@
+-- use: base, events, places, jobs, family, ending, wishes
+-- Give back active jobs whose lock is gone: those of Toril's workers every 2 s, those of Node's by BullMQ's own sweep.
+-- ARGV: now.
+-- Returns {ids that were given back}.
+-- Events: waiting, stalled (BullMQ's order); failed, retries-exhausted; of parents: waiting, delayed.
+local SWEEP, NODES_SWEEP = 2000, 30000 -- ms; BullMQ's stalledInterval
+local MAX_STALLS = 1 -- BullMQ's maxStalledCount, for jobs that say nothing of it
+local rescued = {}
+
+local wishes = all_wishes(T)
+
+-- BullMQ's event, and beside it whose worker was lost.
+local function tell_stalled(id, by)
+  tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', by and by:match('[^:]*$') or '')
+end
+
+-- A job of a Toril worker fails here; one of Node's is given back and fails when it is taken, as BullMQ has it.
+local function lose(id, job, reason)
+  if job[2] and job[2]:sub(1, 6) == 'toril:' then
+    local keep = own_keep(job[1])
+    tell_stalled(id, job[2])
+    fail(Q, id, {atm = whole(job[5]), deid = job[6], parent = job[7], opts = job[1]}, reason, 'active', keep[2])
+    count_ended(Q, 'failed', 1)
+    retain(Q, 'failed', keep[2], keep[3])
+    return true
+  end
+  call('HSET', Q .. id, 'defa', reason)
+  return false
+end
+
+local function give_back(id)
+  local key = Q .. id
+  if call('LREM', Q .. 'active', 1, id) == 0 then return end
+  local job = call('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats')
+  if not job[4] then return end -- a phantom
+  rescued[#rescued + 1] = id
+  local stalls = call('HINCRBY', key, 'stc', 1)
+  local most = tonumber(((decoded(job[1]) or {}).toril or {}).stalls) or MAX_STALLS
+  local reason = wished(wishes, id, job[8])
+  if reason then call('HDEL', T .. 'cancel', id) end
+  if not reason and stalls > most then
+    local times = stalls == 1 and 'once' or stalls .. ' times'
+    reason = 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] and job[2]:match('[^:]*$') or 'unknown') .. ')'
+  end
+  if reason and lose(id, job, reason) then return end
+  call('RPUSH', Q .. 'wait', id)
+  tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
+  tell_stalled(id, job[2])
+end
+
+if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then
+  local active = call('LRANGE', Q .. 'active', 0, -1)
+  for _, id in ipairs(active) do -- the newest first: the oldest ends up foremost
+    if call('EXISTS', Q .. id .. ':lock') == 0 then
+      local by = call('HGET', Q .. id, 'pb')
+      if by and by:sub(1, 6) == 'toril:' then give_back(id) end
+    end
+  end
+end
+if call('SET', Q .. 'stalled-check', now, 'PX', NODES_SWEEP, 'NX') then
+  local suspects = call('SMEMBERS', Q .. 'stalled')
+  call('DEL', Q .. 'stalled')
+  for _, id in ipairs(suspects) do
+    if call('EXISTS', Q .. id .. ':lock') == 0 then give_back(id) end
+  end
+  in_parts('SADD', Q .. 'stalled', call('LRANGE', Q .. 'active', 0, -1))
+end
+if #rescued > 0 then
+  call('SREM', Q .. 'stalled', unpack(rescued))
+  trim_events(Q)
+  ring(Q)
+end
+return rescued

@@ -1,0 +1,261 @@
+-- use: base, events, places, jobs, family, ending, wishes
+-- The hot path: record what ended, promote what is due, take new jobs.
+-- ARGV: now; token of this step; '1' if it repeats one whose reply was lost; worker; lease (ms); jobs wanted;
+--   numbers of notes, of kinds of retention, of outcomes; then
+--   notes: id, starts, token, progress or '', lines kept, number of lines, lines;
+--   retentions: state, most (negative: all), age in ms (negative: for ever);
+--   outcomes: kind, id, starts, token, a, b, c, d:
+--     C completed: result, retention, -, -      F failed: reason, stack, retention ('': the job's own), attempts (0, 1)
+--     D delayed: due (0: at once), reason, stack, attempts        R released: -        L released, queue closed: until
+-- Returns {numbers of refused outcomes, taken, due or '', closed or '', opens at or '', {number, reason} of those that
+--   failed in place of their outcome, ids that name no job}; a job taken is {id, starts, fields and values}.
+-- Events: progress; completed, failed, retries-exhausted, delayed, waiting; of parents: waiting, delayed;
+--   active; drained.
+local token, again, worker, lease, want = ARGV[2], ARGV[3] == '1', ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+local notes, retentions, outcomes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local at = 10
+local ACTIVE = Q .. 'active'
+local BY_HAND = '9007199254740991' -- jobs "started" in a window that a task has closed, as on BullMQ
+
+-- Whether a run is still its job's: its lock holds, or the lock is gone and nobody has started the job since.
+local function current(id, starts, mark)
+  local lock = call('GET', Q .. id .. ':lock')
+  if lock then return lock == mark end
+  return call('HGET', Q .. id, 'ats') == starts
+end
+
+local function is_active(id)
+  for _, other in ipairs(call('LRANGE', ACTIVE, 0, -1)) do
+    if other == id then return true end
+  end
+  return false
+end
+
+for _ = 1, notes do
+  local id, progress, kept, count = ARGV[at], ARGV[at + 3], tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+  local key = Q .. id
+  if current(id, ARGV[at + 1], ARGV[at + 2]) and is_active(id) and call('EXISTS', key) == 1 then
+    if progress ~= '' then
+      call('HSET', key, 'progress', progress)
+      tell(Q, 'progress', 'jobId', id, 'data', progress)
+    end
+    local first = at + 6
+    if count > 0 and not (again and call('LRANGE', key .. ':logs', -1, -1)[1] == ARGV[first + count - 1]) then
+      call('RPUSH', key .. ':logs', unpack(ARGV, first, first + count - 1))
+      call('LTRIM', key .. ':logs', -kept, -1)
+    end
+  end
+  at = at + 6 + count
+end
+
+local keeps = {}
+for number = 1, retentions do
+  keeps[number] = {ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ended = {}}
+  at = at + 3
+end
+
+local wishes = outcomes > 0 and all_wishes(T) or {}
+
+local refused, instead, unlock, closing = {}, {}, {}, nil
+local completed, failed = 0, 0
+
+local function failed_for_good(id, job, reason, stack, keep, attempts)
+  local key = Q .. id
+  job.atm = whole(job.atm) + attempts
+  if attempts > 0 then call('HSET', key, 'atm', job.atm) end
+  if stack ~= '' then call('HSET', key, 'stacktrace', stack) end
+  fail(Q, id, job, reason, 'active', keep[2])
+  failed = failed + 1
+end
+
+local function put_back(number, kind, id, job, a, b, c, d)
+  local key = Q .. id
+  local attempts = kind == 'D' and tonumber(d) or 0
+  local reason = wished(wishes, id, job.ats)
+  if reason then -- its worker had not heard of it yet
+    failed_for_good(id, job, reason, kind == 'D' and c or '', own_keep(job.opts), attempts)
+    instead[#instead + 1] = {number, reason}
+    return
+  end
+  local priority = whole(job.priority)
+  if kind ~= 'D' then
+    place_first(Q, id, priority)
+    tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
+    if kind == 'L' then closing = math.max(closing or 0, tonumber(a)) end
+    return
+  end
+  local due, entry = tonumber(a), nil
+  local hash = {'atm', whole(job.atm) + attempts}
+  if b ~= '' then hash[3], hash[4] = 'failedReason', b else call('HDEL', key, 'failedReason') end
+  if c ~= '' then hash[#hash + 1], hash[#hash + 2] = 'stacktrace', c end
+  if due > now then
+    hash[#hash + 1], hash[#hash + 2] = 'delay', due - now
+    place_delayed(Q, id, due)
+    entry = tell(Q, 'delayed', 'jobId', id, 'delay', due)
+  else
+    local options = decoded(job.opts) or {}
+    place_ready(Q, id, priority, options.lifo)
+    entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
+  end
+  call('HSET', key, unpack(hash))
+  if attempts > 0 then tell_more(entry, 'failedReason', b) end
+end
+
+for number = 1, outcomes do
+  local kind, id, starts, mark = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local a, b, c, d = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
+  at = at + 8
+  local key = Q .. id
+  local lock = call('GET', key .. ':lock')
+  local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent', 'opts', 'priority')
+  local job = {ats = found[1], atm = found[2], deid = found[3], parent = found[4], opts = found[5], priority = found[6]}
+  local valid = job.ats and (lock == mark or (not lock and job.ats == starts))
+  if not job.ats and lock == mark then -- somebody has deleted the job under way: nothing of it may come back
+    call('DEL', key .. ':lock')
+    call('LREM', ACTIVE, -1, id)
+  end
+  if not valid or call('LREM', ACTIVE, -1, id) == 0 then
+    -- Repeated, it may have been recorded the first time: then the job is not active, and nobody has started it since.
+    if not (again and not lock and (not job.ats or job.ats == starts)) then refused[#refused + 1] = number end
+  else
+    unlock[#unlock + 1] = id
+    if kind == 'C' then
+      local stuck = obstacle(key)
+      if stuck then
+        failed_for_good(id, job, stuck, '', own_keep(job.opts), 1)
+        instead[#instead + 1] = {number, stuck}
+      else
+        local keep = keeps[tonumber(b)]
+        if job.deid then free_key(Q, id, job.deid) end
+        if job.parent then child_completed(job.parent, key, a) end
+        if keep[2] == 0 then
+          delete_jobs(Q, {id})
+        else
+          call('HSET', key, 'atm', whole(job.atm) + 1, 'returnvalue', a, 'finishedOn', now)
+          keep.ended[#keep.ended + 1] = now
+          keep.ended[#keep.ended + 1] = id
+        end
+        tell(Q, 'completed', 'jobId', id, 'returnvalue', a, 'prev', 'active')
+        completed = completed + 1
+      end
+    elseif kind == 'F' then
+      failed_for_good(id, job, a, b, keeps[tonumber(c)] or own_keep(job.opts), tonumber(d))
+    else
+      put_back(number, kind, id, job, a, b, c, d)
+    end
+  end
+end
+
+if #unlock > 0 then
+  local locks = {}
+  for i, id in ipairs(unlock) do locks[i] = Q .. id .. ':lock' end
+  call('DEL', unpack(locks))
+  call('SREM', Q .. 'stalled', unpack(unlock))
+  if next(wishes) then call('HDEL', T .. 'cancel', unpack(unlock)) end
+end
+for _, keep in ipairs(keeps) do
+  if #keep.ended > 0 then call('ZADD', Q .. keep[1], unpack(keep.ended)) end
+  retain(Q, keep[1], keep[2], keep[3])
+end
+for _, pair in ipairs(instead) do
+  local own = own_keep(call('HGET', Q .. ARGV[at - (outcomes - pair[1] + 1) * 8 + 1], 'opts'))
+  retain(Q, 'failed', own[2], own[3])
+end
+count_ended(Q, 'completed', completed)
+count_ended(Q, 'failed', failed)
+if completed + failed > 0 then count_arrived(Q, T) end
+if notes + outcomes > 0 then trim_events(Q) end
+if closing then
+  local meta = call('HMGET', Q .. 'meta', 'max', 'duration')
+  if not meta[1] then call('HSET', Q .. 'meta', 'max', BY_HAND, 'duration', 1000) end -- or Node would not obey
+  local used, left = call('GET', Q .. 'limiter'), call('PTTL', Q .. 'limiter')
+  if used and left > 0 and tonumber(used) >= tonumber(meta[1] or BY_HAND) then closing = math.max(closing, now + left) end
+  call('SET', Q .. 'limiter', BY_HAND, 'PX', math.max(closing - now, 1))
+end
+
+promote_due(Q)
+
+-- How the queue stands: why nothing may be taken (''), when that will change by itself (''), how many may be taken.
+local function gate(meta, active)
+  if meta[1] then return 'paused', '', 0 end
+  local room = want
+  if meta[3] then
+    local used, left = tonumber(call('GET', Q .. 'limiter') or 0), call('PTTL', Q .. 'limiter')
+    if left <= 0 then used = 0 end
+    room = math.min(room, tonumber(meta[3]) - used)
+    if room <= 0 and left > 0 then return 'rate limited', now + left, 0 end
+  end
+  if meta[2] then
+    room = math.min(room, tonumber(meta[2]) - active)
+    if room <= 0 then return 'limit full', '', 0 end
+  end
+  return '', '', room
+end
+
+local taken, phantoms, started = {}, {}, {}
+if again then -- what the first try has taken
+  for _, id in ipairs(call('LRANGE', ACTIVE, 0, -1)) do
+    if call('GET', Q .. id .. ':lock') == token then
+      taken[#taken + 1] = {id, call('HGET', Q .. id, 'ats'), call('HGETALL', Q .. id)}
+    end
+  end
+end
+
+local counted = 0
+local function start(id)
+  local key = Q .. id
+  local fields = call('HGETALL', key)
+  local starts, name, deferred = 1, false, false
+  for i = 1, #fields, 2 do
+    local field = fields[i]
+    if field == 'ats' then starts = fields[i + 1] + 1
+    elseif field == 'name' then name = true
+    elseif field == 'defa' then deferred = true end
+  end
+  if not name then
+    if id:sub(1, 2) ~= '0:' then phantoms[#phantoms + 1] = id end -- else a marker of old versions
+    return
+  end
+  call('HSET', key, 'processedOn', now, 'pb', worker, 'ats', starts)
+  call('SET', key .. ':lock', token, 'PX', lease)
+  started[#started + 1] = id
+  tell(Q, 'active', 'jobId', id, 'prev', 'waiting')
+  taken[#taken + 1] = {id, starts, fields}
+  if not deferred then counted = counted + 1 end
+end
+
+local meta = call('HMGET', Q .. 'meta', 'paused', 'concurrency', 'max', 'duration')
+local closed, opens, room = gate(meta, meta[2] and call('LLEN', ACTIVE) or 0)
+room = math.min(room, want - #taken)
+while #started < room do
+  local ids = call('LRANGE', Q .. 'wait', #started - room, -1)
+  if #ids == 0 then break end
+  call('LTRIM', Q .. 'wait', 0, -#ids - 1)
+  for i = #ids, 1, -1 do start(ids[i]) end
+end
+while #started < room do
+  local ids = call('ZRANGE', Q .. 'prioritized', 0, room - #started - 1)
+  if #ids == 0 then
+    call('DEL', Q .. 'pc')
+    break
+  end
+  call('ZREMRANGEBYRANK', Q .. 'prioritized', 0, #ids - 1)
+  for _, id in ipairs(ids) do start(id) end
+end
+if #started > 0 then
+  call('LPUSH', ACTIVE, unpack(started))
+  call('ZADD', Q .. 'marker', 0, '0') -- as BullMQ does: there may be more for another worker
+  if meta[3] and counted > 0 and call('INCRBY', Q .. 'limiter', counted) == counted then
+    call('PEXPIRE', Q .. 'limiter', meta[4] or 1000)
+  end
+end
+if want > 0 then closed, opens = gate(meta, meta[2] and call('LLEN', ACTIVE) or 0) end
+local left = call('LLEN', Q .. 'wait') + call('ZCARD', Q .. 'prioritized')
+local due = call('ZRANGE', Q .. 'delayed', 0, 0, 'WITHSCORES')
+if left == 0 then
+  local over = outcomes > 0 and #taken == 0 and not due[1] and closed == ''
+  if over and call('LLEN', ACTIVE) == 0 then tell(Q, 'drained') end
+elseif #unlock > 0 and #started == 0 then
+  ring(Q) -- what has ended may make room for another worker
+end
+return {refused, taken, due[2] and string.format('%.0f', math.floor(due[2] / SLOTS)) or '', closed, opens, instead, phantoms}

@@ -1,0 +1,102 @@
+"""Finding jobs: state, time and id by key, the rest by looking at the newest jobs, as far as a budget reaches."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from toril.errors import InvalidOption
+from toril.filter import Filter
+from toril.job import JobRecord, JobState
+from toril.store.base import Found
+
+__all__ = ["Lines", "Window", "read_place", "search"]
+
+BUDGET, SECONDS, PAGE = 10_000, 0.1, 500  # jobs and time that one page of a search may look at; jobs of one reading
+_ORDER = (  # in which states are searched when none is named: what is looked for most often first
+    JobState.FAILED,
+    JobState.ACTIVE,
+    JobState.DELAYED,
+    JobState.PRIORITIZED,
+    JobState.WAITING,
+    JobState.WAITING_CHILDREN,
+    JobState.COMPLETED,
+)
+_TIMED = {JobState.DELAYED, JobState.COMPLETED, JobState.FAILED}  # their score is a time
+_PLACE = re.compile(r"(\d{1,19}(?:\.\d+)?|\d\.\d+e\+\d+)/(.+)", re.DOTALL)
+
+
+class Window(NamedTuple):
+    """Which jobs of a state are looked at: behind a place, between two times (epoch ms); None: no bound."""
+
+    after: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Lines(NamedTuple):
+    """Jobs with their places, and whether there are more behind them."""
+
+    jobs: Sequence[tuple[JobRecord, str]]
+    more: bool
+
+
+def read_place(after: str | None) -> tuple[str, str]:
+    """Return score (or place in line) and id of a mark; raise InvalidOption for what is none."""
+    if after is None:
+        return "", ""
+    found = _PLACE.fullmatch(after)
+    if found is None:
+        raise InvalidOption(f"after: expected the mark of an earlier page, got {after!r}")
+    return found[1], found[2]
+
+
+async def search(
+    wanted: Filter,
+    limit: int,
+    after: str | None,
+    counts: Mapping[JobState, int],
+    read: Callable[[JobState, int, Window], Awaitable[Lines]],
+) -> Found:
+    """Return a page of the jobs that match; `read` reads a state, newest first."""
+    states = [state for state in _ORDER if not wanted.states or state in wanted.states]
+    total = sum(counts[state] for state in states)
+    state, place, looked = _read_mark(after, states)
+    found: list[JobRecord] = []
+    give_up = time.monotonic() + SECONDS
+    budget = looked + BUDGET
+    for here in states[states.index(state) :]:
+        more = True
+        while more:
+            lines = await read(here, PAGE, _window(wanted, here, place))
+            more = lines.more
+            for number, (job, place) in enumerate(lines.jobs, 1):
+                looked += 1
+                if wanted.matches(job):
+                    found.append(job)
+                if len(found) == limit and (more or number < len(lines.jobs)):
+                    return Found(found, f"{here}|{looked}|{place}", looked, max(total, looked))
+            if more and (looked >= budget or time.monotonic() >= give_up):
+                return Found(found, f"{here}|{looked}|{place}", looked, max(total, looked))
+        place = None
+        if len(found) == limit and here is not states[-1]:
+            following = states[states.index(here) + 1]
+            return Found(found, f"{following}|{looked}|", looked, max(total, looked))
+    return Found(found, None, looked, max(total, looked))
+
+
+def _window(wanted: Filter, state: JobState, place: str | None) -> Window:
+    return Window(place, wanted.since, wanted.until) if state in _TIMED else Window(place)
+
+
+def _read_mark(after: str | None, states: Sequence[JobState]) -> tuple[JobState, str | None, int]:
+    """Return the state and place at which a page begins, and how many jobs were looked at before."""
+    if after is None:
+        return states[0], None, 0
+    state, _, rest = after.partition("|")
+    looked, _, place = rest.partition("|")
+    if state not in states or not looked.isdecimal() or (place and not _PLACE.fullmatch(place)):
+        raise InvalidOption(f"after: expected the mark of an earlier page of this search, got {after!r}")
+    return JobState(state), place or None, int(looked)

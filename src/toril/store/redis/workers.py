@@ -1,0 +1,120 @@
+"""The registry of live workers, and the tokens under which they take jobs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from toril.json import decode, dump
+from toril.store.base import LiveWorker, Run, RunningJob, WorkerInfo
+from toril.store.redis.client import Client
+from toril.store.redis.keys import names_for
+
+__all__ = ["Enrolled", "enrol", "leave", "live", "renew"]
+
+
+@dataclass
+class Enrolled:
+    """A worker of this process. Its id is what BullMQ calls a worker's name; a token is `<uuid>:<lane>.<step>`."""
+
+    info: WorkerInfo
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    lanes: list[str] = field(default_factory=list)
+    unanswered: dict[str, int] = field(default_factory=dict)
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    @property
+    def id(self) -> str:
+        """Who it is: host, process, and a mark of its own."""
+        return f"toril:{self.info.host}:{self.info.pid}:{self.mark}:{self.info.name}"
+
+    @property
+    def lease(self) -> int:
+        """Its lease in milliseconds."""
+        return round(self.info.lease * 1000)
+
+    def number(self, queue: str) -> tuple[int, bool]:
+        """Return the number of a lane's next step, and whether it repeats one that was never answered."""
+        earlier = self.unanswered.get(queue)
+        number = earlier if earlier is not None else next(self._numbers)
+        self.unanswered[queue] = number
+        return number, earlier is not None
+
+    def token(self, queue: str, number: int) -> str:
+        """Return the token of a lane's step."""
+        if queue not in self.lanes:
+            self.lanes.append(queue)
+        return f"{self.mark}:{self.lanes.index(queue)}.{number}"
+
+    def queue_of(self, run: Run) -> str:
+        """Return the queue of a run that this worker has taken."""
+        return self.lanes[int(str(run.token).rpartition(":")[2].partition(".")[0])]
+
+
+def _registry(prefix: str) -> str:
+    return f"{prefix}::toril:workers"
+
+
+def _card(prefix: str, worker: str) -> str:
+    return f"{prefix}::toril:worker:{worker}"
+
+
+async def enrol(client: Client, prefix: str, worker: Enrolled, now: int) -> None:
+    """Enter a worker and the queues that it serves."""
+    info = worker.info
+    card = _card(prefix, worker.id)
+    await client.call(
+        "HSET", card, "name", info.name, "host", info.host, "pid", info.pid, "lease", info.lease,
+        "queues", dump(dict(info.queues)),
+    )  # fmt: skip
+    await renew(client, prefix, worker, now)
+    if info.queues:
+        await client.call("SADD", f"{prefix}::toril:queues", *info.queues)
+
+
+async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> None:
+    """Let a worker's lease count from now; enter it anew if it had been forgotten."""
+    known = await client.call("PEXPIRE", _card(prefix, worker.id), worker.lease * 3, limit=None)
+    if not known:
+        await enrol(client, prefix, worker, now)
+        return
+    await client.call("ZADD", _registry(prefix), now, worker.id, limit=None)
+
+
+async def leave(client: Client, prefix: str, worker: str) -> None:
+    """Forget a worker."""
+    await client.call("ZREM", _registry(prefix), worker)
+    await client.call("DEL", _card(prefix, worker))
+
+
+async def live(client: Client, prefix: str, now: int) -> list[LiveWorker]:
+    """Return the workers whose lease holds, with what each runs; forget those that are long gone."""
+    beats = await client.call("ZRANGE", _registry(prefix), 0, -1, "WITHSCORES")
+    found: dict[str, LiveWorker] = {}
+    for worker, beat in zip(beats[::2], beats[1::2], strict=True):
+        flat = await client.call("HGETALL", _card(prefix, worker))
+        card = dict(zip(flat[::2], flat[1::2], strict=True)) if isinstance(flat, list) else flat
+        age = (now - float(beat)) / 1000
+        if not card:
+            await client.call("ZREM", _registry(prefix), worker)
+        elif age <= float(card["lease"]):
+            queues: dict[str, int] = decode(card["queues"])
+            info = WorkerInfo(card["name"], card["host"], int(card["pid"]), float(card["lease"]), queues)
+            found[worker] = LiveWorker(worker, info, max(age, 0.0), [])
+    for queue in sorted({queue for worker in found.values() for queue in worker.info.queues}):
+        for worker, run in await _running(client, prefix, queue):
+            if worker in found:
+                held = sorted([*found[worker].runs, run], key=lambda run: run.since)
+                found[worker] = found[worker]._replace(runs=held)
+    return sorted(found.values(), key=lambda worker: worker.id)
+
+
+async def _running(client: Client, prefix: str, queue: str) -> Sequence[tuple[str, RunningJob]]:
+    """Return who runs what of a queue."""
+    from toril.store.redis.scripts import script
+
+    rows = await client.run(script("running"), names_for(prefix, queue).pair, ("",))
+    return [(worker, RunningJob(queue, job_id, name, int(since or 0))) for job_id, name, worker, since in rows]

@@ -25,7 +25,7 @@ def make(url, settings, transport, log_url):
 async def main():
     app, _ = make(**json.loads(sys.argv[1]))
     async with app:
-        await Worker(app, queues={"emails": 50}, signals=True).run()
+        await Worker(app, queues={"email-queue": 50}, signals=True).run()
 
 
 if __name__ == "__main__":

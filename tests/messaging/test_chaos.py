@@ -44,7 +44,7 @@ async def test_2000_mails_through_a_hostile_server(make_app, tmp_path):
             backoff=Fixed(0.3),
             log_url=f"sqlite:///{tmp_path / 'mail.db'}",
         )
-        worker = Worker(app, queues={"emails": 100})
+        worker = Worker(app, queues={"email-queue": 100})
         running = asyncio.create_task(worker.run())
         recipients = list(treatments())
         for start in range(0, MAILS, 200):

@@ -21,6 +21,7 @@ __all__ = ["LIMIT", "Client"]
 log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
+REPLICATION = 500  # milliseconds that replicas have to confirm an add
 CONNECTIONS = 50
 FAILURES = 3  # in a row, and the breaker opens
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
@@ -45,12 +46,24 @@ class Client:
         self._scanned: tuple[float, set[str]] | None = None
 
     async def run(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[Any], limit: float | None = LIMIT
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Any],
+        limit: float | None = LIMIT,
+        replicas: int = 0,
     ) -> Any:
-        """Run a script and return what it returns; `limit` in seconds, None for a worker, who may wait longer."""
-        return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments, limit=limit, script=script)
+        """Run a script and return what it returns.
 
-    async def call(self, *command: Any, limit: float | None = LIMIT, script: Script | None = None) -> Any:
+        limit: in seconds, None for a worker, who may wait longer. replicas: how many must have what the script wrote
+        before this returns; fewer raise StoreUnavailable, undecided.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self.call(*command, limit=limit, script=script, replicas=replicas)
+
+    async def call(
+        self, *command: Any, limit: float | None = LIMIT, script: Script | None = None, replicas: int = 0
+    ) -> Any:
         """Send a command and return the reply.
 
         Raises StoreUnavailable if there is none in time (`undecided` if the command may have arrived), StoreRefused if
@@ -61,7 +74,7 @@ class Client:
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
-                reply = await self._send(command, script)
+                reply = await self._send(command, script, replicas)
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
         except (TimeoutError, exceptions.TimeoutError):
@@ -73,13 +86,26 @@ class Client:
         self._failures = 0
         return reply
 
-    async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
+    async def _send(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
         async with self._places:
             try:
-                return await self._redis.execute_command(*command)
+                return await self._reply(command, replicas)
             except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
                 assert script is not None
-                return await self._redis.execute_command("EVAL", script.source, *command[2:])
+                return await self._reply(("EVAL", script.source, *command[2:]), replicas)
+
+    async def _reply(self, command: tuple[Any, ...], replicas: int) -> Any:
+        if not replicas:
+            return await self._redis.execute_command(*command)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command(*command)
+            pipe.execute_command("WAIT", replicas, REPLICATION)
+            reply, reached = await pipe.execute()
+        if reached < replicas:
+            raise StoreUnavailable(
+                f"{self._shown}: within {REPLICATION} ms {reached} replicas had it, expected {replicas}", undecided=True
+            )
+        return reply
 
     async def pop_marker(self, key: str, name: str, seconds: float) -> None:
         """Wait until a marker is in the sorted set `key`, for `seconds` at most, on a connection of its own.

@@ -57,10 +57,14 @@ class RedisStore:
 
     remote = True
 
-    def __init__(self, url: str, shown: str, prefix: str, clock: Clock) -> None:
+    def __init__(self, url: str, shown: str, prefix: str, clock: Clock, replicas: int | None = None) -> None:
         self._address = Address.parse(url, shown)
         self._shown = shown
-        self._prefix = prefix
+        clustered = self._address.kind == "cluster"
+        self._prefix = (
+            f"{{{prefix}}}" if clustered else prefix
+        )  # scripts reach all queues: one slot, as BullMQ asks for
+        self._replicas = int(self._address.kind == "sentinel") if replicas is None else replicas
         self._clock = clock
         self._own_time = isinstance(clock, SystemClock)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
@@ -132,12 +136,12 @@ class RedisStore:
         """Run a script of which a repetition, said to be one, changes nothing more; both have the time of one call."""
         client, begin = self._client(), time.monotonic()
         try:
-            return await client.run(script(name), keys, (self._now, "", *arguments))
+            return await client.run(script(name), keys, (self._now, "", *arguments), LIMIT, self._replicas)
         except StoreUnavailable as error:
             left = LIMIT - (time.monotonic() - begin)
             if not error.undecided or client.is_shut or left <= 0:
                 raise
-            return await client.run(script(name), keys, (self._now, "1", *arguments), left)
+            return await client.run(script(name), keys, (self._now, "1", *arguments), left, self._replicas)
 
     async def _register(self, queues: set[str]) -> None:
         """Let the registry know queues that this process uses for the first time."""

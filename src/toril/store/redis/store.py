@@ -80,12 +80,18 @@ class RedisStore:
         await looking.check_server(self._client(), self._shown)
 
     async def close(self) -> None:
-        """See Store.close. Connections of other loops end with these."""
-        loop = asyncio.get_running_loop()
-        if (ears := self._hearing.pop(loop, None)) is not None:
-            await ears.close()
-        if (client := self._clients.pop(loop, None)) is not None:
-            await client.close()
+        """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""
+        here = asyncio.get_running_loop()
+        hearing, clients, self._hearing, self._clients = self._hearing, self._clients, {}, {}
+        for loop, client in clients.items():
+            ends = [hearing[loop].close()] if loop in hearing else []
+            for end in (*ends, client.close()):
+                if loop is here:
+                    await end
+                elif loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(end, loop))
+                else:
+                    end.close()
 
     def forget(self) -> None:
         """See Store.forget."""

@@ -71,8 +71,7 @@ class JobSettings(BaseModel):
         Field(ge=0),
         Variable("TORIL_REDIS_WAIT_REPLICAS", "Redis", "a whole number, 0 or more", example="1"),
     ] = None
-    """How many replicas must have an added job before the call returns (not for a Cluster): what they have survives
-    a failover. Without it: 1 under Sentinels, else 0."""
+    """How many replicas must have an add before it is acknowledged. Without it: 1 under Sentinels, else 0."""
 
     @property
     def store_url(self) -> str:

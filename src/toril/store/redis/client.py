@@ -21,7 +21,6 @@ __all__ = ["LIMIT", "Client"]
 log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
-REPLICATION = 500  # milliseconds that replicas have to confirm an add
 CONNECTIONS = 50
 FAILURES = 3  # in a row, and the breaker opens
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
@@ -51,12 +50,12 @@ class Client:
         keys: Sequence[str],
         arguments: Sequence[Any],
         limit: float | None = LIMIT,
+        *,
         replicas: int = 0,
     ) -> Any:
         """Run a script and return what it returns.
 
-        limit: in seconds, None for a worker, who may wait longer. replicas: how many must have what the script wrote
-        before this returns; fewer raise StoreUnavailable, undecided.
+        limit: seconds; None for a worker, who may wait longer. replicas: how many must have what it wrote by then.
         """
         command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
         return await self.call(*command, limit=limit, script=script, replicas=replicas)
@@ -74,7 +73,7 @@ class Client:
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
-                reply = await self._send(command, script, replicas)
+                reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
         except (TimeoutError, exceptions.TimeoutError):
@@ -86,25 +85,30 @@ class Client:
         self._failures = 0
         return reply
 
-    async def _send(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+    async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
         async with self._places:
             try:
-                return await self._reply(command, replicas)
+                return await self._redis.execute_command(*command)
             except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
                 assert script is not None
-                return await self._reply(("EVAL", script.source, *command[2:]), replicas)
+                return await self._redis.execute_command("EVAL", script.source, *command[2:])
 
-    async def _reply(self, command: tuple[Any, ...], replicas: int) -> Any:
-        if not replicas:
-            return await self._redis.execute_command(*command)
-        async with self._redis.pipeline(transaction=False) as pipe:
+    async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+        """Send a command, and learn on the same connection whether so many replicas have it."""
+        async with self._places, self._redis.pipeline(transaction=False) as pipe:
             pipe.execute_command(*command)
-            pipe.execute_command("WAIT", replicas, REPLICATION)
-            reply, reached = await pipe.execute()
+            pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+            reply, reached = await pipe.execute(raise_on_error=False)
+            if isinstance(reply, exceptions.NoScriptError):
+                assert script is not None
+                pipe.execute_command("EVAL", script.source, *command[2:])
+                pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+                reply, reached = await pipe.execute(raise_on_error=False)
+        for answer in (reply, reached):
+            if isinstance(answer, Exception):
+                raise answer
         if reached < replicas:
-            raise StoreUnavailable(
-                f"{self._shown}: within {REPLICATION} ms {reached} replicas had it, expected {replicas}", undecided=True
-            )
+            raise exceptions.ConnectionError(f"it is on {reached} replicas, expected {replicas}")
         return reply
 
     async def pop_marker(self, key: str, name: str, seconds: float) -> None:

@@ -65,7 +65,8 @@ class RedisStore:
         self._address = Address.parse(url, shown)
         self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
-        self._prefix = prefix
+        clustered = self._address.kind == "cluster"
+        self._prefix = f"{{{prefix}}}" if clustered else prefix  # a script reaches several queues: all in one slot
         self._clock = clock
         self._own_time = isinstance(clock, SystemClock)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}

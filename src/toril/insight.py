@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from toril.errors import InvalidOption
-from toril.fingerprint import Failures, grouped
+from toril.fingerprint import Failures, fingerprint, grouped
 from toril.forecast import WINDOW, Forecast, forecast
 from toril.job import JobRecord, JobState
 from toril.store.base import Metrics, Minute
+from toril.why import Why, explain
 
 if TYPE_CHECKING:
     from toril.app import Toril
+    from toril.handle import Job
 
 __all__ = ["QueueInsight"]
 
@@ -70,7 +73,32 @@ class QueueInsight:
             self._failures = now, await self._grouped()
         return self._failures[1]
 
-    async def _grouped(self) -> Failures:
+    async def retry_failures(self, fingerprint_id: str) -> int:
+        """Let the failed jobs of one kind (`group.fingerprint.id`) among the newest 10,000 run again; return how many."""
+        alike = [
+            job.id for job in await self._failed() if fingerprint(job.name, job.reason or "").id == fingerprint_id
+        ]
+        done = 0
+        for start in range(0, len(alike), PAGE):
+            done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + PAGE]))
+        self._failures = None
+        return done
+
+    async def why(self, jobs: Iterable[Job[Any]]) -> list[Why]:
+        """Return of each job, as it was last read, why it is not running, or where it runs; see `Job.why`.
+
+        The queue and its workers are looked at once for all.
+        """
+        app = self.app
+        info, workers = await asyncio.gather(app.store.info(self.name), app.store.workers())
+        records, now = [job.record for job in jobs], app.clock.now()
+        waiting = [record.id for record in records if record.state is JobState.WAITING_CHILDREN]
+        families = await asyncio.gather(*(app.store.children(self.name, job_id) for job_id in waiting))
+        children = dict(zip(waiting, families, strict=True))
+        return [explain(record, info, workers, children.get(record.id, ()), now) for record in records]
+
+    async def _failed(self) -> list[JobRecord]:
+        """Return the newest failed jobs, without what groups do not need."""
         jobs: list[JobRecord] = []
         after = None
         while len(jobs) < FAILED:
@@ -79,5 +107,9 @@ class QueueInsight:
             after = page.after
             if after is None:
                 break
+        return jobs
+
+    async def _grouped(self) -> Failures:
+        jobs = await self._failed()
         total = (await self.app.store.info(self.name)).counts[JobState.FAILED]
         return Failures(grouped(jobs), len(jobs), max(total, len(jobs)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from toril.secret import MASK, masked
 
-__all__ = ["mask_address", "mask_json", "mask_text"]
+__all__ = ["mask_address", "mask_json", "mask_line", "mask_text"]
 
 _SECRET = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|api_?key|authori[sz]ation|cookie|credential|private_?key|cvv|cvc|pin$|iban"
@@ -28,7 +28,12 @@ def mask_text(text: str | None) -> str:
     return mask_address(text or "")
 
 
-def mask_json(text: str | None) -> str:
+def mask_line(text: str | None) -> str:
+    """Return JSON text in one line, masked as by `mask_json`."""
+    return mask_json(text, indent=None)
+
+
+def mask_json(text: str | None, indent: int | None = 2) -> str:
     """Return JSON text, laid out to be read, with a mask for what its name calls secret, and addresses reduced."""
     if text is None:
         return ""
@@ -36,7 +41,7 @@ def mask_json(text: str | None) -> str:
         value = json.loads(masked(text))
     except ValueError:  # somebody else wrote it
         return mask_address(text)
-    return mask_address(json.dumps(_mask(value), indent=2, ensure_ascii=False))
+    return mask_address(json.dumps(_mask(value), indent=indent, ensure_ascii=False))
 
 
 def _mask(value: Any) -> Any:

@@ -16,7 +16,7 @@ from toril import JobNotFound, Queue, Toril
 from toril.handle import Job
 from toril.web.audit import Act
 from toril.web.auth import Principal, Role
-from toril.web.dashboard.masking import mask_json, mask_text
+from toril.web.dashboard.masking import mask_json, mask_line, mask_text
 from toril.web.dashboard.site import Site
 from toril.web.dashboard.words import place, unplace
 from toril.web.sessions import CSRF_FIELD
@@ -142,6 +142,7 @@ class Visit:
             "said": unquote(cookies.get(SAID, "")),
             "mask": mask_text,
             "mask_json": mask_json,
+            "mask_line": mask_line,
             **values,
         }
         response = HTMLResponse(self.site.templates.get_template(template).render(context), status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -11,10 +11,11 @@ from cron_descriptor import FormatError, Options, get_description
 
 from toril.timetable import Scheduled
 
-__all__ = ["FILTERS", "ago", "clock", "compact", "day", "iso", "lasting", "moment", "place", "pretty", "rule", "unplace"]
+__all__ = ["FILTERS", "ago", "clock", "compact", "day", "iso", "lasting", "moment", "place", "rule", "times", "unplace"]
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _THOUSAND = 1_000
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
 _SOON = 1.0  # seconds
 
 
@@ -82,7 +83,7 @@ def ago(at: int | datetime, now: int) -> str:
             text = f"{size // length:.0f} {unit}"
             break
     else:
-        text = f"{size:.0f} s"
+        text = f"{size // 1:.0f} s"
     return f"{text} ago" if distance > 0 else f"in {text}"
 
 
@@ -96,14 +97,9 @@ def compact(number: float) -> str:
     raise AssertionError(number)
 
 
-def pretty(text: str | None) -> str:
-    """Return JSON text with line breaks, or the text itself if it is no JSON: somebody else wrote it."""
-    if text is None:
-        return ""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
+def times(text: str) -> str:
+    """Return text with the moments in it, as programs write them, as people do."""
+    return _MOMENT.sub(r"\1 \2 UTC", text)
 
 
 def rule(schedule: Scheduled) -> str:
@@ -128,6 +124,6 @@ FILTERS: dict[str, Any] = {
     "lasting": lasting,
     "moment": moment,
     "place": place,
-    "pretty": pretty,
     "rule": rule,
+    "times": times,
 }

@@ -14,6 +14,8 @@ from toril.web.dashboard.visit import Visit
 
 __all__ = ["PAGES", "number", "read_json"]
 
+_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": ""}
+
 
 async def pause(visit: Visit) -> Response:
     """Let no more jobs be taken."""
@@ -58,7 +60,7 @@ async def limit(visit: Visit) -> Response:
 
 async def form(visit: Visit) -> Response:
     """Show the form that adds a job."""
-    return _form(visit, "", {"name": visit.ask("name"), "data": "{\n}"})
+    return _form(visit, "", {"name": visit.ask("name")})
 
 
 async def add(visit: Visit) -> Response:
@@ -77,7 +79,7 @@ async def add(visit: Visit) -> Response:
 def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
     tasks = sorted(task.name for task in visit.app.tasks.values() if task.queue.name == visit.queue.name)
     return visit.page(
-        "add.html", 400 if fault else 200, active="", queue=visit.queue, fault=fault, values=values, tasks=tasks
+        "add.html", 400 if fault else 200, active="", queue=visit.queue, fault=fault, values=_EMPTY | values, tasks=tasks
     )
 
 

@@ -58,7 +58,7 @@ def story(record: JobRecord, now: int) -> list[Moment]:
         found[0] = Moment(record.timestamp, f"Added by schedule {record.schedule}")
     if record.processed_on:
         again = f" (start {record.starts})" if record.starts > 1 else ""
-        found.append(Moment(record.processed_on, f"Started{again}{' on ' + record.worker if record.worker else ''}"))
+        found.append(Moment(record.processed_on, f"Started{again}"))
     if record.finished_on and record.state in {JobState.COMPLETED, JobState.FAILED}:
         kind = "good" if record.state is JobState.COMPLETED else "bad"
         found.append(Moment(record.finished_on, record.state.value.capitalize(), kind))

@@ -74,10 +74,8 @@ class QueueInsight:
         return self._failures[1]
 
     async def retry_failures(self, fingerprint_id: str) -> int:
-        """Let the failed jobs of one kind (`group.fingerprint.id`) among the newest 10,000 run again; return how many."""
-        alike = [
-            job.id for job in await self._failed() if fingerprint(job.name, job.reason or "").id == fingerprint_id
-        ]
+        """Let the failed jobs of one kind (`group.fingerprint.id`) run again, of the newest 10,000; return how many."""
+        alike = [job.id for job in await self._failed() if fingerprint(job.name, job.reason or "").id == fingerprint_id]
         done = 0
         for start in range(0, len(alike), PAGE):
             done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + PAGE]))

@@ -159,6 +159,12 @@ class Composer:
         return Preview(kind, mail.locale, mail.subject, html, text, message)
 
 
+@cache
+def _say_that_nobody_can_leave() -> None:
+    """Say so once in a process: mail programs, and the law in many places, want a way out of subscribed mail."""
+    log.warning("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL and TORIL_SECRET_KEYS")
+
+
 def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:
     """Return a mail's subject: the template's, or its own if that shows no secret; raise InvalidMessage."""
     if own is None:

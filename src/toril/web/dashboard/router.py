@@ -52,8 +52,8 @@ def dashboard_router(
     site = Site(desk, mailbox, by_host=authenticate is not None)
     pages = [*PAGES, *(MAIL_PAGES if mailer else []), *(MAILBOX_PAGES if mailbox is not None else [])]
     router = APIRouter(include_in_schema=False)
-    for method, path, page in door.PAGES:
-        router.add_route(path, _open(site, path, page), methods=[method])
+    for method, path, open_page in door.PAGES:
+        router.add_route(path, _open(site, path, open_page), methods=[method])
     for method, path, page in pages:
         router.add_route(path, _closed(site, path, page), methods=[method])
     return router
@@ -127,7 +127,7 @@ async def _form(request: Request) -> FormData:
             body += chunk
             if len(body) > _LARGEST_FORM:
                 raise Problem(413, "body-too-large", f"A form of more than {_LARGEST_FORM:,} bytes is not read.")
-    return FormData(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    return FormData([*parse_qsl(body.decode(errors="replace"), keep_blank_values=True)])
 
 
 def base_of(request: Request, path: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from cron_descriptor import FormatError, Options, get_description
+from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
 from toril.timetable import Scheduled
 
@@ -57,12 +57,12 @@ def day(at: int | datetime) -> str:
 def lasting(seconds: float | None) -> str:
     """Return a length of time in the two largest units that say it: `840 ms`, `3.2 s`, `4 min 10 s`, `2 d 3 h`."""
     if seconds is None:
-        return "–"
+        return "not known"
     if seconds < _SOON:
         return f"{round(max(seconds, 0) * 1000)} ms"
     if seconds < 60:  # noqa: PLR2004
         return f"{seconds:.1f}".removesuffix(".0") + " s"
-    left, words = round(seconds), []
+    left, words = round(seconds), list[str]()
     for length, unit in (*_UNITS, (1, "s")):
         if left >= length or (words and unit != "s"):
             number, left = divmod(left, length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 
@@ -25,7 +25,7 @@ from toril.web.dashboard.visit import Visit
 
 __all__ = ["MAILBOX_PAGES", "MAIL_PAGES", "PAGES"]
 
-_Pages = list[tuple[str, str, Callable[[Visit], Awaitable[Response]]]]
+_Pages = Sequence[tuple[str, str, Callable[[Visit], Awaitable[Response]]]]
 
 PAGES: _Pages = [
     *overview.PAGES,

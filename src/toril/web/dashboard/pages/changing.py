@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from starlette.responses import Response
 
@@ -79,7 +79,13 @@ async def add(visit: Visit) -> Response:
 def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
     tasks = sorted(task.name for task in visit.app.tasks.values() if task.queue.name == visit.queue.name)
     return visit.page(
-        "add.html", 400 if fault else 200, active="", queue=visit.queue, fault=fault, values=_EMPTY | values, tasks=tasks
+        "add.html",
+        400 if fault else 200,
+        active="",
+        queue=visit.queue,
+        fault=fault,
+        values=_EMPTY | values,
+        tasks=tasks,
     )
 
 
@@ -91,7 +97,7 @@ def _options(visit: Visit) -> Options:
             options[name] = value if name == "delay" else round(value)
     if visit.said("job_id"):
         options["job_id"] = visit.said("job_id")
-    return Options(**options)  # type: ignore[typeddict-item]  # the keys are those above
+    return cast(Options, options)
 
 
 def number(name: str, text: str) -> float | None:

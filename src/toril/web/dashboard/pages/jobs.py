@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from toril import Job, JobState
+from toril import JobState
 from toril.errors import InvalidOption
 from toril.job import JobRecord
 from toril.json import decode
@@ -140,7 +139,7 @@ def _back(visit: Visit, said: str) -> Response:
 
 
 _PATH = "/queues/{queue}/jobs/{id}"
-PAGES: Sequence[Any] = [
+PAGES = [
     ("GET", _PATH, show),
     ("POST", f"{_PATH}/retry", retry),
     ("POST", f"{_PATH}/promote", promote),

@@ -1,4 +1,4 @@
-"""The first page: all queues with their counts, what ended lately, what fails most; and the live updates of all pages."""
+"""The first page: all queues, what ended lately, what fails most; and the live updates of every page."""
 
 from __future__ import annotations
 

@@ -9,6 +9,12 @@ choose();
 complete();
 listen(follow());
 
+// On a narrow screen the chosen tab may lie outside.
+for (const tabs of document.querySelectorAll(".tabs")) {
+  const chosen = tabs.querySelector("[aria-current]");
+  if (chosen) tabs.scrollLeft = chosen.offsetLeft - tabs.offsetLeft - 16;
+}
+
 // One menu at a time, and none after a click elsewhere.
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.drop[open]")) {

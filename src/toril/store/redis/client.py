@@ -154,17 +154,20 @@ class Client:
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
         if self._scanned is None or time.monotonic() > self._scanned[0]:
-            found: set[str] = set()
-            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
-            cursor = "0"
-            while True:
-                cursor, keys = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
-                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
-                found |= {name for name in names if name and ":" not in name}
-                if str(cursor) == "0":
-                    break
+            head, tail = f"{prefix}:", ":meta"
+            keys = await self._scan(f"{_escaped(head)}*{tail}")
+            names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+            found = {name for name in names if name and ":" not in name}
             self._scanned = time.monotonic() + SCAN, found
         return self._scanned[1]
+
+    async def _scan(self, pattern: str) -> list[str]:
+        await self._begin()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return [key async for key in self._redis.scan_iter(match=pattern, count=5_000)]  # of all masters
+        except (TimeoutError, *_LOST) as error:
+            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
 
     async def each_node(self, *command: Any) -> list[Any]:
         """Send a command to every master and return the replies."""

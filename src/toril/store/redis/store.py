@@ -465,9 +465,10 @@ class RedisStore:
 
     # -- events
 
-    async def cursor(self) -> str:
+    async def cursor(self, queue: str | None = None) -> str:
         """See Store.cursor."""
-        return await listening.cursor(self._client(), self._prefix, await self.queues())
+        queues = [queue] if queue is not None else await self.queues()
+        return await listening.cursor(self._client(), self._prefix, queues)
 
     async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""

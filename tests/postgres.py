@@ -77,9 +77,13 @@ def postgres() -> Iterator[Postgres]:
 def database(server_url: str) -> Iterator[str]:
     """Make a database on a server and drop it again; yields its URL."""
     name = f"toril_{uuid.uuid4().hex[:12]}"
+    _order(server_url, f"CREATE DATABASE {name}")
+    try:
+        yield f"{server_url.rpartition('/')[0]}/{name}"
+    finally:
+        _order(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _order(server_url: str, command: str) -> None:
     with psycopg.connect(server_url, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        try:
-            yield f"{server_url.rpartition('/')[0]}/{name}"
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.execute(command)

@@ -26,6 +26,12 @@ def new_row(shop):
     return shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)[0]
 
 
+@pytest.fixture
+def shop(shop_at):
+    """On each kind of database in turn."""
+    return shop_at
+
+
 async def add_row(shop):
     """C1 without C2."""
     mail = new_row(shop)
@@ -311,6 +317,7 @@ async def test_22_cancel_before_it_begins_wins(open_shop):
         assert server.heard == []
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, tmp_path, clock):
     """Mails were sent after it: all that was not final then is held, and nothing goes out by itself."""
     done, waiting = await shop.welcome(), await shop.welcome(delay=60)

@@ -6,18 +6,29 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import is_current, upgrade
 
-__all__ = ["blocking_engine", "cause", "default_url", "in_memory", "log_url", "open_engine", "passes", "reading"]
+__all__ = [
+    "blocking_engine",
+    "cause",
+    "default_url",
+    "in_memory",
+    "log_url",
+    "open_engine",
+    "passes",
+    "reading",
+    "run_query",
+]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -99,6 +110,16 @@ async def open_engine(url: URL) -> AsyncEngine:
             raise StoreUnavailable(f"delivery log {shown}: {cause(error)}") from error
         raise
     return engine
+
+
+async def run_query(engine: AsyncEngine, query: Any) -> Sequence[Any]:
+    """Return the rows that a query finds, without waiting for a writer; raise StoreUnavailable."""
+    try:
+        async with AsyncSession(reading(engine), expire_on_commit=False) as session:
+            rows: Sequence[Any] = (await session.execute(query)).all()
+            return rows
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
 
 
 def in_memory(url: URL) -> bool:

@@ -6,27 +6,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, TextClause, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
 from toril.messaging.changes import Add, Change, Edge, In, Mark, apply, weigh
 from toril.messaging.claiming import NET, claim
-from toril.messaging.database import blocking_engine, cause, in_memory, open_engine, reading
+from toril.messaging.database import cause, open_engine, run_query
 from toril.messaging.files import FileReader
 from toril.messaging.inserting import NewMail
 from toril.messaging.mime import Part
 from toril.messaging.models import FINAL, EmailLog, Query, Status
 from toril.messaging.reader import Found, RowReader
 from toril.messaging.restoring import hold_unfinished
-from toril.messaging.transactions import InPlace, OnLoop, Transactions, WithThread
+from toril.messaging.transactions import writer_and_reader
 from toril.messaging.writer import LogWriter
-from toril.turn import Turn
 
 __all__ = ["NET", "Attempt", "DeliveryLog"]
 
@@ -70,6 +68,7 @@ class DeliveryLog:
         self._url, self._clock = url, clock
         self._opening = asyncio.Lock()
         self._engine: AsyncEngine | None = None
+        self._asking: set[asyncio.Future[Sequence[Any]]] = set()
 
     @property
     def sqlite(self) -> bool:
@@ -81,7 +80,7 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is None:
                 engine = await open_engine(self._url)
-                self._transactions, self._reads = _threads(self._url, engine)
+                self._transactions, self._reads = writer_and_reader(self._url, engine)
                 self._writer = LogWriter[Change](self._transactions, self._apply, weigh)
                 self._reader = RowReader(self._reads)
                 self._files = FileReader(self.read)
@@ -92,6 +91,8 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is not None:
                 await self._writer.close()
+                if self._asking:
+                    await asyncio.wait(self._asking)
                 await self._transactions.close()
                 await self._reads.close()
                 await self._engine.dispose()
@@ -223,12 +224,16 @@ class DeliveryLog:
         """Return what a query finds."""
         await self._ready()
         assert self._engine is not None
-        try:
-            async with AsyncSession(reading(self._engine), expire_on_commit=False) as session:
-                rows: Sequence[Any] = (await session.execute(query)).all()
-                return rows
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+        # A worker that stops cancels its relay, and a driver that is cancelled in a query gives its connection up.
+        asking = asyncio.ensure_future(run_query(self._engine, query))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        return await asyncio.shield(asking)
+
+    def _asked(self, asking: asyncio.Future[Sequence[Any]]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # heard, even if who asked has gone
 
     async def transact(self, work: Callable[[Connection, int], R]) -> R:
         """Return what `work`, a function of a connection and the time, has done in a transaction of its own."""
@@ -285,12 +290,3 @@ def _ended(attempts: int, status: Status, error: str) -> tuple[tuple[str, Any], 
 
 def _hold(reason: str, now: int, connection: Connection) -> int:
     return hold_unfinished(connection, reason, now)
-
-
-def _threads(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:
-    """Return what writes, and what reads single rows beside it."""
-    if url.get_backend_name() != "sqlite" or in_memory(url):
-        return OnLoop(engine), OnLoop(reading(engine))
-    hasty, patient = blocking_engine(url, wait=False), blocking_engine(url)
-    writes = WithThread(hasty, patient, Turn(Path(f"{url.database}-lock")))
-    return writes, InPlace(reading(blocking_engine(url)))

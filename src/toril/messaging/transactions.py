@@ -12,15 +12,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Transaction
+from sqlalchemy import URL, Connection, Engine, Transaction
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from toril.messaging.database import blocking_engine, in_memory, reading
 from toril.turn import Turn
 
-__all__ = ["InPlace", "OnLoop", "Transactions", "WithThread"]
+__all__ = ["InPlace", "OnLoop", "Transactions", "WithThread", "writer_and_reader"]
 
 T = TypeVar("T")
 _QUICK = 0.002  # seconds of a commit that an event loop can spare
@@ -137,3 +139,12 @@ class WithThread:
         except asyncio.CancelledError:
             await asyncio.wait([answer])
             raise
+
+
+def writer_and_reader(url: URL, engine: AsyncEngine) -> tuple[Transactions, Transactions]:
+    """Return what writes, and what reads single rows beside it."""
+    if url.get_backend_name() != "sqlite" or in_memory(url):
+        return OnLoop(engine), OnLoop(reading(engine))
+    hasty, patient = blocking_engine(url, wait=False), blocking_engine(url)
+    writes = WithThread(hasty, patient, Turn(Path(f"{url.database}-lock")))
+    return writes, InPlace(reading(blocking_engine(url)))

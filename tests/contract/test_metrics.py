@@ -119,6 +119,19 @@ async def test_failures_are_grouped_by_kind(line, clock: ManualClock, work) -> N
     assert (await line.get(group.job_id)).record.reason == "ValueError: order 4 has no lines"
 
 
+async def test_failures_of_a_kind_run_again_together(line, work) -> None:
+    await line.add_many([("bad", {"n": number}) for number in range(3)])
+    await line.add("late")
+    await work()
+    group = (await line.failures()).groups[0]
+    assert await line.retry_failures(group.fingerprint.id) == 3
+    counts = await line.counts()
+    assert (counts["ready"], counts["failed"]) == (3, 1)
+    assert [left.fingerprint.task for left in (await line.failures()).groups] == ["late"]
+    assert await line.retry_failures(group.fingerprint.id) == 0
+    assert await line.retry_failures("nothing is called so") == 0
+
+
 async def test_an_answer_about_failures_is_at_most_five_seconds_old(line, clock: ManualClock, work) -> None:
     await line.add("late")
     await work()

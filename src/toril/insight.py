@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toril.errors import InvalidOption
@@ -36,21 +36,24 @@ class QueueInsight:
         """Return how many ready jobs there are of each priority that occurs; 0: those without one."""
         return await self.app.store.priorities(self.name)
 
-    async def metrics(self, minutes: int = 60) -> Metrics:
+    async def metrics(self, minutes: int = 60, *, each: int = 1) -> Metrics:
         """Return how many jobs ended in each of the last minutes (a week at most), oldest first.
 
-        The last one is the current minute, which goes on. Totals count from the queue's first job. Raises
-        InvalidOption.
+        each: how many minutes one entry stands for; `minutes` is a multiple of it. The last entry holds the current
+        minute, which goes on. Totals count from the queue's first job. Raises InvalidOption.
         """
         if not 1 <= minutes <= WEEK:
             raise InvalidOption(f"minutes: expected 1 to {WEEK:,}, got {minutes}")
-        last = self.app.clock.now() // MINUTE * MINUTE
-        first = last - (minutes - 1) * MINUTE
+        if each < 1 or minutes % each:
+            raise InvalidOption(f"each: expected a number of minutes that divides {minutes:,}, got {each}")
+        length = each * MINUTE
+        last = self.app.clock.now() // length * length
+        first = last - (minutes // each - 1) * length
         found = await self.app.store.metrics(self.name, first)
-        known = {minute.at: minute for minute in found.minutes}
+        known = _summed(found.minutes, length)
         arrived = found.minutes[0].arrived if found.minutes else found.arrived
         every = []
-        for at in range(first, last + 1, MINUTE):
+        for at in range(first, last + 1, length):
             minute = known.get(at) or Minute(at, 0, 0, arrived)
             arrived = minute.arrived
             every.append(minute)
@@ -111,3 +114,17 @@ class QueueInsight:
         jobs = await self._failed()
         total = (await self.app.store.info(self.name)).counts[JobState.FAILED]
         return Failures(grouped(jobs), len(jobs), max(total, len(jobs)))
+
+
+def _summed(minutes: Sequence[Minute], length: int) -> dict[int, Minute]:
+    """Return minutes, oldest first, put together into spans of `length` milliseconds, by their start."""
+    spans: dict[int, Minute] = {}
+    for minute in minutes:
+        at = minute.at // length * length
+        known = spans.get(at)
+        spans[at] = (
+            known._replace(completed=known.completed + minute.completed, failed=known.failed + minute.failed)
+            if known
+            else minute._replace(at=at)
+        )
+    return spans

@@ -69,28 +69,22 @@ def merged(queues: Sequence[Sequence[Minute]]) -> list[Minute]:
     ]
 
 
-def chart(minutes: Sequence[Minute], span: Span) -> Chart:
-    """Return the chart of minutes, oldest first, each bar ending at a full multiple of its length but the last."""
-    sums: dict[int, tuple[int, int]] = {}
-    length = span.each * 60_000
-    for minute in minutes:
-        start = minute.at // length * length
-        completed, failed = sums.get(start, (0, 0))
-        sums[start] = completed + minute.completed, failed + minute.failed
-    most = _round_up(max((sum(ended) for ended in sums.values()), default=0))
-    room = WIDTH / max(len(sums), 1)
+def chart(spans: Sequence[Minute], span: Span) -> Chart:
+    """Return the chart of what ended in spans of `span.each` minutes, oldest first."""
+    most = _round_up(max((one.completed + one.failed for one in spans), default=0))
+    room = WIDTH / max(len(spans), 1)
     bars = [
         Bar(
-            at,
-            at + length,
-            completed,
-            failed,
+            one.at,
+            one.at + span.each * 60_000,
+            one.completed,
+            one.failed,
             round(number * room + room * _GAP / 2, 2),
             round(room * (1 - _GAP), 2),
-            round(HEIGHT * completed / most, 2),
-            round(HEIGHT * failed / most, 2),
+            round(HEIGHT * one.completed / most, 2),
+            round(HEIGHT * one.failed / most, 2),
         )
-        for number, (at, (completed, failed)) in enumerate(sums.items())
+        for number, one in enumerate(spans)
     ]
     step = max((len(bars) - 1) // (_TICKS - 1), 1)
     ticks = [bar.at for bar in bars[::step]][:_TICKS]

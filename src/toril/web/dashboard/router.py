@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from toril import JobNotFound, StoreUnavailable, Toril, TorilError
+from toril import Toril, TorilError
 from toril.errors import ConfigurationError
 from toril.web.auth import SAFE, Authenticate, Role
 from toril.web.dashboard import door
@@ -19,7 +19,7 @@ from toril.web.dashboard.pages import MAIL_PAGES, MAILBOX_PAGES, PAGES
 from toril.web.dashboard.site import Site
 from toril.web.dashboard.visit import Visit
 from toril.web.desk import Desk
-from toril.web.problems import Problem
+from toril.web.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from toril.messaging import Mailer
@@ -108,15 +108,14 @@ def _admit(visit: Visit) -> None:
         raise Problem(403, "role-missing", "Your account may look, and change nothing.")
 
 
+_TITLES = {403: "Not allowed", 404: "Not found", 503: "The store does not answer"}
+
+
 def _failure(visit: Visit, error: Problem | TorilError) -> Response:
     """Return the page that says what went wrong."""
-    if isinstance(error, Problem):
-        return visit.page("error.html", error.status, title="This cannot be done", text=error.detail)
-    if isinstance(error, JobNotFound):
-        return visit.page("error.html", 404, title="Not found", text=str(error))
-    if isinstance(error, StoreUnavailable):
-        return visit.page("error.html", 503, title="The store does not answer", text=str(error))
-    return visit.page("error.html", 400, title="This cannot be done", text=str(error))
+    problem = problem_of(error) or Problem(400, "not-valid", str(error))
+    title = _TITLES.get(problem.status, "This cannot be done")
+    return visit.page("error.html", problem.status, title=title, text=problem.detail)
 
 
 async def _form(request: Request) -> FormData:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from toril.web.dashboard.rates import Rates
 from toril.web.dashboard.words import FILTERS
 from toril.web.desk import Desk
 
@@ -45,4 +46,5 @@ class Site:
     desk: Desk
     mailbox: Mailbox | None = None
     by_host: bool = False
+    rates: Rates = field(default_factory=Rates, repr=False)
     templates: jinja2.Environment = field(default_factory=_templates, repr=False)

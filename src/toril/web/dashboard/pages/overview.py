@@ -40,7 +40,7 @@ async def show(visit: Visit) -> Response:
     """Show all queues."""
     span = SPANS.get(visit.ask("span"), SPANS["hour"])
     queues, workers = await asyncio.gather(visit.app.queues(), visit.app.workers())
-    lines = await asyncio.gather(*(_line(queue, workers, span) for queue in queues))
+    lines = await asyncio.gather(*(_line(visit, queue, workers, span) for queue in queues))
     totals = {state: sum(line.counts[state] for line in lines) for state in (lines[0].counts if lines else ())}
     return visit.page(
         "overview.html",
@@ -53,19 +53,19 @@ async def show(visit: Visit) -> Response:
     )
 
 
-async def _line(queue: Queue, workers: Sequence[LiveWorker], span: Span) -> Line:
-    counts, paused, metrics, forecast = await asyncio.gather(
-        queue.counts(), queue.paused(), queue.metrics(span.minutes), queue.forecast()
+async def _line(visit: Visit, queue: Queue, workers: Sequence[LiveWorker], span: Span) -> Line:
+    hour, rates = SPANS["hour"], visit.site.rates
+    counts, paused, lately, minutes, forecast = await asyncio.gather(
+        queue.counts(), queue.paused(), rates.of(queue, hour), rates.of(queue, span), queue.forecast()
     )
-    hour = SPANS["hour"]
     return Line(
         queue.name,
         counts,
         paused,
-        chart(metrics.minutes[-hour.minutes :], hour),
+        chart(lately, hour),
         forecast,
         sum(worker.info.queues.get(queue.name, 0) for worker in workers),
-        metrics.minutes,
+        minutes,
     )
 
 

@@ -37,7 +37,7 @@ async def show(visit: Visit) -> Response:
         page = await _found(visit, state, text)
     except (InvalidFilter, InvalidOption) as error:
         fault, page = str(error), SearchPage([], None, 0, 0)
-    metrics, workers = await asyncio.gather(queue.metrics(span.minutes), visit.app.workers())
+    minutes, workers = await asyncio.gather(visit.site.rates.of(queue, span), visit.app.workers())
     return visit.page(
         "queue.html",
         400 if fault else 200,
@@ -52,7 +52,7 @@ async def show(visit: Visit) -> Response:
         order=_ORDER,
         paused=paused,
         limits=limits,
-        chart=chart(metrics.minutes, span),
+        chart=chart(minutes, span),
         forecast=forecast,
         slots=sum(worker.info.queues.get(queue.name, 0) for worker in workers),
         names=sorted({job.name for job in page.jobs} | {task.name for task in visit.app.tasks.values()}),

@@ -40,8 +40,15 @@ def axe() -> Path:
 
 
 @pytest.fixture(params=["sqlite-file", "redis"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[EmptyStore]:
-    async with KINDS[request.param]() as store:
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of store in turn, unless a test names its own."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+async def store(store_kind: str) -> AsyncIterator[EmptyStore]:
+    async with KINDS[store_kind]() as store:
         yield store
 
 

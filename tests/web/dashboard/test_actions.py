@@ -102,7 +102,7 @@ async def test_a_waiting_job_is_changed_and_what_cannot_be_is_told(office: Offic
     assert job is not None
     assert job.record.priority == 7
     nothing = await maria.post(f"/queues/line/jobs/{job_id}/change", priority="")
-    assert nothing.status_code == 400
+    assert nothing.status_code == 422
     assert "expected at least one of them" in nothing.text
     wrong = await maria.post(f"/queues/line/jobs/{job_id}/promote")
     assert wrong.status_code == 409

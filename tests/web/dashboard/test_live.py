@@ -37,7 +37,7 @@ async def test_a_change_is_told_and_none_between_two_words_is_missed(
 async def test_a_page_looks_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_QUIET", 0.01)
     monkeypatch.setattr(live, "_APART", 0.0)
-    monkeypatch.setattr(live, "_LIFE", 0.1)
+    monkeypatch.setattr(live, "_LIFE", 1.0)
     async with KINDS["sqlite-file"]() as store:
         words = [word async for word in live.changes(store.app(), None)]
         assert len(words) > 2

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
-from toril import JobState, Rate
+from toril import InvalidJob, JobState, Rate
 from toril.errors import InvalidData, InvalidOption
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
@@ -71,7 +71,7 @@ async def add(visit: Visit) -> Response:
         async with visit.acting("add", queue.name, detail=name) as act:
             job = await queue.add(name, read_json(visit.said("data")), **options)
             act.ids = [job.id]
-    except (InvalidData, InvalidOption) as error:
+    except InvalidJob as error:
         return _form(visit, str(error), {key: str(value) for key, value in visit.form.items()})
     return visit.back(visit.url("queues", queue.name, "jobs", job.id), f"Job {job.id} is added.")
 

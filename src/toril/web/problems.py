@@ -96,6 +96,8 @@ def problem_of(error: Exception) -> Problem | None:
         first = errors[0] if errors else {"field": "request", "message": "expected other content"}
         return Problem(422, "invalid-request", f"{first['field']}: {first['message']}", errors=errors)
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, Problem):  # FastAPI wraps what it meets while it reads a body
+            return error.__cause__
         return Problem(error.status_code, "http", str(error.detail), headers=error.headers)
     if isinstance(error, TorilError):
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)

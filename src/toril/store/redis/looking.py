@@ -35,6 +35,28 @@ def _field(text: str, name: str) -> str:
     return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{name}:"))
 
 
+async def server(client: Client) -> ServerInfo:
+    """Return what the server tells of itself; of a Cluster, the node that answers."""
+    reply = await client.call("INFO")
+    told = _fields(reply) if isinstance(reply, str) else {name: str(value) for name, value in reply.items()}
+    limit = int(told.get("maxmemory", 0))
+    log, snapshot = told.get("aof_enabled") == "1", told.get("rdb_last_save_time", "0") != "0"
+    return ServerInfo(
+        kind="redis",
+        version=told.get("redis_version", "?"),
+        memory=int(told["used_memory"]) if "used_memory" in told else None,
+        memory_limit=limit or None,
+        policy=told.get("maxmemory_policy"),
+        evicted=int(told.get("evicted_keys", 0)),
+        persistence="append-only file" if log else "snapshots" if snapshot else "none",
+    )
+
+
+def _fields(text: str) -> dict[str, str]:
+    lines = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value.strip() for name, _, value in lines if name}
+
+
 def kept(keep: Keep) -> tuple[int, int]:
     """Return how many are kept and for how long (ms), negative without bound."""
     return -1 if keep.count is None else keep.count, -1 if keep.age is None else round(keep.age * 1000)

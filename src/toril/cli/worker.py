@@ -30,11 +30,18 @@ def worker(
         float | None,
         typer.Option(help="Seconds that running jobs have to end after SIGTERM. Default: TORIL_GRACE."),
     ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Start anew when the code changes.")] = False,
 ) -> None:
     """Run jobs until SIGTERM or Ctrl-C: then take no more, finish what runs within the grace, hand back the rest.
 
     Example: toril worker shop.jobs:app --queues emails=5,reports=2
     """
+    if reload:
+        from toril.cli.reloading import run_reloading
+
+        options = [*(["--queues", queues] if queues else []), *(["--grace", str(grace)] if grace is not None else [])]
+        run_reloading([["worker", app, *options]], {})
+        return
     from toril.cli.loading import load_app
     from toril.worker import Worker
     from toril.worker.banner import banner

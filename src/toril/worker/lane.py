@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable
 from itertools import chain, repeat
@@ -15,6 +16,7 @@ from toril.options import KEEP_FAILED
 from toril.store.base import Failed, Outcome, Released, Run, Step, Store
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
+from toril.worker.metering import Meter
 
 __all__ = ["PAUSES", "Lane"]
 
@@ -49,6 +51,8 @@ class Lane:
         self._lost: set[Run] = set()
         self._cancelled: set[Run] = set()
         self.announcer: Announcer | None = None  # if there is anybody to be told
+        self.meter: Meter | None = None  # if somebody measures
+        self.polled = time.monotonic()  # when it last heard from the store, or had no free slot any more
 
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
@@ -94,6 +98,11 @@ class Lane:
                 self._cancelled.add(run)
                 task.cancel(by)
 
+    @property
+    def silence(self) -> float:
+        """Seconds for which it should have heard from the store and did not; 0 while it has no free slot."""
+        return 0.0 if len(self.running) >= self.slots else time.monotonic() - self.polled
+
     # -- steps
 
     def _done(self) -> bool:
@@ -113,6 +122,7 @@ class Lane:
                 log.warning("queue %s: %s; trying again in %g s", self.queue, error, pause)
                 await asyncio.sleep(pause)
             else:
+                self.polled = time.monotonic()
                 if self.announcer is not None:
                     self.announcer.recorded(outcomes, notes, step)
                 return step
@@ -149,6 +159,8 @@ class Lane:
         except Exception as error:  # a fault of ours must not hold the slot for ever
             log.exception("job %s of queue %s could not be run", run.id, self.queue)
             outcome = Failed(run, f"its worker could not run it: {error!r}", None, KEEP_FAILED)
+        if self.meter is not None:
+            self.meter.ended(record, outcome)
         self._end(run, outcome)
 
     def _end(self, run: Run, outcome: Outcome) -> None:
@@ -161,6 +173,8 @@ class Lane:
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""
+        if len(self.running) == self.slots:
+            self.polled = time.monotonic()
         if self.running.pop(run, None) is None:
             return False
         self._wake.set()

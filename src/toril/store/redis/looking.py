@@ -10,11 +10,11 @@ from toril.errors import BudgetExceeded, QueueFull, StoreRefused
 from toril.job import ChildRecord, JobState
 from toril.keep import Keep
 from toril.limits import Limits, Rate
-from toril.store.base import Metrics, Minute, QueueInfo
+from toril.store.base import Metrics, Minute, QueueInfo, ServerInfo
 from toril.store.redis.client import Client
 from toril.store.redis.searching import Window
 
-__all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores"]
+__all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores", "server"]
 
 EXCEEDED = (QueueFull, BudgetExceeded)
 BY_HAND = 2**53 - 1  # jobs "started" in a window that a task has closed

@@ -30,7 +30,7 @@ async def samples(folder: Path, port: int) -> list[float]:
         with worker(folder, port, {QUEUE: SLOTS}) as process:
             while len(found) < MAILS // STEP:
                 await mailer.send_many("welcome", [f"ana+{n}@example.com" for n in range(STEP)], context=WELCOME)
-                while (await mailer.counts()).get("sent", 0) < (len(found) + 1) * STEP:
+                while (await mailer.counts()).get("sent", 0) < (len(found) + 1) * STEP:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
                 found.append(resident(process.pid))
     return found

@@ -52,8 +52,7 @@ class MailSettings(BaseModel):
         ),
     ] = None
     """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://`, `resend://`, `file://` or `console://`;
-    several with spaces between are tried in turn. Without it: made of the variables from `MAIL_HOST` to
-    `MAIL_PASSWORD`."""
+    several with spaces between are tried in turn. Without it: what `MAIL_HOST` to `MAIL_PASSWORD` say."""
 
     mail_host: Annotated[Host | None, Variable("MAIL_HOST", "Mail", A_HOST, example="smtp.example.com")] = None
     """The SMTP server."""

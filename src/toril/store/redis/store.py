@@ -65,7 +65,8 @@ class RedisStore:
         self._address = Address.parse(url, shown)
         self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
-        self._prefix = prefix
+        clustered = self._address.kind == "cluster"
+        self._prefix = f"{{{prefix}}}" if clustered else prefix  # a script reaches several queues: all in one slot
         self._clock = clock
         self._own_time = isinstance(clock, SystemClock)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
@@ -464,9 +465,10 @@ class RedisStore:
 
     # -- events
 
-    async def cursor(self) -> str:
+    async def cursor(self, queue: str | None = None) -> str:
         """See Store.cursor."""
-        return await listening.cursor(self._client(), self._prefix, await self.queues())
+        queues = [queue] if queue is not None else await self.queues()
+        return await listening.cursor(self._client(), self._prefix, queues)
 
     async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""

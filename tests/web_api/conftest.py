@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 import httpx
@@ -11,7 +11,8 @@ from fastapi import FastAPI
 
 from stores import KINDS, EmptyStore
 from toril import Toril
-from toril.web import admin_router
+from toril.messaging import Mailer
+from toril.web import admin_router, health_router
 from toril.web.desk import Desk
 
 KEY = "k" * 40
@@ -60,16 +61,15 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EmptyStore]:
 
 @pytest.fixture
 async def site(store: EmptyStore, tmp_path) -> AsyncIterator[Site]:
-    app = store.app(secret_keys=KEY, mail_log_url=f"sqlite:///{tmp_path}/mail.db")
+    app = store.app(secret_keys=KEY, mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="shop@example.com")
     declare(app)
     web = FastAPI()
-    web.include_router(admin_router(app), prefix="/ops")
+    mailer = Mailer(app, "memory://")
+    web.include_router(admin_router(app, mailer), prefix="/ops")
+    web.include_router(health_router(app, mailer), prefix="/ops")
     desk = Desk(app)
     secrets = {role: (await desk.tokens.create(role, [role]))[1] for role in ("read", "send", "admin")}
     clients = {role: client(web, secret) for role, secret in {"": "", **secrets}.items()}
     yield Site(web, app, desk, clients)
     for one in clients.values():
         await one.aclose()
-
-
-MakeSite = Callable[..., Site]

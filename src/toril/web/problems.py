@@ -18,7 +18,10 @@ from toril.errors import (
     InvalidMessage,
     InvalidSchedule,
     JobNotFound,
+    KeyConflict,
+    MailNotFound,
     PartlyAdded,
+    PartlySent,
     QueueFull,
     StoreUnavailable,
     TorilError,
@@ -30,8 +33,11 @@ __all__ = ["PROBLEMS", "Problem", "ProblemBody", "problem_of", "response"]
 MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[TorilError], int] = {  # the first that fits
     JobNotFound: 404,
+    MailNotFound: 404,
     WrongState: 409,
     PartlyAdded: 409,
+    PartlySent: 409,
+    KeyConflict: 409,
     DataTooLarge: 413,
     InvalidJob: 422,
     InvalidMessage: 422,

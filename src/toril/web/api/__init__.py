@@ -39,4 +39,8 @@ def admin_router(
     router = APIRouter(route_class=guarded_by(desk), dependencies=[Depends(_BEARER)], responses=PROBLEMS)
     for part in (queues, jobs, adding, schedules, workers, audit):
         part.routes.add_to(router)
+    if mailer is not None:
+        from toril.web.api import emails  # needs what toril[mail] brings
+
+        emails.routes.add_to(router)
     return router

@@ -10,7 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pytest
+
+from stores import KINDS
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
@@ -25,6 +29,18 @@ async def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
         assert time.monotonic() < deadline, f"waited in vain for {timeout:g} s"
         await asyncio.sleep(0.02)
     return value
+
+
+def shared_kinds(config: pytest.Config) -> list[Any]:
+    """Return the kinds of stores that several processes can use, all or those that `--store` names.
+
+    Tests with real processes take their time: beyond the first kind they are among the slow ones.
+    """
+    kinds = [name for name in KINDS if KINDS[name].processes]
+    slow = [pytest.mark.slow]
+    all_kinds = [pytest.param(KINDS[name], id=name, marks=slow if number else []) for number, name in enumerate(kinds)]
+    chosen = config.getoption("store") or kinds
+    return [kind for kind in all_kinds if kind.id in chosen]
 
 
 class Process:

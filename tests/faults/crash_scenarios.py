@@ -10,10 +10,10 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toril import JobCancelled, JobContext, RateLimited, Snooze, Toril, Worker
-from toril.clock import SystemClock
+from toril.clock import Clock, SystemClock
 from toril.settings import Settings
 from toril.store.base import WorkerInfo
 
@@ -21,17 +21,18 @@ QUEUE = "work"
 LEASE = 10.0
 
 
-class Later(SystemClock):
-    """The machine's clock, some seconds ahead."""
+class Later(Clock):
+    """The machine's clock, some seconds ahead. It is no SystemClock: a store must not take its server's in its place."""
 
     def __init__(self, ahead: float) -> None:
         self.ahead = ahead
+        self._real = SystemClock()
 
     def now(self) -> int:
-        return super().now() + round(self.ahead * 1000)
+        return self._real.now() + round(self.ahead * 1000)
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
+        return self._real.monotonic() + self.ahead
 
 
 class Ledger(NamedTuple):
@@ -51,14 +52,26 @@ class Ledger(NamedTuple):
         return [words[1:] for words in lines if words[0] == what]
 
 
+class Place(NamedTuple):
+    """What the processes share: a store, the settings that it takes, and the file of the ledger."""
+
+    url: str
+    settings: dict[str, Any]
+    path: Path
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.path)
+
+
 Begins = Callable[[JobContext], bool]
 
 
-def make_app(folder: Path, ahead: float, crash_at: int | None = None, *, scheduled: bool = False) -> Toril:
+def make_app(place: Place, ahead: float, crash_at: int | None = None, *, scheduled: bool = False) -> Toril:
     """Return an application whose tasks end in each way that there is."""
-    settings = Settings(env={}, dotenv=None, crash_at=crash_at)
-    app = Toril(f"sqlite:///{folder / 'jobs.db'}", settings=settings, clock=Later(ahead))
-    ledger = Ledger(folder / "ledger")
+    settings = Settings(env={}, dotenv=None, crash_at=crash_at, **place.settings)
+    app = Toril(place.url, settings=settings, clock=Later(ahead))
+    ledger = place.ledger
 
     def begins(job: JobContext) -> bool:
         """Write that a run has begun; return whether it is the first, but for those whose worker was lost."""
@@ -211,13 +224,13 @@ SCENARIOS: dict[str, tuple[Scenario, list[str]]] = {
 """Each scenario, and the names of the jobs that are there before it."""
 
 
-def play(name: str, folder: Path, crash_at: int) -> None:
+def play(name: str, place: Place, crash_at: int) -> None:
     """Play a scenario in this process, which dies after its `crash_at`-th call of the store."""
-    app = make_app(folder, 100, crash_at, scheduled=name == "schedules")
+    app = make_app(place, 100, crash_at, scheduled=name == "schedules")
 
     async def main() -> None:
         async with app:
-            await SCENARIOS[name][0](app, Ledger(folder / "ledger"))
+            await SCENARIOS[name][0](app, place.ledger)
 
     asyncio.run(main())
 

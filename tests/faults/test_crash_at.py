@@ -12,19 +12,28 @@ from pathlib import Path
 
 import crash_scenarios
 import pytest
-from crash_scenarios import QUEUE, RETURNS, SCENARIOS, Ledger, hold, make_app
+from crash_scenarios import QUEUE, RETURNS, SCENARIOS, Ledger, Place, hold, make_app
 
+from processes import shared_kinds
+from stores import EmptyStore
 from toril import Job, Toril, Worker
 
 _FORK = multiprocessing.get_context("forkserver")  # a child that has imported all in a few milliseconds
-_FORK.set_forkserver_preload(["crash_scenarios", "toril.worker", "toril.store.sqlite.store", "toril.store.crashing"])
+_FORK.set_forkserver_preload(
+    ["crash_scenarios", "toril.worker", "toril.store.sqlite.store", "toril.store.redis.store", "toril.store.crashing"]
+)
 WHO = "Cancelled: by ana"
 MOST = 200  # store calls of a scenario: more is one that does not end
 
 
-def crashed(name: str, folder: Path, at: int) -> bool:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run once for each kind of store that several processes can share, or for those that `--store` names."""
+    metafunc.parametrize("store_kind", shared_kinds(metafunc.config))
+
+
+def crashed(name: str, place: Place, at: int) -> bool:
     """Play a scenario in a process of its own; return whether that died at its call `at`."""
-    process = _FORK.Process(target=crash_scenarios.play, args=(name, folder, at))
+    process = _FORK.Process(target=crash_scenarios.play, args=(name, place, at))
     process.start()
     process.join(30)
     if process.exitcode is None:
@@ -35,11 +44,12 @@ def crashed(name: str, folder: Path, at: int) -> bool:
     return process.exitcode != 0
 
 
-async def recover(folder: Path, *, scheduled: bool) -> Toril:
+async def recover(store: EmptyStore, place: Place, *, scheduled: bool) -> Toril:
     """Let a healthy process rescue what was held and run what is left, delayed jobs included."""
-    app = make_app(folder, 200, scheduled=scheduled)
+    store.age(100)
+    app = make_app(place, 200, scheduled=scheduled)
     queue = app.queue(QUEUE)
-    ledger = Ledger(folder / "ledger")
+    ledger = place.ledger
     if ledger.lines("paused") and not ledger.lines("resuming"):
         assert await queue.paused() is not None
     await queue.resume()
@@ -47,6 +57,7 @@ async def recover(folder: Path, *, scheduled: bool) -> Toril:
     for _ in range(3):
         await Worker(app, {QUEUE: 2}, burst=True).run()
         app.clock.ahead += 6  # type: ignore[attr-defined]
+        store.age(6)
     return app
 
 
@@ -89,38 +100,45 @@ def check(jobs: list[Job], ledger: Ledger, *, died: bool) -> None:
             assert record.progress == "0.5"
 
 
-async def prepared(name: str, folder: Path) -> set[str]:
+async def prepared(name: str, store: EmptyStore, place: Place) -> set[str]:
     """Make the store as a scenario expects it; return the ids of the jobs that must not get lost."""
-    folder.mkdir()
     names = SCENARIOS[name][1]
-    async with make_app(folder, 0) as app:
+    async with make_app(place, 0) as app:
         policies = {"retry": {"attempts": 2}}
         ids = {(await app.queue(QUEUE).add(task, **policies.get(task, {}))).id for task in names}
         if name == "rescue":
             await hold(app)
-            Ledger(folder / "ledger").write("held")
+            place.ledger.write("held")
+    store.age(100)
     return ids
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_whatever_call_is_the_last(name: str, tmp_path: Path) -> None:
+async def test_whatever_call_is_the_last(name: str, store_kind: type[EmptyStore], tmp_path: Path) -> None:
     points = 0
     for at in range(1, MOST):
-        folder = tmp_path / str(at)
-        expected = await prepared(name, folder)
-        died = crashed(name, folder, at)
-        app = await recover(folder, scheduled=name == "schedules")
-        try:
-            jobs = await all_jobs(app)
-            ledger = Ledger(folder / "ledger")
-            assert expected | {words[0] for words in ledger.lines("added")} <= {job.id for job in jobs}, f"call {at}"
-            if name == "schedules":
-                assert len(jobs) == 1  # one tick was due
-            check(jobs, ledger, died=died)
-        finally:
-            await app.close()
-        if not died:
-            break
+        async with store_kind() as store:
+            place = Place(store.url, store.settings(), tmp_path / str(at))
+            if not await is_survived(name, store, place, at):
+                break
         points = at
-    assert died is False, "the scenario does not end"
+    else:
+        pytest.fail("the scenario does not end")
     assert points >= 3  # or there was nothing to crash
+
+
+async def is_survived(name: str, store: EmptyStore, place: Place, at: int) -> bool:
+    """Crash at a call and check what another process makes of what is left; return False if there is no such call."""
+    expected = await prepared(name, store, place)
+    died = crashed(name, place, at)
+    app = await recover(store, place, scheduled=name == "schedules")
+    try:
+        jobs = await all_jobs(app)
+        ledger = place.ledger
+        assert expected | {words[0] for words in ledger.lines("added")} <= {job.id for job in jobs}, f"call {at}"
+        if name == "schedules":
+            assert len(jobs) == 1  # one tick was due
+        check(jobs, ledger, died=died)
+    finally:
+        await app.close()
+    return died

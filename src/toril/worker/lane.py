@@ -16,7 +16,7 @@ from toril.store.base import Failed, Outcome, Released, Run, Step, Store
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 
-__all__ = ["Lane"]
+__all__ = ["PAUSES", "Lane"]
 
 log = logging.getLogger("toril.worker")
 

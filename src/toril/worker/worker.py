@@ -11,6 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
@@ -21,7 +22,7 @@ from toril.store.base import Extended, Run, WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.heartbeat import Heartbeat
-from toril.worker.lane import Lane
+from toril.worker.lane import PAUSES, Lane
 from toril.worker.processes import Processes
 from toril.worker.services import keep_running
 from toril.worker.threads import Threads
@@ -83,10 +84,13 @@ class Worker:
             lane.stop()
 
     async def run(self) -> None:
-        """Run until stopped (in a burst: until no job is ready). Raises what keeps it from starting."""
-        await self.app.open()
-        await self.app.put_schedules()
-        token = await self.app.store.enrol(self._info())
+        """Run until stopped (in a burst: until no job is ready). Raises what keeps it from starting.
+
+        A store that does not answer is waited for; a burst raises StoreUnavailable.
+        """
+        token = await self._enrolled()
+        if token is None:
+            return
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
         for lane in self._lanes:
             lane.announcer = announcer
@@ -104,6 +108,27 @@ class Worker:
             await asyncio.to_thread(self._processes.close)
             with contextlib.suppress(StoreUnavailable):  # then its lease runs out
                 await self.app.store.leave(token)
+
+    async def _enrolled(self) -> str | None:
+        """Enter the registry as soon as the store answers; None: the worker was stopped before."""
+        for number, pause in enumerate(chain(PAUSES, repeat(PAUSES[-1]))):
+            if self._stopping.is_set():
+                break
+            try:
+                await self.app.open()
+                await self.app.put_schedules()
+                token = await self.app.store.enrol(self._info())
+            except StoreUnavailable as error:
+                if self._burst:
+                    raise
+                log.log(logging.DEBUG if number else logging.WARNING, "waiting for the store: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+            else:
+                if number:
+                    log.warning("the store answers, the worker starts")
+                return token
+        return None
 
     @property
     def stuck(self) -> int:

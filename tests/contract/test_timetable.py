@@ -133,6 +133,17 @@ async def test_an_overdue_tick_that_outlives_a_change_counts(app, report, clock,
     assert ran == ["a Mon 09:05"]
 
 
+async def test_a_change_while_a_tick_is_overdue_counts_from_that_one(app, report, clock, work, pass_hours, ran) -> None:
+    await app.schedule(report.call("sales"), id="sales", every=HOUR, limit=5)
+    await pass_hours(2)
+    clock.advance(2 * 3600)
+    del ran[:]
+    await app.schedule(report.call("sales"), id="sales", every=HOUR, limit=2)
+    await work()
+    await pass_hours(5)
+    assert len(ran) == 2
+
+
 async def test_immediately_runs_now_once_and_then_by_the_rule(app, report, work, pass_hours, ran) -> None:
     for _ in range(2):
         await app.schedule(report.call("a"), id="eager", cron=NINE, immediately=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from stores import KINDS
+from stores import KINDS, WHEN_ASKED
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
@@ -36,11 +36,14 @@ def shared_kinds(config: pytest.Config) -> list[Any]:
 
     Tests with real processes take their time: beyond the first kind they are among the slow ones.
     """
-    kinds = [name for name in KINDS if KINDS[name].processes]
-    slow = [pytest.mark.slow]
-    all_kinds = [pytest.param(KINDS[name], id=name, marks=slow if number else []) for number, name in enumerate(kinds)]
-    chosen = config.getoption("store") or kinds
-    return [kind for kind in all_kinds if kind.id in chosen]
+    chosen = config.getoption("store") or KINDS
+    kinds = {name: kind for name, kind in {**KINDS, **WHEN_ASKED}.items() if kind.processes}
+    first = next(iter(kinds))
+    return [
+        pytest.param(kind, id=name, marks=[] if name == first else pytest.mark.slow)
+        for name, kind in kinds.items()
+        if name in chosen
+    ]
 
 
 class Process:

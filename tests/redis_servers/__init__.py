@@ -11,7 +11,7 @@ from redis_servers.program import NoServer, find_program
 from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server
 from redis_servers.servers import Servers
-from redis_servers.shared import shared_url
+from redis_servers.shared import shared_cluster, shared_url
 from redis_servers.wire import Wire
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "pass_time",
     "read",
     "read_all",
+    "shared_cluster",
     "shared_url",
     "texts",
 ]

@@ -107,8 +107,8 @@ class Model:
                 job.held_until = now + self.lease
 
     def is_awaited(self, job: ModelJob) -> bool:
-        """Return whether a job was made for a tick that it has not been taken for."""
-        return job.tick is not None and job.starts == 0
+        """Return whether the schedule goes on when a job is taken: it was made for the next tick of it."""
+        return self.schedule is not None and job.tick == self.schedule.next is not None and job.starts == 0
 
     def delayed(self) -> list[ModelJob]:
         return sorted((job for job in self.jobs.values() if job.state == "delayed"), key=lambda j: (j.due, j.number))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from toril import Dedup, ManualClock, Toril
-from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule
+from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule, WrongState
 from toril.task import Task
 
 MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -79,6 +79,16 @@ async def test_a_ready_tick_of_a_removed_schedule_still_runs_and_has_no_successo
     assert await app.unschedule("hourly")
     await work()
     assert (len(ran), (await app.queue("reports").counts())["delayed"]) == (1, 0)
+
+
+async def test_a_ready_tick_can_be_removed_once_its_schedule_is(app, report, clock) -> None:
+    await app.schedule(report.call("sales"), id="sales", every=HOUR)
+    (job,) = (await app.queue("reports").jobs("waiting")).jobs
+    with pytest.raises(WrongState, match="the next one of schedule sales"):
+        await job.remove()
+    await app.unschedule("sales")
+    await job.remove()
+    assert await app.queue("reports").get(job.id) is None
 
 
 async def test_they_are_listed_with_their_next_and_last_times(app, report, work, clock) -> None:

@@ -18,10 +18,14 @@ Work = Callable[..., Awaitable[None]]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store_kind" in metafunc.fixturenames:
-        chosen = list(metafunc.config.getoption("store") or KINDS)
+        named = metafunc.config.getoption("store")
+        chosen = list(named or KINDS)
         if metafunc.definition.get_closest_marker("one_store"):
             del chosen[1:]
-        metafunc.parametrize("store_kind", [pytest.param(KINDS[name], id=name) for name in chosen])
+        # In memory it is the code of the file, on one connection: after the fast tests.
+        late = set() if named else {"sqlite-memory"}
+        kinds = [pytest.param(KINDS[k], id=k, marks=[pytest.mark.slow] if k in late else []) for k in chosen]
+        metafunc.parametrize("store_kind", kinds)
 
 
 @pytest.fixture

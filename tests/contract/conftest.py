@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from stores import KINDS, START, EmptyStore
+from stores import KINDS, START, WHEN_ASKED, EmptyStore
 from toril import ManualClock, Toril, Worker
 
 Work = Callable[..., Awaitable[None]]
@@ -24,8 +24,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             del chosen[1:]
         # In memory it is the code of the file, on one connection: after the fast tests.
         late = set() if named else {"sqlite-memory"}
-        kinds = [pytest.param(KINDS[k], id=k, marks=[pytest.mark.slow] if k in late else []) for k in chosen]
-        metafunc.parametrize("store_kind", kinds)
+        kinds = KINDS | WHEN_ASKED
+        marks = {name: [pytest.mark.slow] if name in late else [] for name in chosen}
+        metafunc.parametrize("store_kind", [pytest.param(kinds[name], id=name, marks=marks[name]) for name in chosen])
 
 
 @pytest.fixture

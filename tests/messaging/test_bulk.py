@@ -92,6 +92,13 @@ async def test_a_repeated_call_sends_what_is_missing(shop, mailbox):
             InvalidMessage,
             r"^2 of 3 recipients: \[1\] to: expected an address .*; \[2\] to: expected",
         ),
+        (
+            [Recipient("a@example.com", locale="../x")],
+            {},
+            InvalidMessage,
+            r"^1 of 1 recipients: \[0\] locale: expected a language",
+        ),
+        ([Recipient(7)], {"key": "k"}, InvalidMessage, r"^1 of 1 recipients: \[0\] to: expected an address"),
         ([7], {}, InvalidMessage, r"^1 of 1 recipients: \[0\] expected an address or Recipient"),
         (["a@example.com"], {"cc": "b@example.com"}, InvalidOption, "^cc, bcc: belong to one message"),
         (["a@example.com"], {"invalid": "ignore"}, InvalidOption, "^invalid: expected raise or skip"),

@@ -3,8 +3,9 @@
 import pytest
 
 from toril import Exponential, Fixed, Worker
+from toril.cli.worker import parse_queues
 from toril.errors import ConfigurationError, InvalidMessage, InvalidOption, UnknownTemplate
-from toril.messaging import Context
+from toril.messaging import Context, composer
 from toril.messaging.catalogue import BUILT_IN, Promotion, Welcome
 from toril.messaging.policy import Policy
 from toril.messaging.preview import sample
@@ -39,6 +40,7 @@ async def test_slots_come_from_the_setting(open_shop):
     async def report() -> None: ...
 
     assert Worker(shop.app).queues == {"email-queue": 7, "email-queue-bulk": 7, "reports": 10}
+    assert parse_queues("email-queue, reports=2", shop.app) == {"email-queue": 7, "reports": 2}
 
 
 def test_the_usual_policy_outlasts_a_day():
@@ -113,6 +115,15 @@ async def test_a_test_mail_needs_leave_in_production(open_shop, settings, allowe
         ConfigurationError, match=r"^test mail: expected TORIL_ENVIRONMENT=development or TORIL_TEST_MAIL"
     ):
         await shop.mailer.send_test("welcome", "ana@example.com")
+
+
+async def test_subscribed_mail_without_a_way_out_is_told_once(open_shop, caplog):
+    composer._say_that_nobody_can_leave.cache_clear()
+    shop = open_shop("memory://")
+    context = sample(Promotion.type, shop.mailer.composer.templates, "en")
+    for _ in range(2):
+        await shop.mailer.send(context, to="ana@example.com")
+    assert caplog.text.count("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL") == 1
 
 
 def test_promotions_are_subscribed():

@@ -1,5 +1,6 @@
 """The delivery log as people use it: filters, pages, counts, retry, retention, and forgetting a person."""
 
+import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +9,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from toril import Worker
 from toril.errors import InvalidAddress, InvalidOption, MailNotFound, WrongState
-from toril.messaging import Attachment, lookup
+from toril.messaging import Attachment, lookup, maintenance
 from toril.messaging.forgetting import trim
 from toril.messaging.lookup import Wanted
 from toril.messaging.models import EmailFile
@@ -199,6 +201,21 @@ async def test_what_is_old_goes_and_files_with_it(shop_at, clock):
     assert [mail.id for mail in (await shop_at.mailer.log()).mails] == [new.id, held.id]
     assert await shop_at.mailer.timeline(old.id) == []
     assert (await shop_at.welcome(attachments=[file], key="k")).id == old.id
+
+
+async def test_a_worker_deletes_what_is_old(open_shop, clock, monkeypatch):
+    monkeypatch.setattr(maintenance.random, "uniform", lambda *_: 0.0)
+    shop = open_shop("memory://", keep_days=1)
+    old = await shop.welcome()
+    await shop.work()
+    clock.advance(2 * 86_400)
+    worker = Worker(shop.app, queues={"email-queue": 1})
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(20):
+        while await shop.mailer.find(old.id) is not None:
+            await asyncio.sleep(0.02)
+    worker.stop()
+    await running
 
 
 async def test_a_person_is_forgotten(shop_at, mailbox, place, tmp_path):

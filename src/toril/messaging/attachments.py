@@ -7,7 +7,7 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -42,7 +42,7 @@ class Loaded:
 
     name: str
     media_type: str
-    content: bytes
+    content: bytes = field(repr=False)
     hash: str
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy import select
 
-from toril.errors import ConfigurationError, InvalidMessage, InvalidOption, KeyConflict
+from toril.errors import InvalidMessage, InvalidOption, KeyConflict
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Common, Intake, MailOptions
@@ -88,9 +88,7 @@ async def draft(intake: Intake, common: Common, to: Iterable[str | Recipient], o
         drafts.total += 1
         try:
             mail = _draft(intake, common, one, options.get("context"), options.get("key"))
-        except ConfigurationError:
-            raise  # no recipient's fault
-        except InvalidMessage as error:
+        except (InvalidMessage, InvalidOption) as error:
             drafts.invalid.append((place, str(error)))
             continue
         if mail.claim and mail.claim.key in used:
@@ -114,7 +112,7 @@ def _draft(
         raise InvalidMessage(f"expected an address or Recipient(…), got {type(one).__name__}")
     own = recipient.key
     if own is None and key is not None:
-        own = f"{key}:{recipient.to.rpartition('<')[2].rstrip('> ').lower()}"
+        own = f"{key}:{str(recipient.to).rpartition('<')[2].rstrip('> ').lower()}"
     (mail,) = intake.mails(
         common,
         recipient.to,

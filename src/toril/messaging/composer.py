@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -23,6 +25,8 @@ from toril.messaging.transport import Envelope
 from toril.messaging.unsubscribe import WayOut, leave_headers
 
 __all__ = ["Composer", "new_id"]
+
+log = logging.getLogger("toril.mail")
 
 _LONGEST_SUBJECT = 1_000  # characters
 _SHORTEST_SECRET = 4  # characters: what is shorter stands in any text by chance
@@ -92,6 +96,8 @@ class Composer:
         InvalidContext, InvalidMessage, and ConfigurationError for a secret field without a key.
         """
         kind = self.find(name)
+        if kind.kind == "subscribed" and self._way_out is None:
+            _say_that_nobody_can_leave()
         address = Address.parse(to, "to")
         values = kind.validate(context)
         content, secrets = kind.plain(values)
@@ -138,6 +144,12 @@ class Composer:
             files=files,
         )
         return Envelope(self._sender.spec, mail.recipient, message, kind=mail.kind, key=mail.id)
+
+
+@cache
+def _say_that_nobody_can_leave() -> None:
+    """Say so once in a process: mail programs, and the law in many places, want a way out of subscribed mail."""
+    log.warning("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL and TORIL_SECRET_KEYS")
 
 
 def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:

@@ -74,7 +74,7 @@ async def test_they_stand_nowhere_but_in_the_mail_and_its_row(open_shop, clock, 
     told += "".join(repr(row) for row in rows) + caplog.text
     page = [job for state in ("failed", "delayed") for job in (await shop.queue.jobs(state)).jobs]
     assert page, "no job has failed"
-    assert {job.record.stack for job in page} <= {None, "[]"}
+    assert not any("Traceback" in (job.record.stack or "") for job in page)
     told += "".join(f"{job.record}" for job in page)
     jobs, log = (written(tmp_path / f"{name}.db") for name in ("jobs", "mail"))
     assert first.id in told

@@ -37,10 +37,7 @@ def worker(
     Example: toril worker shop.jobs:app --queues emails=5,reports=2
     """
     if reload:
-        from toril.cli.reloading import run_reloading
-
-        options = [*(["--queues", queues] if queues else []), *(["--grace", str(grace)] if grace is not None else [])]
-        run_reloading([["worker", app, *options]], {})
+        _reload(app, queues, grace)
         return
     from toril.cli.loading import load_app
     from toril.worker import Worker
@@ -64,6 +61,13 @@ def worker(
             os._exit(RET_STUCK)  # what still runs must not outlive its hand-back
 
     run(main())
+
+
+def _reload(app: str, queues: str | None, grace: float | None) -> None:
+    from toril.cli.reloading import run_reloading
+
+    given = (("--queues", queues), ("--grace", grace))
+    run_reloading([["worker", app, *(text for name, value in given if value for text in (name, str(value)))]], {})
 
 
 def parse_queues(text: str | None, app: Toril) -> dict[str, int] | None:

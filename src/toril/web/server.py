@@ -54,8 +54,7 @@ def make_server(
     web.include_router(admin, prefix=API)
     web.include_router(_document(web, Desk(app, authenticate=authenticate)), prefix=API)
     web.include_router(health_router(app, mailer, authenticate=authenticate))
-    shown: dict[str, Any] = {} if mailbox is None else {"mailbox": mailbox}
-    pages = dashboard_router(app, mailer, authenticate=authenticate, read_only=read_only, **shown)
+    pages = dashboard_router(app, mailer, authenticate=authenticate, read_only=read_only, mailbox=mailbox)
     web.include_router(pages, prefix=DASHBOARD)
     return web
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from toril import InvalidJob, JobContext, ManualClock, Toril
+from toril import Fixed, InvalidJob, JobContext, ManualClock, Toril
 from toril.errors import WrongState
 
 
@@ -58,6 +58,20 @@ async def test_what_has_not_run_is_as_old_as_its_adding(line, clock: ManualClock
     assert {job.id for job in (await line.jobs(state)).jobs} == {young.id, first.id}
     counts = await line.counts()
     assert (counts[state], sum(counts.values()) - counts["ready"]) == (2, 2)
+
+
+async def test_what_has_run_and_waits_again_is_as_old_as_its_last_start(app: Toril, line, clock, work) -> None:
+    @app.task(queue="line", attempts=2, backoff=Fixed(500))
+    async def fail() -> None:
+        raise ValueError
+
+    await fail.enqueue()
+    clock.advance(100)
+    await work()
+    clock.advance(59)
+    assert await line.clean("delayed", older_than=60) == 0
+    clock.advance(2)
+    assert await line.clean("delayed", older_than=60) == 1
 
 
 async def test_cleaning_refuses_what_it_cannot_do(line) -> None:

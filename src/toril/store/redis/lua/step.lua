@@ -94,7 +94,7 @@ local function put_back(number, kind, id, job, a, b, c, d)
     entry = tell(Q, 'delayed', 'jobId', id, 'delay', due)
   else
     local options = decoded(job.opts) or {}
-    place_ready(Q, id, priority, options.lifo)
+    place_ready(Q, id, priority, attempts > 0 and options.lifo) -- a snooze lets the others go first
     entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
   end
   call('HSET', key, unpack(hash))

@@ -9,6 +9,7 @@ import typer
 
 from toril.cli.demo import demo
 from toril.cli.mail import mail
+from toril.cli.messages import messages
 from toril.cli.schedules import schedules
 from toril.cli.settings import settings
 from toril.cli.worker import worker
@@ -21,6 +22,7 @@ app.command()(demo)
 app.command()(worker)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
+mail.add_typer(messages)
 app.add_typer(mail, name="mail")
 
 

@@ -32,6 +32,12 @@ class JobSettings(BaseModel):
     ] = "bull"
     """What the names of all keys begin with, as in BullMQ."""
 
+    environment: Annotated[
+        Literal["development", "production"],
+        Variable("TORIL_ENVIRONMENT", "Jobs", "development or production"),
+    ] = "production"
+    """Where the application runs; in development some things are allowed that would be mistakes elsewhere."""
+
     timezone: Annotated[
         Zone,
         Variable("TORIL_TIMEZONE", "Jobs", "an IANA time zone such as Europe/Berlin"),

@@ -154,28 +154,22 @@ class Client:
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
         if self._scanned is None or time.monotonic() > self._scanned[0]:
-            found: set[str] = set()
-            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
-            cursor = "0"
-            while True:
-                cursor, keys = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
-                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
-                found |= {name for name in names if name and ":" not in name}
-                if str(cursor) == "0":
-                    break
-            self._scanned = time.monotonic() + SCAN, found
+            names: set[str] = set()
+            for node in await self._masters():
+                names |= {key.removeprefix(f"{prefix}:").removesuffix(":meta") for key in await _settings(node, prefix)}
+            self._scanned = time.monotonic() + SCAN, {name for name in names if name and ":" not in name}
         return self._scanned[1]
 
-    async def each_node(self, *command: Any) -> list[Any]:
-        """Send a command to every master and return the replies."""
+    async def _masters(self) -> Sequence[Any]:
+        """Return a client of each server that holds keys."""
+        await self._begin()
         if not isinstance(self._redis, RedisCluster):
-            return [await self.call(*command)]
+            return [self._redis]
         try:
-            async with asyncio.timeout(LIMIT):
-                _ = await self._redis.initialize()
-                return [await node.execute_command(*command) for node in self._redis.get_primaries()]
-        except (TimeoutError, *_LOST) as error:
-            raise self._failed(str(error) or "no answer", undecided=False) from None
+            _ = await self._redis.initialize()
+        except _LOST as error:
+            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
+        return self._redis.get_primaries()
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -202,6 +196,21 @@ class Client:
         if self._failures >= FAILURES:
             self._closed_until = time.monotonic() + OPEN
         return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
+
+
+async def _settings(node: Any, prefix: str) -> set[str]:
+    """Return the keys of queues' settings on one server; each look is short."""
+    keys: set[str] = set()
+    cursor: Any = 0
+    while True:
+        try:
+            reply = await node.execute_command("SCAN", cursor, "MATCH", f"{_escaped(prefix)}:*:meta", "COUNT", 5_000)
+        except _LOST as error:
+            raise StoreUnavailable(str(error) or type(error).__name__) from None
+        cursor = int(reply[0])
+        keys |= set(reply[1])
+        if cursor == 0:
+            return keys
 
 
 def _escaped(text: str) -> str:

@@ -68,7 +68,7 @@ class RedisStore:
         clustered = self._address.kind == "cluster"
         self._prefix = f"{{{prefix}}}" if clustered else prefix  # a script reaches several queues: all in one slot
         self._clock = clock
-        self._own_time = isinstance(clock, SystemClock)
+        self._own_time = type(clock) is SystemClock
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._hearing: dict[asyncio.AbstractEventLoop, Ears] = {}
         self._workers: dict[str, workers.Enrolled] = {}

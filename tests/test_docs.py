@@ -79,7 +79,7 @@ def promises() -> list[list[str]]:
     return [row for row in rows if row[0] != "promise"]
 
 
-def tests_of(path: Path) -> set[str]:
+def names_of(path: Path) -> set[str]:
     found = [
         node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -94,7 +94,7 @@ def test_each_promise_has_tests_that_show_it_kept_and_where_it_ends(row: list[st
     assert all(named), "one column names no test"
     assert not set(named[0]) & set(named[1]), "a test cannot show both"
     for file, test in [*named[0], *named[1]]:
-        assert test in tests_of(CONTRACT / file), f"{file} has no test {test}"
+        assert test in names_of(CONTRACT / file), f"{file} has no test {test}"
 
 
 def test_each_file_of_the_contract_holds_a_promise() -> None:

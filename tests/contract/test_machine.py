@@ -32,7 +32,6 @@ from toril.store.base import (
 T = TypeVar("T")
 QUEUE, LEASE, KEEP, STALLS = "q", 10.0, 3, 1
 POLICIES: tuple[IfFailed, ...] = get_args(IfFailed)
-TICKS = Policy(max_stalls=STALLS, keep_failed=Keep(KEEP)).to_json()
 pick = st.integers(0, 10_000)
 some = st.integers(1, 4)
 priorities = st.integers(1, 3)
@@ -224,7 +223,10 @@ class Machine(RuleBasedStateMachine):
         immediately=st.booleans(),
     )
     def put_schedule(self, every: int, missed: str, limit: int | None, immediately: bool) -> None:
-        record = ScheduleRecord("s", QUEUE, None, None, every * 1000, missed, "tick", "{}", TICKS, limit=limit)
+        ticks = Policy(max_stalls=STALLS, keep_failed=Keep(KEEP), missed=None if missed == "once" else missed)
+        record = ScheduleRecord(
+            "s", QUEUE, None, None, every * 1000, missed, "tick", "{}", ticks.to_json(), limit=limit
+        )
         done = self.do(self.store.put_schedule(record, immediately=immediately))
         assert done is self.model.put_schedule(every * 1000, missed, limit, immediately=immediately)
 

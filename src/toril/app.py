@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
 from toril.clock import Clock, SystemClock
-from toril.errors import InvalidJob, InvalidSchedule
+from toril.errors import InvalidJob, InvalidSchedule, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
@@ -191,8 +191,15 @@ class Toril(Registry):
     # -- life
 
     async def open(self) -> None:
-        """Open the store; raise StoreRefused or StoreUnavailable if it cannot be used."""
-        await self.store.open()
+        """Open the store; raise StoreRefused if it must not be used.
+
+        One that does not answer is no reason not to start: the log says so, and calls raise StoreUnavailable until it
+        does.
+        """
+        try:
+            await self.store.open()
+        except StoreUnavailable as error:
+            log.warning("%s; jobs cannot be added until it answers", error)
 
     async def close(self) -> None:
         """Let go of everything that was opened."""

@@ -135,6 +135,7 @@ class Extended(NamedTuple):
 
     lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
     cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
+    forgotten: bool = False  # the store did not know the worker any more: what it holds may have been lost
 
 
 class Event(NamedTuple):

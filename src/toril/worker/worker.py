@@ -11,6 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
@@ -21,7 +22,7 @@ from toril.store.base import Extended, Run, WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.heartbeat import Heartbeat
-from toril.worker.lane import Lane
+from toril.worker.lane import Lane, pauses
 from toril.worker.processes import Processes
 from toril.worker.services import keep_running
 from toril.worker.threads import Threads
@@ -75,6 +76,7 @@ class Worker:
         self._lanes = [Lane(app.store, name, slots, executor, burst=burst) for name, slots in self.queues.items()]
         self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._forgotten = asyncio.Event()
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
@@ -83,18 +85,24 @@ class Worker:
             lane.stop()
 
     async def run(self) -> None:
-        """Run until stopped (in a burst: until no job is ready). Raises what keeps it from starting."""
-        await self.app.open()
-        await self.app.put_schedules()
-        token = await self.app.store.enrol(self._info())
+        """Run until stopped (in a burst: until no job is ready).
+
+        A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
+        else keeps it from starting, such as StoreRefused.
+        """
+        token = await self._begin()
+        if token is None:
+            return
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
         for lane in self._lanes:
             lane.announcer = announcer
         rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
-        heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep)
+        heartbeat = Heartbeat(
+            self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep, self._forgotten.set
+        )
         heartbeat.start(token)
         try:
-            async with self._beside():
+            async with self._beside(heartbeat):
                 await self._lanes_until_done(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
@@ -114,6 +122,42 @@ class Worker:
     def ran(self) -> int:
         """How many runs have ended here."""
         return sum(lane.ran for lane in self._lanes)
+
+    @property
+    def poll_age(self) -> float:
+        """Seconds since the store has answered that one of its queues which has waited longest: a worker's health."""
+        return max(lane.poll_age for lane in self._lanes)
+
+    async def _begin(self) -> str | None:
+        """Enter the store, however long it takes to answer; return its name for the worker, None if stopped first."""
+        waited = False
+        for pause in pauses():
+            try:
+                await self.app.store.open()
+                await self.app.put_schedules()
+                token = await self.app.store.enrol(self._info())
+            except StoreUnavailable as error:
+                if self._burst:
+                    raise
+                if not waited:
+                    log.warning("%s; waiting for the store, jobs run as soon as it answers", error)
+                waited = True
+            else:
+                if waited:
+                    log.warning("the store answers, jobs are taken")
+                return token
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            if self._stopping.is_set():
+                return None
+        raise AssertionError("unreachable")
+
+    async def _declare_again(self) -> None:
+        """Put the schedules that code declares whenever the store had forgotten this worker: it has come back empty."""
+        while True:
+            await self._forgotten.wait()
+            await self.app.put_schedules()
+            self._forgotten.clear()
 
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
@@ -142,14 +186,15 @@ class Worker:
         return any(info.counts[state] for info in infos for state in ready if info.closed is None)
 
     @contextlib.asynccontextmanager
-    async def _beside(self) -> AsyncIterator[None]:
+    async def _beside(self, heartbeat: Heartbeat) -> AsyncIterator[None]:
         """Run the services, the watchdog and the signal handlers while the lanes run."""
         loop = asyncio.get_running_loop()
-        services = [Cleaner(self.app.store, list(self.queues)).run, *self.app.services_for(self.queues)]
+        own = [Cleaner(self.app.store, list(self.queues)).run, self._declare_again]
+        services = [*own, *self.app.services_for(self.queues)]
         helpers = [asyncio.create_task(keep_running(run)) for run in services]
         handled: list[signal.Signals] = []
         if self._signals and threading.current_thread() is threading.main_thread():
-            helpers.append(asyncio.create_task(watch(self._patience)))
+            helpers.append(asyncio.create_task(watch(self._patience, partial(self._silence, heartbeat))))
             for number in (signal.SIGTERM, signal.SIGINT):
                 with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
                     loop.add_signal_handler(number, self.stop)
@@ -174,6 +219,10 @@ class Worker:
         for lane in self._lanes:
             lane.lose(news.lost)
             lane.cancel(news.cancelled)
+
+    def _silence(self, heartbeat: Heartbeat) -> float:
+        """Return the seconds for which a lane has heard nothing of a store that answers the heartbeat."""
+        return self.poll_age if heartbeat.in_contact else 0.0
 
     def _patience(self) -> float:
         """Return the seconds for which the event loop may stand still."""

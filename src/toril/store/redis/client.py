@@ -12,6 +12,7 @@ from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.store.redis.breaker import Breaker
 from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
@@ -22,12 +23,17 @@ log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
-FAILURES = 3  # in a row, and the breaker opens
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
-OPEN = 1.0  # seconds for which it stays open
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
-_LOST = (exceptions.RedisError, OSError, EOFError, asyncio.IncompleteReadError)
+_LOST = (
+    exceptions.RedisError,
+    exceptions.RedisClusterException,  # of no other kind
+    OSError,
+    EOFError,
+    asyncio.IncompleteReadError,
+)
+_REFUSED = ("ACL failure in script", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED")  # in other errors' texts
 
 
 class Client:
@@ -36,8 +42,7 @@ class Client:
     def __init__(self, address: Address, shown: str) -> None:
         self._address = address
         self._shown = shown
-        self._failures = 0
-        self._closed_until = 0.0
+        self._breaker = Breaker()
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._redis = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
@@ -57,7 +62,7 @@ class Client:
         Redis does not let us in.
         """
         await self._begin()
-        if limit is not None and self._closed_until > time.monotonic():
+        if limit is not None and not self._breaker.admits():
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
@@ -67,10 +72,11 @@ class Client:
         except (TimeoutError, exceptions.TimeoutError):
             raise self._failed(f"no answer within {limit or PATIENCE:g} s", undecided=True) from None
         except exceptions.ResponseError as error:  # it answers: this is no reason to open the breaker
-            raise StoreUnavailable(f"{self._shown}: {error}") from error
+            self._breaker.succeeded()
+            raise self._error(error) from error
         except _LOST as error:
-            raise self._failed(str(error) or type(error).__name__, undecided=True) from None
-        self._failures = 0
+            raise self._failed(error, undecided=True) from None
+        self._breaker.succeeded()
         return reply
 
     async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
@@ -96,7 +102,7 @@ class Client:
         except (TimeoutError, *_LOST) as error:
             self._blocking.pop(key, None)
             await _leave(client)
-            raise StoreUnavailable(f"{self._shown}: {str(error) or type(error).__name__}") from None
+            raise self._error(error) from None
         except asyncio.CancelledError:
             self._blocking.pop(key, None)
             await _leave(client)
@@ -105,7 +111,7 @@ class Client:
     @property
     def is_shut(self) -> bool:
         """Whether the breaker is open."""
-        return self._closed_until > time.monotonic()
+        return self._breaker.is_open
 
     async def listen(self, streams: Mapping[str, str], seconds: float) -> None:
         """Return when one of the streams has an entry behind the one named, or after `seconds`, or for no reason."""
@@ -119,7 +125,7 @@ class Client:
                     "XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values()
                 )
         except (TimeoutError, *_LOST) as error:
-            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
+            raise self._failed(error, undecided=False) from None
 
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
@@ -145,7 +151,7 @@ class Client:
                 _ = await self._redis.initialize()
                 return [await node.execute_command(*command) for node in self._redis.get_primaries()]
         except (TimeoutError, *_LOST) as error:
-            raise self._failed(str(error) or "no answer", undecided=False) from None
+            raise self._failed(error, undecided=False) from None
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -167,10 +173,14 @@ class Client:
                 await _leave(client)
             self._blocking.clear()
 
-    def _failed(self, text: str, *, undecided: bool) -> StoreUnavailable:
-        self._failures += 1
-        if self._failures >= FAILURES:
-            self._closed_until = time.monotonic() + OPEN
+    def _failed(self, cause: BaseException | str, *, undecided: bool) -> StoreUnavailable | StoreRefused:
+        self._breaker.failed()
+        return self._error(cause, undecided=undecided)
+
+    def _error(self, cause: BaseException | str, *, undecided: bool = False) -> StoreUnavailable | StoreRefused:
+        text = str(cause) or type(cause).__name__
+        if any(words in text for words in _REFUSED):
+            return StoreRefused(f"{self._shown}: {text}")
         return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ from toril.store.base import (
 )
 from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
-from toril.store.redis.client import Client
+from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
@@ -45,6 +46,7 @@ from toril.store.redis.scripts import script
 from toril.store.redis.searching import Lines, Window, read_place, search
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.url import Address
+from toril.store.redis.wire import refuse_foreign
 
 __all__ = ["RedisStore"]
 
@@ -65,7 +67,8 @@ class RedisStore:
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._hearing: dict[asyncio.AbstractEventLoop, Ears] = {}
         self._workers: dict[str, workers.Enrolled] = {}
-        self._known: set[str] = set()  # queues that the registry has
+        self._fit = False  # the server is one that can be used
+        self._known: set[str] = set()  # queues that may be used, and that the registry has
         self._schedules = Schedules(self._script, clock.now)
 
     # -- life
@@ -73,6 +76,7 @@ class RedisStore:
     async def open(self) -> None:
         """See Store.open."""
         await looking.check_server(self._client(), self._shown)
+        self._fit = True
 
     async def close(self) -> None:
         """See Store.close. Connections of other loops end with these."""
@@ -116,32 +120,38 @@ class RedisStore:
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
         keys, arguments, _ = add_arguments(self._prefix, jobs)
+        await self._admit({job.queue for job in jobs})
         reply = await self._twice("add", keys, arguments)
-        await self._register({job.queue for job in jobs})
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
+        await self._admit({node.job.queue for node in nodes})
         reply = await self._twice("flow", keys, arguments)
-        await self._register({node.job.queue for node in nodes})
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
     async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        """Run a script of which a repetition, said to be one, changes nothing more."""
-        client = self._client()
+        """Run a script of which a repetition, said to be one, changes nothing more; both have the time of one call."""
+        client, begin = self._client(), time.monotonic()
         try:
             return await client.run(script(name), keys, (self._now, "", *arguments))
         except StoreUnavailable as error:
-            if not error.undecided or client.is_shut:
+            left = LIMIT - (time.monotonic() - begin)
+            if not error.undecided or client.is_shut or left <= 0:
                 raise
-            return await client.run(script(name), keys, (self._now, "1", *arguments))
+            return await client.run(script(name), keys, (self._now, "1", *arguments), left)
 
-    async def _register(self, queues: set[str]) -> None:
-        """Let the registry know queues that this process uses for the first time."""
-        if new := queues - self._known:
-            await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
-            self._known |= new
+    async def _admit(self, queues: set[str]) -> None:
+        """See that this process may use queues, before it writes to them for the first time; raise StoreRefused."""
+        if not (new := queues - self._known):
+            return
+        if not self._fit:  # it did not answer when the store was opened
+            await self.open()
+        for queue in new:
+            refuse_foreign(queue, names_for(self._prefix, queue).base, await self._script("wire", queue, ()))
+        await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
+        self._known |= new
 
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
@@ -204,7 +214,7 @@ class RedisStore:
     async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         enrolled = self._workers[worker]
-        await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
+        known = await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
         by_queue: dict[str, list[Run]] = {}
         for run in runs:
             by_queue.setdefault(enrolled.queue_of(run), []).append(run)
@@ -215,7 +225,7 @@ class RedisStore:
             gone, asked = await self._script("extend", queue, (enrolled.lease, *told), None)
             lost += (held[number - 1] for number in gone)
             cancelled += ((held[number - 1], by) for number, by in asked)
-        return Extended(lost, cancelled)
+        return Extended(lost, cancelled, not known)
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
@@ -256,6 +266,7 @@ class RedisStore:
 
     async def enrol(self, worker: WorkerInfo) -> str:
         """See Store.enrol."""
+        await self._admit(set(worker.queues))
         enrolled = workers.Enrolled(worker)
         await workers.enrol(self._client(), self._prefix, enrolled, self._clock.now())
         self._workers[enrolled.id] = enrolled
@@ -335,8 +346,8 @@ class RedisStore:
 
     async def pause(self, queue: str, by: str, why: str) -> None:
         """See Store.pause."""
+        await self._admit({queue})
         await self._script("pause", queue, (by, why))
-        await self._register({queue})
 
     async def resume(self, queue: str) -> None:
         """See Store.resume."""
@@ -352,8 +363,8 @@ class RedisStore:
         """See Store.set_limits."""
         rate = limits.rate
         arguments = (limits.concurrency or "", rate.n if rate else "", rate.milliseconds if rate else "")
+        await self._admit({queue})
         await self._script("limits", queue, arguments)
-        await self._register({queue})
 
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """See Store.cancel. Raises HeldByNode for a job that one of Node's workers runs."""
@@ -373,12 +384,12 @@ class RedisStore:
 
     async def limit_length(self, queue: str, max_length: int | None) -> None:
         """See Store.limit_length."""
+        await self._admit({queue})
         bounds = f"{names_for(self._prefix, queue).own}bounds"
         if max_length is None:
             await self._client().call("HDEL", bounds, "length")
         else:
             await self._client().call("HSET", bounds, "length", max_length)
-        await self._register({queue})
 
     async def dedup_owner(self, queue: str, key: str) -> str | None:
         """See Store.dedup_owner."""
@@ -431,7 +442,7 @@ class RedisStore:
 
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
-        await self._register({schedule.queue})
+        await self._admit({schedule.queue})
         for queue in await self.queues():  # it may have been another queue's
             if queue != schedule.queue and await self._schedules.read(queue, schedule.id):
                 await self._schedules.remove(queue, schedule.id)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
+from toril.arguments import Names
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, UnknownTask
@@ -71,6 +72,7 @@ class Registry:
         name: str | None = None,
         queue: str = "default",
         process: bool = False,
+        names: Names | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskDecorator: ...
     def task(
@@ -81,17 +83,19 @@ class Registry:
         name: str | None = None,
         queue: str = "default",
         process: bool = False,
+        names: Names | None = None,
         **options: Unpack[TaskOptions],
     ) -> Task[..., Any] | TaskDecorator:
         """Register a function as a task: `@app.task` or `@app.task(queue=…, attempts=…, …)`.
 
         name: the job name; default: the function's. process: run it in a process of its own, which a timeout kills.
+        names: "camel" if Node shares the task: what is `user_id` here is `userId` in the job's data.
         options: see TaskOptions. A plain function runs in a thread, an async one on the worker's loop; a first
         parameter annotated JobContext receives the run. Raises ConfigurationError, InvalidOption.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:
-            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process)
+            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process, names=names)
             if task.name in self.tasks:
                 raise ConfigurationError(f"task {task.name}: registered twice; give one of them another name")
             self.tasks[task.name] = task

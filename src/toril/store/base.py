@@ -280,6 +280,10 @@ class Store(Protocol):
         a time, and has jobs to run while it waits for the others.
         """
 
+    @property
+    def largest(self) -> int | None:
+        """The largest whole number that all who share the store read as it is; None: any."""
+
     async def open(self) -> None:
         """Make the store ready, or raise StoreRefused or StoreUnavailable with what is wrong."""
 

@@ -24,8 +24,10 @@ LAST = 1.0  # seconds that the last renewal has to end when the worker stops
 class Heartbeat:
     """Renews a worker's lease and, once its contact with the store is proven, sweeps for workers that are lost.
 
-    runs: those to be renewed; heard: told, on the worker's loop, what became of them; forgotten: told there that the
-    store knew the worker no more. After an outage every live owner renews first: whoever swept at once would rob them all.
+    runs: those to be renewed. heard: told, on the worker's loop, what became of them. forgotten: told there that the
+    store knew the worker no more.
+
+    After an outage every live owner renews first: whoever swept at once would rob them all.
     """
 
     def __init__(

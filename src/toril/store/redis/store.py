@@ -57,6 +57,7 @@ class RedisStore:
     """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own."""
 
     remote = True
+    largest = 2**53 - 1  # Node's
 
     def __init__(self, url: str, shown: str, prefix: str, clock: Clock) -> None:
         self._address = Address.parse(url, shown)

@@ -65,6 +65,7 @@ class SqliteStore:
     """Jobs in one SQLite file. Nothing is opened before the first use; a forked child opens its own."""
 
     remote = False
+    largest = None
 
     def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
         self._file = DatabaseFile(url, synchronous)

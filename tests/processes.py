@@ -14,6 +14,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
+LAST = 200  # lines that are shown
 TORIL = Path(sys.executable).with_name("toril")
 
 
@@ -85,10 +86,10 @@ class Processes:
         return self._started[-1]
 
     def end(self) -> None:
-        """Kill what still lives, and show what all of them said to whoever reads of a failure."""
+        """Kill what still lives, and show what all of them said last to whoever reads of a failure."""
         for process in self._started:
             process.kill()
-        sys.stdout.write(self.output)
+            sys.stdout.write("\n".join(["", *process.output.splitlines()[-LAST:]]))
 
     @property
     def output(self) -> str:

@@ -66,13 +66,12 @@ async def test_a_failed_attempt_is_another_event_than_a_failed_job(app: Toril, l
     clock.advance(5)
     await work()
     heard = await until(stream, "drained")
-    heard += await until(stream, "drained")
     assert [kind for kind, _ in told(heard)] == [
-        "added", "active", "attempt_failed", "delayed", "drained", "waiting", "active", "failed", "drained",
+        "added", "active", "attempt_failed", "delayed", "waiting", "active", "failed", "drained",
     ]  # fmt: skip
     assert heard[2].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
     assert heard[3].body == {"jobId": job.id, "delay": clock.now()}
-    assert heard[7].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
+    assert heard[6].body == {"jobId": job.id, "failedReason": "ValueError: bad"}
 
 
 async def test_a_retry_at_once_is_a_failed_attempt_too_and_a_snooze_is_none(app: Toril, work) -> None:
@@ -160,7 +159,6 @@ async def test_who_goes_on_behind_any_event_misses_nothing_and_hears_nothing_twi
     clock.advance(5)
     await work()
     heard = await until(stream, "drained")
-    heard += await until(stream, "drained")
     assert len({event.cursor for event in heard}) == len(heard)
     for place, event in enumerate(heard[:-1]):
         again = app.events(after=event.cursor)

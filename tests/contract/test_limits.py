@@ -139,7 +139,7 @@ async def test_what_ends_in_one_worker_wakes_up_another(make_app) -> None:
         begin = time.monotonic()
         gate.set()
         assert await jobs[1].result() == "second"
-    assert time.monotonic() - begin < 2  # it did not wait for the safety look after 5 s
+    assert time.monotonic() - begin < 4.5  # it did not wait for the safety look after 5 s
     two.stop()
     await asyncio.gather(*running)
 
@@ -194,11 +194,9 @@ async def test_paused_comes_before_limited(app: Toril, hand: Hand) -> None:
 
 async def test_a_worker_wakes_up_when_the_window_ends(make_app) -> None:
     app = make_app()
-    starts: list[float] = []
 
     @app.task
-    async def call_a_bank() -> None:
-        starts.append(time.monotonic())
+    async def call_a_bank() -> None: ...
 
     await call_a_bank.queue.set_limits(rate=Rate(2, per=0.4))
     jobs = [await call_a_bank.enqueue() for _ in range(5)]
@@ -208,9 +206,10 @@ async def test_a_worker_wakes_up_when_the_window_ends(make_app) -> None:
         await job.result(timeout=10)
     worker.stop()
     await running
-    assert starts[2] - starts[0] >= 0.39
-    assert starts[4] - starts[2] >= 0.39
-    assert starts[4] - starts[0] < 2  # it did not wait for the safety look after 5 s
+    starts = sorted([(await job.refresh()).processed_on for job in jobs])
+    assert starts[2] - starts[0] >= 400
+    assert starts[4] - starts[2] >= 400
+    assert starts[4] - starts[0] < 4_500  # it did not wait for the safety look after 5 s
 
 
 async def test_a_burst_ends_when_nothing_may_be_started(app: Toril, clock: ManualClock, work) -> None:

@@ -498,7 +498,7 @@ async def _awaited(work: Awaitable[T]) -> T:
 
 
 def test_the_store_and_the_model_never_disagree(store_kind: type[EmptyStore]) -> None:
-    games = 80 if store_kind is SqliteMemory else 20  # a file runs the same statements, more slowly
+    games = 50 if store_kind is SqliteMemory else 15  # a file runs the same statements, more slowly
     run_state_machine_as_test(
         lambda: Machine(store_kind()),
         settings=settings(

@@ -6,7 +6,7 @@ prefixes), the program that `REDIS_SERVER` names, a `redis-server` or `valkey-se
 """
 
 from redis_servers.cluster import Cluster
-from redis_servers.keys import forget, fresh_prefix, pass_time, read_all, texts
+from redis_servers.keys import forget, fresh_prefix, pass_time, read, read_all, texts
 from redis_servers.program import NoServer, find_program
 from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server
@@ -23,6 +23,7 @@ __all__ = [
     "forget",
     "fresh_prefix",
     "pass_time",
+    "read",
     "read_all",
     "shared_url",
     "texts",

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import redis
 
-__all__ = ["forget", "fresh_prefix", "pass_time", "read_all", "texts"]
+__all__ = ["forget", "fresh_prefix", "pass_time", "read", "read_all", "texts"]
 
 _READ: dict[str, Callable[[redis.Redis, Any], Any]] = {
+    "none": lambda client, key: None,
     "string": lambda client, key: client.get(key),
     "hash": lambda client, key: client.hgetall(key),
     "list": lambda client, key: client.lrange(key, 0, -1),
@@ -27,8 +28,14 @@ def fresh_prefix() -> str:
 
 def read_all(client: redis.Redis, prefix: str) -> dict[Any, Any]:
     """Return every key under a prefix with what it holds, as plain values."""
-    kinds = {key: client.type(key) for key in client.scan_iter(f"{prefix}:*", 1_000)}
-    return {key: _READ[kind.decode() if isinstance(kind, bytes) else kind](client, key) for key, kind in kinds.items()}
+    found = {key: read(client, key) for key in sorted(client.scan_iter(f"{prefix}:*", 1_000))}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def read(client: redis.Redis, key: Any) -> Any:
+    """Return what a key holds, as plain values; None: there is no such key."""
+    kind = client.type(key)
+    return _READ[kind.decode() if isinstance(kind, bytes) else kind](client, key)
 
 
 def texts(value: Any) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from redis_servers.server import Server, until
@@ -50,10 +51,21 @@ class Sentinels:
             _, port = client.sentinel_get_master_addr_by_name(MASTER)
         return next(server for server in self.servers if server.port == port)
 
-    def fail_over(self) -> Server:
-        """Kill the master; return the new one when the sentinels have agreed on it and it takes writes."""
+    def fail_over(self, *, behind: float = 0.0) -> Server:
+        """Kill the master; return the new one when the sentinels have agreed on it and it takes writes.
+
+        behind: for so many seconds before, what the master is told reaches no replica: that much is lost.
+        """
         old = self.master
+        replicas = [server for server in self.servers if server is not old]
+        for replica in replicas:
+            replica.pause()
+        with old.client() as client:  # what lies in the sockets already would reach them when they go on
+            client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+        time.sleep(behind)
         old.kill()
+        for replica in replicas:
+            replica.resume()
 
         def chosen() -> Server | None:
             new = self.master

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Timer
+
 import pytest
 import redis
 
@@ -83,10 +85,12 @@ def test_sentinels_choose_another_master(redis_servers: Servers) -> None:
     with old.client() as client:
         client.set("key", "value")
         assert client.wait(1, 1_000) >= 1
-    new = sentinels.fail_over()
+        Timer(0.2, client.set, ("late", "value")).start()
+        new = sentinels.fail_over(behind=0.5)
     assert new is not old
     with new.client() as client:
         assert client.get("key") == "value"
+        assert client.get("late") is None  # its master took it, and told nobody
 
 
 def test_a_slot_of_a_cluster_moves_with_its_keys(redis_servers: Servers) -> None:

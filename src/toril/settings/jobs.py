@@ -66,6 +66,13 @@ class JobSettings(BaseModel):
     redis_password: Annotated[SecretStr | None, Variable("REDIS_PASSWORD", "Redis", mask=hide)] = None
     """Its password."""
 
+    redis_wait_replicas: Annotated[
+        int | None,
+        Field(ge=0),
+        Variable("TORIL_REDIS_WAIT_REPLICAS", "Redis", "a whole number, 0 or more", example="1"),
+    ] = None
+    """How many replicas must have an add before it is acknowledged. Without it: 1 under Sentinels, else 0."""
+
     @property
     def store_url(self) -> str:
         """The store: TORIL_URL, else Redis at REDIS_QUEUE_HOST or REDIS_HOST, else `sqlite:///toril.db`.

@@ -51,4 +51,4 @@ def _redis(url: str, settings: Settings, clock: Clock) -> Store:
         if error.name != "redis":
             raise
         raise MissingExtra("a store on Redis", "redis") from None
-    return RedisStore(url, mask_url(url), settings.prefix, clock)
+    return RedisStore(url, mask_url(url), settings.prefix, clock, settings.redis_wait_replicas)

@@ -80,7 +80,7 @@ class Executor:
         """Return what becomes of a job that must not run: a child has failed it, it is a missed tick, or expired."""
         if record.deferred:
             log.error("job %s (%s) failed for good: %s", run.id, record.name, record.deferred)
-            return Failed(run, record.deferred, None, policy.keep_failed)
+            return Failed(run, record.deferred, _trail(record, record.deferred), policy.keep_failed)
         now = self._app.clock.now()
         if policy.missed == "skip" and record.tick and now - record.tick > LATE:
             return Completed(run, "null", policy.keep_completed)
@@ -222,9 +222,14 @@ def _describe(error: BaseException) -> str:
 
 def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) -> str:
     """Return the job's stack traces with this one, the newest last."""
-    earlier = decode_or(record.stack, [])
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return dump([*(earlier if isinstance(earlier, list) else []), clip(veil("".join(text)), STACK)][-STACKS:])
+    return _trail(record, clip(veil("".join(text)), STACK))
+
+
+def _trail(record: JobRecord, newest: str) -> str:
+    """Return what a job keeps of its failures: stack traces, or the reason where that is all there is."""
+    earlier = decode_or(record.stack, [])
+    return dump([*(earlier if isinstance(earlier, list) else []), newest][-STACKS:])

@@ -50,12 +50,24 @@ class Client:
         self._scanned: tuple[float, set[str]] | None = None
 
     async def run(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[Any], limit: float | None = LIMIT
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Any],
+        limit: float | None = LIMIT,
+        *,
+        replicas: int = 0,
     ) -> Any:
-        """Run a script and return what it returns; `limit` in seconds, None for a worker, who may wait longer."""
-        return await self.call("EVALSHA", script.sha, len(keys), *keys, *arguments, limit=limit, script=script)
+        """Run a script and return what it returns.
 
-    async def call(self, *command: Any, limit: float | None = LIMIT, script: Script | None = None) -> Any:
+        limit: seconds; None for a worker, who may wait longer. replicas: how many must have what it wrote by then.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self.call(*command, limit=limit, script=script, replicas=replicas)
+
+    async def call(
+        self, *command: Any, limit: float | None = LIMIT, script: Script | None = None, replicas: int = 0
+    ) -> Any:
         """Send a command and return the reply.
 
         Raises StoreUnavailable if there is none in time (`undecided` if the command may have arrived), StoreRefused if
@@ -66,7 +78,7 @@ class Client:
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
-                reply = await self._send(command, script)
+                reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
         except (TimeoutError, exceptions.TimeoutError):
@@ -86,6 +98,24 @@ class Client:
             except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
                 assert script is not None
                 return await self._redis.execute_command("EVAL", script.source, *command[2:])
+
+    async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+        """Send a command, and learn on the same connection whether so many replicas have it."""
+        async with self._places, self._redis.pipeline(transaction=False) as pipe:
+            pipe.execute_command(*command)
+            pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+            reply, reached = await pipe.execute(raise_on_error=False)
+            if isinstance(reply, exceptions.NoScriptError):
+                assert script is not None
+                pipe.execute_command("EVAL", script.source, *command[2:])
+                pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
+                reply, reached = await pipe.execute(raise_on_error=False)
+        for answer in (reply, reached):
+            if isinstance(answer, Exception):
+                raise answer
+        if reached < replicas:
+            raise exceptions.ConnectionError(f"it is on {reached} replicas, expected {replicas}")
+        return reply
 
     async def pop_marker(self, key: str, name: str, seconds: float) -> None:
         """Wait until a marker is in the sorted set `key`, for `seconds` at most, on a connection of its own.

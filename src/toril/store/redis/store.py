@@ -54,13 +54,18 @@ log = logging.getLogger("toril.store")
 
 
 class RedisStore:
-    """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own."""
+    """Jobs in Redis. Nothing is opened before the first use; each event loop has connections of its own.
+
+    shown: the URL without its password. replicas: how many must have an add before it is acknowledged; None: one if
+    Sentinels watch the server, for a failover forgets what was not replicated; else none.
+    """
 
     remote = True
     largest = 2**53 - 1  # Node's
 
-    def __init__(self, url: str, shown: str, prefix: str, clock: Clock) -> None:
+    def __init__(self, url: str, shown: str, prefix: str, clock: Clock, replicas: int | None = None) -> None:
         self._address = Address.parse(url, shown)
+        self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
         self._prefix = prefix
         self._clock = clock
@@ -80,12 +85,18 @@ class RedisStore:
         self._fit = True
 
     async def close(self) -> None:
-        """See Store.close. Connections of other loops end with these."""
-        loop = asyncio.get_running_loop()
-        if (ears := self._hearing.pop(loop, None)) is not None:
-            await ears.close()
-        if (client := self._clients.pop(loop, None)) is not None:
-            await client.close()
+        """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""
+        here = asyncio.get_running_loop()
+        hearing, clients, self._hearing, self._clients = self._hearing, self._clients, {}, {}
+        for loop, client in clients.items():
+            ends = [hearing[loop].close()] if loop in hearing else []
+            for end in (*ends, client.close()):
+                if loop is here:
+                    await end
+                elif loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(end, loop))
+                else:
+                    end.close()
 
     def forget(self) -> None:
         """See Store.forget."""
@@ -112,7 +123,7 @@ class RedisStore:
         """What scripts take for the time: the server's own, unless a test moves a clock."""
         return "" if self._own_time else self._clock.now()
 
-    async def _script(self, name: str, queue: str, arguments: Sequence[Any], limit: float | None = 1.0) -> Any:
+    async def _script(self, name: str, queue: str, arguments: Sequence[Any], limit: float | None = LIMIT) -> Any:
         keys = names_for(self._prefix, queue).pair
         return await self._client().run(script(name), keys, (self._now, *arguments), limit)
 
@@ -132,16 +143,18 @@ class RedisStore:
         reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
-    async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    async def _twice(self, name: str, keys: Sequence[str], arguments: Sequence[Any], *, again: bool = False) -> Any:
         """Run a script of which a repetition, said to be one, changes nothing more; both have the time of one call."""
         client, begin = self._client(), time.monotonic()
+        told = (self._now, "1" if again else "", *arguments)
         try:
-            return await client.run(script(name), keys, (self._now, "", *arguments))
+            return await client.run(script(name), keys, told, replicas=self._replicas)
         except StoreUnavailable as error:
             left = LIMIT - (time.monotonic() - begin)
             if not error.undecided or client.is_shut or left <= 0:
                 raise
-            return await client.run(script(name), keys, (self._now, "1", *arguments), left)
+            told = (self._now, "1", *arguments)
+            return await client.run(script(name), keys, told, left, replicas=self._replicas)
 
     async def _admit(self, queues: set[str]) -> None:
         """See that this process may use queues, before it writes to them for the first time; raise StoreRefused."""
@@ -159,8 +172,8 @@ class RedisStore:
     ) -> Step:
         """See Store.step. The lane calls again after StoreUnavailable: the same step, under the same number."""
         enrolled = self._workers[worker]
-        plain, failed, refused = await self._leave(queue, outcomes)
         number, again = enrolled.number(queue)
+        plain, failed, refused = await self._leave(queue, outcomes, again=again)
         token = enrolled.token(queue, number)
         now = self._clock.now()
         arguments = (token, "1" if again else "", worker, enrolled.lease, want, *step_arguments(plain, notes))
@@ -179,7 +192,7 @@ class RedisStore:
         return step
 
     async def _leave(
-        self, queue: str, outcomes: Sequence[Outcome]
+        self, queue: str, outcomes: Sequence[Outcome], *, again: bool
     ) -> tuple[Sequence[Outcome], list[tuple[Run, str]], list[Run]]:
         """Let runs go that wait for children; return the others, runs that failed instead, and runs that are over."""
         if not any(isinstance(outcome, Awaiting) for outcome in outcomes):
@@ -193,7 +206,7 @@ class RedisStore:
                 continue
             run, nodes = outcome
             keys, arguments = flow_arguments(self._prefix, nodes, (queue, run), leaves=True)
-            reply = await self._twice("flow", keys, arguments)
+            reply = await self._twice("flow", keys, arguments, again=again)
             match reply[:2]:
                 case ["", "over"]:
                     refused.append(run)

@@ -16,6 +16,9 @@ from toril.store.sqlite.transaction import DELAYED, WAITING, Row, Transaction
 __all__ = ["add", "follow"]
 
 
+_PLAIN = 9  # columns of a job without an id of its own
+
+
 def add(tx: Transaction, jobs: Sequence[NewJob]) -> list[str]:
     """Insert jobs; return their ids in order, for one that is not added the id of the one that is there."""
     number = tx.numbers(len(jobs))
@@ -35,7 +38,8 @@ def follow(tx: Transaction, queue: int, rows: Sequence[int | str]) -> None:
             continue
         hold(tx, queue, key, number, job.id or str(number), None)
         _write(tx, queue, [_row(tx, queue, job, number, place=tx.numbers(1))])
-        _expire(tx, queue, job, number)
+        if job.expires is not None:
+            _expire(tx, queue, job, number)
 
 
 def _queue_of(job: NewJob) -> str:
@@ -65,7 +69,8 @@ def _insert(tx: Transaction, name: str, jobs: list[NewJob], number: int) -> list
         if job.charge is not None:
             _spend(tx, queue, job.charge)
         rows.append(_row(tx, queue, job, row, place=row))
-        _expire(tx, queue, job, row)
+        if job.expires is not None:
+            _expire(tx, queue, job, row)
         more = True
     _write(tx, queue, rows)
     if more and limit is not None and tx.rows("queue_length", queue=queue)[0][0] > limit:
@@ -83,15 +88,16 @@ def _spend(tx: Transaction, queue: int, charge: Charge) -> None:
 def _write(tx: Transaction, queue: int, rows: list[Row]) -> None:
     if not rows:
         return
-    tx.many("insert_job", rows)
+    named = [row for row in rows if len(row) > _PLAIN]
+    tx.many("insert_job", [row for row in rows if len(row) == _PLAIN] if named else rows)
+    tx.many("insert_named_job", named)
     tx.count(queue, Counter(map(itemgetter(2), rows)))
-    tx.tell_all(queue, "added", [row[4] or str(row[0]) for row in rows])
+    tx.tell_all(queue, "added", [str(row[0]) if len(row) == _PLAIN else row[_PLAIN] for row in rows])
     tx.ready.add(queue)  # for delayed jobs too: a lane may have to wake up earlier than it thinks
 
 
 def _expire(tx: Transaction, queue: int, job: NewJob, row: int) -> None:
-    if job.expires is not None:
-        tx.many("set_expiry", [(queue, job.expires, row)])
+    tx.many("set_expiry", [(queue, job.expires, row)])
 
 
 def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> Row:
@@ -101,17 +107,5 @@ def _row(tx: Transaction, queue: int, job: NewJob, number: int, place: int) -> R
         state, rank = tx.ready_place(job.priority, place, front=job.lifo)
     else:
         state, rank = WAITING, place
-    return (
-        number,
-        queue,
-        state,
-        rank,
-        job.id,
-        job.name,
-        job.data,
-        job.opts,
-        job.priority,
-        tx.now,
-        None,
-        None,
-    )
+    row = (number, queue, state, rank, job.name, job.data, job.opts, job.priority, tx.now)
+    return row if job.id is None else (*row, job.id)

@@ -105,8 +105,8 @@ def _make(tx: Transaction, schedule: ScheduleRecord, tick: int | None) -> int | 
     policy = Policy.from_json(schedule.opts)
     priority = policy.priority
     state, rank = (DELAYED, tick) if tick > tx.now else tx.ready_place(priority, number)
-    row = (number, queue, state, rank, key, schedule.name, schedule.data, schedule.opts, priority, tx.now)
-    tx.many("insert_job", [(*row, schedule.id, tick)])
+    row = (number, queue, state, rank, schedule.name, schedule.data, schedule.opts, priority, tx.now)
+    tx.many("insert_tick", [(*row, key, schedule.id, tick)])
     if (expires := policy.expires_at(tick)) is not None:
         tx.many("set_expiry", [(queue, expires, number)])
     tx.count(queue, {state: 1})

@@ -44,13 +44,13 @@ def step(
         if counts[state] and len(taken) < room:
             taken += _take(tx, queue, name, worker, state, room - len(taken))
     closed, opens_at, room = pass_through(tx, queue, counts, len(taken))
+    due = tx.run("next_due", queue=queue).fetchone()
     if len(taken) == counts[WAITING] + counts[PRIORITIZED]:
         tx.ready.discard(queue)  # nothing is left to wake anyone for
-        if outcomes and not taken and not counts[ACTIVE] and not closed:
+        if outcomes and not taken and not counts[ACTIVE] and due is None and not closed:
             tx.tell(queue, "drained", "[[]]")
     elif room and outcomes and counts[CONCURRENCY] is not None:
         tx.ready.add(queue)  # what has ended makes room for another worker
-    due = tx.run("next_due", queue=queue).fetchone()
     return Step(taken, refused, due[0] if due else None, closed, opens_at, failed)
 
 

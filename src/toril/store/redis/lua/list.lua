@@ -6,6 +6,7 @@
 --   mark does not tell where it stands now.
 local state, limit, newest, skip = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 local behind, behind_id, low, high = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local NEAR = 10000 -- jobs among which the one of the mark is looked for
 local LISTS = {waiting = 'wait', active = 'active'}
 local jobs, marks = {}, {}
 
@@ -23,10 +24,10 @@ local function places_behind(key)
   if behind == '' then return skip end
   local place = tonumber(behind)
   if call('LINDEX', key, newest and place - 1 or -place) == behind_id then return place end
-  for i, id in ipairs(call('LRANGE', key, 0, -1)) do
-    if id == behind_id then return newest and i or call('LLEN', key) - i + 1 end
-  end
-  return place
+  local look = {'LPOS', key, behind_id, 'RANK', newest and 1 or -1, 'MAXLEN', NEAR}
+  local found = redis.pcall(unpack(look)) -- Redis 6.0.6; where there is none, the place has to do
+  if type(found) ~= 'number' then return place end
+  return newest and found + 1 or call('LLEN', key) - found
 end
 
 local function list_page(key)

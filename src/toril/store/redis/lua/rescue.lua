@@ -2,17 +2,23 @@
 -- Give back active jobs whose lock is gone: those of Toril's workers every 2 s, those of Node's by BullMQ's own sweep.
 -- ARGV: now.
 -- Returns {ids that were given back}.
--- Events: stalled, waiting; failed, retries-exhausted; of parents: waiting, delayed.
+-- Events: waiting, stalled (BullMQ's order); failed, retries-exhausted; of parents: waiting, delayed.
 local SWEEP, NODES_SWEEP = 2000, 30000 -- ms; BullMQ's stalledInterval
 local MAX_STALLS = 1 -- BullMQ's maxStalledCount, for jobs that say nothing of it
 local rescued = {}
 
 local wishes = all_wishes(T)
 
+-- BullMQ's event, and beside it whose worker was lost.
+local function tell_stalled(id, by)
+  tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', by and by:match('[^:]*$') or '')
+end
+
 -- A job of a Toril worker fails here; one of Node's is given back and fails when it is taken, as BullMQ has it.
 local function lose(id, job, reason)
   if job[2] and job[2]:sub(1, 6) == 'toril:' then
     local keep = own_keep(job[1])
+    tell_stalled(id, job[2])
     fail(Q, id, {atm = whole(job[5]), deid = job[6], parent = job[7], opts = job[1]}, reason, 'active', keep[2])
     count_ended(Q, 'failed', 1)
     retain(Q, 'failed', keep[2], keep[3])
@@ -31,7 +37,6 @@ local function give_back(id)
   local stalls = whole(job[9]) + 1
   call('HSET', key, 'stc', stalls)
   local most = tonumber(own_options(job[1]).stalls) or MAX_STALLS
-  tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', job[2] and job[2]:match('[^:]*$') or '')
   local reason = wished(wishes, id, job[8])
   if reason then call('HDEL', T .. 'cancel', id) end
   if not reason and stalls > most then
@@ -41,6 +46,7 @@ local function give_back(id)
   if reason and lose(id, job, reason) then return end
   call('RPUSH', Q .. 'wait', id)
   tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
+  tell_stalled(id, job[2])
 end
 
 if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then

@@ -34,7 +34,7 @@ end
 for _ = 1, notes do
   local id, progress, kept, count = ARGV[at], ARGV[at + 3], tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
   local key = Q .. id
-  if current(id, ARGV[at + 1], ARGV[at + 2]) and is_active(id) then
+  if current(id, ARGV[at + 1], ARGV[at + 2]) and is_active(id) and call('EXISTS', key) == 1 then
     if progress ~= '' then
       call('HSET', key, 'progress', progress)
       tell(Q, 'progress', 'jobId', id, 'data', progress)
@@ -109,7 +109,11 @@ for number = 1, outcomes do
   local lock = call('GET', key .. ':lock')
   local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent', 'opts', 'priority')
   local job = {ats = found[1], atm = found[2], deid = found[3], parent = found[4], opts = found[5], priority = found[6]}
-  local valid = lock == mark or (not lock and job.ats == starts)
+  local valid = job.ats and (lock == mark or (not lock and job.ats == starts))
+  if not job.ats and lock == mark then -- somebody has deleted the job under way: nothing of it may come back
+    call('DEL', key .. ':lock')
+    call('LREM', ACTIVE, -1, id)
+  end
   if not valid or call('LREM', ACTIVE, -1, id) == 0 then
     -- Repeated, it may have been recorded the first time: then the job is not active, and nobody has started it since.
     if not (again and not lock and (not job.ats or job.ats == starts)) then refused[#refused + 1] = number end
@@ -247,10 +251,11 @@ if #started > 0 then
 end
 if want > 0 then closed, opens = gate(meta, meta[2] and call('LLEN', ACTIVE) or 0) end
 local left = call('LLEN', Q .. 'wait') + call('ZCARD', Q .. 'prioritized')
+local due = call('ZRANGE', Q .. 'delayed', 0, 0, 'WITHSCORES')
 if left == 0 then
-  if outcomes > 0 and #taken == 0 and closed == '' and call('LLEN', ACTIVE) == 0 then tell(Q, 'drained') end
+  local over = outcomes > 0 and #taken == 0 and not due[1] and closed == ''
+  if over and call('LLEN', ACTIVE) == 0 then tell(Q, 'drained') end
 elseif #unlock > 0 and #started == 0 then
   ring(Q) -- what has ended may make room for another worker
 end
-local due = call('ZRANGE', Q .. 'delayed', 0, 0, 'WITHSCORES')
 return {refused, taken, due[2] and string.format('%.0f', math.floor(due[2] / SLOTS)) or '', closed, opens, instead, phantoms}

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 import redis
+
 from redis_servers import read_all
 from toril import StoreUnavailable, Toril, Worker
 from toril.errors import StoreRefused

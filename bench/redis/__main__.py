@@ -1,0 +1,95 @@
+"""`python -m bench.redis`: interleaved rounds of all peers; medians, and ratios to BullMQ on Node.
+
+Must (of the ratios to Node in the same run): drain 1.3, bulk 2, single adds 1.2, Redis µs of a drained job below 1,
+latency p50 0.8; drain 10 times that of the Python port.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.redis.peers import PEERS, Peer, install
+from bench.redis.runner import Bench, Void
+
+Figures = dict[str, dict[str, list[float]]]  # by peer and measure, one value a round
+
+MUST = {  # (measure, over whom): the ratio, and whether it is at least or at most that
+    ("drained/s", "node"): (1.3, "≥"),
+    ("drained/s", "port"): (10, "≥"),
+    ("bulk adds/s", "node"): (2, "≥"),
+    ("single adds/s", "node"): (1.2, "≥"),
+    ("drain redis µs", "node"): (1, "≤"),
+    ("latency p50 ms", "node"): (0.8, "≤"),
+}
+
+
+def measure(bench: Bench, peer: Peer) -> dict[str, float]:
+    """Return all figures of one peer in one round."""
+    figures: dict[str, float] = {}
+    for work in (bench.bulk_and_drain, bench.single_adds, bench.latency):
+        try:
+            figures |= work(peer)
+        except Void as why:
+            print(f"void: {why}", file=sys.stderr)
+    return figures
+
+
+def rounds(bench: Bench, peers: list[Peer], count: int) -> Figures:
+    """Measure every peer in every round; each round begins with another one."""
+    found: Figures = {peer.name: {} for peer in peers}
+    for number in range(count):
+        for place in range(len(peers)):
+            peer = peers[(number + place) % len(peers)]
+            for name, value in measure(bench, peer).items():
+                found[peer.name].setdefault(name, []).append(value)
+            print(f"round {number + 1}, {peer.name}: done", file=sys.stderr)
+    return found
+
+
+def show(found: Figures) -> None:
+    """Print the medians with their range, and the ratio to Node's."""
+    medians = {peer: {name: statistics.median(values) for name, values in of.items()} for peer, of in found.items()}
+    for name in dict.fromkeys(name for of in found.values() for name in of):
+        print(name)
+        for peer, of in found.items():
+            if name in of:
+                ratio = medians[peer][name] / medians["node"][name] if name in medians.get("node", {}) else float("nan")
+                low, high = min(of[name]), max(of[name])
+                print(f"  {peer:6} {medians[peer][name]:>12,.2f}  [{low:,.2f} – {high:,.2f}]  {ratio:.2f} × node")
+    for (name, over), (wanted, how) in MUST.items():
+        if name in medians.get("toril", {}) and name in medians.get(over, {}):
+            ratio = medians["toril"][name] / medians[over][name]
+            good = ratio >= wanted if how == "≥" else ratio <= wanted
+            print(f"{'ok ' if good else 'BAD'} {name} over {over}: {ratio:.2f}, must be {how} {wanted}")
+
+
+def main() -> None:
+    """Measure, print, and write what `--json` names."""
+    parser = argparse.ArgumentParser(prog="python -m bench.redis", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--concurrency", type=int, default=100)
+    parser.add_argument("--peers", default=",".join(PEERS), help="which of them, separated by commas")
+    parser.add_argument("--port", type=int, default=6_399, help="of the private server")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "toril-bench", help="where peers live")
+    parser.add_argument("--json", type=Path, help="a file for all figures")
+    given = parser.parse_args()
+    known = install(given.cache)
+    with tempfile.TemporaryDirectory(prefix="toril-bench-") as folder:
+        bench = Bench(Path(folder), given.port, concurrency=given.concurrency, jobs=given.jobs)
+        try:
+            found = rounds(bench, [known[name] for name in given.peers.split(",")], given.rounds)
+        finally:
+            bench.close()
+    show(found)
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

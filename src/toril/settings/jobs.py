@@ -27,10 +27,10 @@ class JobSettings(BaseModel):
 
     prefix: Annotated[
         str,
-        Field(pattern=r"^[^\s:{}]+$"),
-        Variable("TORIL_PREFIX", "Jobs", "text without spaces, colons, braces"),
+        Field(pattern=r"^(?:[^\s:{}]+|\{[^\s:{}]+\})$"),
+        Variable("TORIL_PREFIX", "Jobs", "text without spaces and colons; braces around all of it or none"),
     ] = "bull"
-    """What the names of all keys begin with, as in BullMQ."""
+    """What the names of all keys begin with, as in BullMQ. In a Cluster, braces keep all queues together: `{bull}`."""
 
     timezone: Annotated[
         Zone,

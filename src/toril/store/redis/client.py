@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from redis import exceptions
@@ -34,6 +35,9 @@ _LOST = (
     asyncio.IncompleteReadError,
 )
 _REFUSED = ("ACL failure in script", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED")  # in other errors' texts
+
+
+Ask = Callable[..., Awaitable[Any]]
 
 
 class Client:
@@ -160,26 +164,34 @@ class Client:
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
         if self._scanned is None or time.monotonic() > self._scanned[0]:
-            found: set[str] = set()
             pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
-            cursor = "0"
-            while True:
-                cursor, keys = await self.call("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
-                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
-                found |= {name for name in names if name and ":" not in name}
-                if str(cursor) == "0":
-                    break
+            found: set[str] = set()
+            for ask in await self.nodes():
+                cursor = "0"
+                while True:
+                    cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
+                    names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+                    found |= {name for name in names if name and ":" not in name}
+                    if str(cursor) == "0":
+                        break
             self._scanned = time.monotonic() + SCAN, found
         return self._scanned[1]
 
-    async def each_node(self, *command: Any) -> list[Any]:
-        """Send a command to every master and return the replies."""
+    async def nodes(self) -> list[Ask]:
+        """Return for every master what sends it a command and returns the reply, in the time of one call each."""
         if not isinstance(self._redis, RedisCluster):
-            return [await self.call(*command)]
+            return [self.call]
+        await self._begin()
+        _ = await self._within(self._redis.initialize())
+        return [partial(self._ask, node) for node in self._redis.get_primaries()]
+
+    async def _ask(self, node: Any, *command: Any) -> Any:
+        return await self._within(node.execute_command(*command))
+
+    async def _within(self, asking: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(LIMIT):
-                _ = await self._redis.initialize()
-                return [await node.execute_command(*command) for node in self._redis.get_primaries()]
+                return await asking
         except (TimeoutError, *_LOST) as error:
             raise self._failed(error, undecided=False) from None
 

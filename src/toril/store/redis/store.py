@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toril.clock import Clock, SystemClock
-from toril.errors import HeldByNode, StoreUnavailable, WrongState
+from toril.errors import HeldByNode, PartlyAdded, StoreError, StoreUnavailable, WrongState
 from toril.filter import Filter
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node, expiry_reason
 from toril.limits import Limits
@@ -44,6 +44,7 @@ from toril.store.redis.records import read_job
 from toril.store.redis.scheduling import Schedules
 from toril.store.redis.scripts import script
 from toril.store.redis.searching import Lines, Window, read_place, search
+from toril.store.redis.slots import by_slot, require_hash_tag, require_one_slot
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.url import Address
 from toril.store.redis.wire import refuse_foreign
@@ -119,6 +120,10 @@ class RedisStore:
         return self._hearing[loop]
 
     @property
+    def _is_cluster(self) -> bool:
+        return self._address.kind == "cluster"
+
+    @property
     def _now(self) -> int | str:
         """What scripts take for the time: the server's own, unless a test moves a clock."""
         return "" if self._own_time else self._clock.now()
@@ -130,16 +135,33 @@ class RedisStore:
     # -- the hot path
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
-        """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
-        keys, arguments, _ = add_arguments(self._prefix, jobs)
+        """See Store.add. In a Cluster it is a call for each slot; PartlyAdded is raised if not the first one fails."""
         await self._admit({job.queue for job in jobs})
+        if not self._is_cluster:
+            return await self._add(jobs)
+        ids: dict[int, str] = {}
+        for places in by_slot(self._prefix, jobs):
+            try:
+                ids |= zip(places, await self._add([jobs[place] for place in places]), strict=True)
+            except StoreError as error:
+                if not ids:
+                    raise
+                raise PartlyAdded([ids[place] for place in sorted(ids)], len(jobs)) from error
+        return [ids[place] for place in range(len(jobs))]
+
+    async def _add(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Add jobs in one call. One whose reply was lost is repeated once, under the same ids."""
+        keys, arguments, _ = add_arguments(self._prefix, jobs)
         reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        await self._admit({node.job.queue for node in nodes})
+        queues = {node.job.queue for node in nodes}
+        if self._is_cluster:
+            require_one_slot(self._prefix, queues | ({parent[0]} if parent else set()))
+        await self._admit(queues)
         reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
@@ -162,8 +184,10 @@ class RedisStore:
             return
         if not self._fit:  # it did not answer when the store was opened
             await self.open()
-        for queue in new:
-            refuse_foreign(queue, names_for(self._prefix, queue).base, await self._script("wire", queue, ()))
+        for names in (names_for(self._prefix, queue) for queue in new):
+            if self._is_cluster:
+                require_hash_tag(names)
+            refuse_foreign(names.queue, names.base, await self._script("wire", names.queue, ()))
         await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
         self._known |= new
 

@@ -234,5 +234,10 @@ def _escaped(text: str) -> str:
 async def _leave(client: Any) -> None:
     try:
         await client.aclose()
+        if isinstance(client, RedisCluster):
+            return
+        watched = getattr(client.connection_pool, "sentinel_manager", None)
+        for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
+            await sentinel.aclose()
     except (RuntimeError, *_LOST):  # it was broken already
         log.debug("a connection could not be closed politely", exc_info=True)

@@ -49,8 +49,8 @@ PUBLIC = [
     "Worker",
 ]
 NOT_WITH_THE_CORE = {
-    "aiosmtplib", "alembic", "babel", "django", "dotenv", "fastapi", "flask", "jinja2", "pydantic_settings", "redis",
-    "rich", "sqlalchemy", "starlette", "typer", "uvloop",
+    "aiosmtplib", "alembic", "argon2", "babel", "django", "dotenv", "fastapi", "flask", "itsdangerous", "jinja2",
+    "prometheus_client", "pydantic_settings", "redis", "rich", "sqlalchemy", "starlette", "typer", "uvicorn", "uvloop",
 }  # fmt: skip
 
 

@@ -222,13 +222,21 @@ class Toril(Registry):
         """Return a lifespan for an ASGI application: `FastAPI(lifespan=app.lifespan(workers={"emails": 5}))`.
 
         It opens the store and, if `workers` names queues and slots, runs a worker inside the web process, which
-        leaves signals to the server. At shutdown the worker stops first, then connections.
+        leaves signals to the server. At shutdown the worker stops first, then connections. A store that does not
+        answer keeps no web process from starting: requests are told so until it does.
         """
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Any) -> AsyncIterator[None]:
-            async with self, self._working(workers):
-                yield
+            try:
+                await self.open()
+            except StoreUnavailable as error:
+                log.warning("starting without the store: %s", error)
+            try:
+                async with self._working(workers):
+                    yield
+            finally:
+                await self.close()
 
         return lifespan
 

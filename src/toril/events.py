@@ -66,7 +66,7 @@ class EventStream:
     async def start(self) -> Self:
         """Set the mark: all that happens from now on will be heard. Needed only to be sure of that moment."""
         if self._mark is None:
-            self.cursor = self._mark = await self._store.cursor()
+            self.cursor = self._mark = await self._store.cursor(self._queue)
         return self
 
     async def _read(self) -> None:
@@ -88,51 +88,73 @@ def _plain(name: str, value: Any) -> Any:
 
 
 class Listener:
-    """Hands events to those who asked for them by (queue, job id), while anybody does."""
+    """Hands events to those who asked for them by queue and job id; reads a queue's events while anybody does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._wanted: dict[tuple[str, str], set[Callable[[Event], None]]] = {}
-        self._reader: asyncio.Task[None] | None = None
-        self._ready: asyncio.Future[None] | None = None
+        self._readers: dict[str, _Reader] = {}
 
     @asynccontextmanager
     async def subscribed(self, queue: str, job_id: str, hear: Callable[[Event], None]) -> AsyncIterator[None]:
         """Call `hear` with each event of a job that comes after the context is entered."""
-        place = (queue, job_id)
-        self._wanted.setdefault(place, set()).add(hear)
+        reader = self._readers.get(queue)
+        if reader is None:
+            reader = self._readers[queue] = _Reader(self._store, queue)
+        reader.wanted.setdefault(job_id, set()).add(hear)
         try:
-            await self._listening()
+            await reader.ready()
             yield
         finally:
-            self._wanted[place].discard(hear)
-            if not self._wanted[place]:
-                del self._wanted[place]
-            if not self._wanted and self._reader is not None:
-                self._reader.cancel()
-                self._reader = self._ready = None
+            reader.wanted[job_id].discard(hear)
+            if not reader.wanted[job_id]:
+                del reader.wanted[job_id]
+            if not reader.wanted:
+                reader.stop()
+                self._readers.pop(queue, None)
 
-    async def _listening(self) -> None:
-        """Return once the reader's mark is set: what happens from now on will be heard."""
-        if self._ready is None:
-            self._ready = asyncio.get_running_loop().create_future()
-            self._reader = asyncio.create_task(self._read(self._ready), name="toril-events")
+    def hears(self, queue: str) -> int:
+        """Return of how many jobs of a queue it hears by now."""
+        reader = self._readers.get(queue)
+        return len(reader.wanted) if reader is not None and reader.is_ready else 0
+
+
+class _Reader:
+    """Reads the events of one queue for all who want to hear of its jobs."""
+
+    def __init__(self, store: Store, queue: str) -> None:
+        self.wanted: dict[str, set[Callable[[Event], None]]] = {}
+        self._store = store
+        self._queue = queue
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._read(), name=f"toril-events-{queue}")
+
+    async def ready(self) -> None:
+        """Return once its mark is set: what happens from now on will be heard."""
         await asyncio.shield(self._ready)
 
-    async def _read(self, ready: asyncio.Future[None]) -> None:
+    @property
+    def is_ready(self) -> bool:
+        """Whether its mark is set."""
+        return self._ready.done() and self._ready.exception() is None
+
+    def stop(self) -> None:
+        """Read no more."""
+        self._task.cancel()
+
+    async def _read(self) -> None:
         try:
-            mark = await self._store.cursor()
+            mark = await self._store.cursor(self._queue)
         except Exception as error:
-            ready.set_exception(error)
+            self._ready.set_exception(error)
             raise
-        ready.set_result(None)
+        self._ready.set_result(None)
         while True:
             try:
-                heard = await self._store.events(mark, _PATIENCE)
+                heard = await self._store.events(mark, _PATIENCE, self._queue)
             except StoreUnavailable:
                 await asyncio.sleep(_PAUSE)
                 continue
             mark = heard.mark
             for event in heard.events:
-                for hear in tuple(self._wanted.get((event.queue, event.body.get("jobId", "")), ())):
+                for hear in tuple(self.wanted.get(event.body.get("jobId", ""), ())):
                     hear(event)

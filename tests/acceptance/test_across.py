@@ -17,9 +17,8 @@ async def test_the_result_of_a_job_that_is_not_kept(queue: Queue, processes: Pro
     worker = processes.worker(20)
     jobs = await queue.add_many([("nap", {"seconds": 0})] * 20, keep_completed=0)
     waiting = [asyncio.create_task(job.result(timeout=20)) for job in jobs]
-    listener = queue.app.listener()
     async with asyncio.timeout(10):
-        while len(listener._wanted) < 20 or listener._ready is None or not listener._ready.done():
+        while queue.app.listener().hears(queue.name) < 20:
             await asyncio.sleep(0.01)
     await queue.resume()
     assert await asyncio.gather(*waiting) == [[1, worker.pid]] * 20

@@ -209,8 +209,7 @@ async def test_the_next_job_of_a_schedule_is_not_removed_alone(app: Toril, clock
 async def test_who_waits_for_a_job_hears_that_it_was_removed(app: Toril) -> None:
     job = await app.queue("line").add("x")
     waiting = asyncio.create_task(job.result(timeout=10))
-    listener = app.listener()
-    while listener._ready is None or not listener._ready.done():
+    while not app.listener().hears("line"):
         await asyncio.sleep(0.005)
     while not waiting.done():  # it may look once more after it has subscribed
         await app.queue("line").remove_many([job.id])

@@ -9,11 +9,10 @@ import pytest
 from toril import Fixed, JobContext, JobFailed, JobNotFound, ResultTimeout, Toril
 
 
-async def subscribed(app: Toril, count: int) -> None:
+async def subscribed(app: Toril, count: int, queue: str = "default") -> None:
     """Return once that many jobs are waited for: from then on their ends are heard."""
-    listener = app.listener()
     async with asyncio.timeout(10):
-        while len(listener._wanted) < count or listener._ready is None or not listener._ready.done():
+        while app.listener().hears(queue) < count:
             await asyncio.sleep(0.005)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis_load import Load
@@ -12,7 +13,7 @@ from redis_load import Load
 from ledger import Ledger
 from processes import TESTS, Processes, until
 from redis_servers import Server, Servers
-from toril import Queue, Toril
+from toril import JobContext, Queue, StoreUnavailable, Toril
 from toril.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -182,3 +183,20 @@ async def test_memory_is_full(redis_servers: Servers, queue_at: MakeQueue, ledge
         waiting = client.llen("bull:work:wait")
         jobs = sum(1 for _ in client.scan_iter("bull:work:*", 1_000, _type="hash")) - 1  # and meta
     assert waiting == jobs == added
+
+
+async def test_a_web_process_starts_before_its_store(redis_servers: Servers, queue_at: MakeQueue) -> None:
+    server = redis_servers.single()
+    server.stop()
+    queue = queue_at(server.url)
+
+    @queue.app.processor("work")
+    async def echo(job: JobContext) -> Any:
+        return job.data
+
+    async with queue.app.lifespan({"work": 1})(None):
+        with pytest.raises(StoreUnavailable):
+            await queue.add("nap", 1)
+        server.start()
+        await asyncio.sleep(1.1)  # the breaker, if it was open
+        assert await (await queue.add("nap", 2)).result(10) == 2

@@ -116,7 +116,7 @@ async def test_a_worker_waits_for_its_store_and_says_so_once(
     async with running(Worker(app)):
         await asyncio.sleep(0.5)  # several tries
         server.start()
-        await until(lambda: "the store answers, jobs are taken" in caplog.text)
+        await until(lambda: "the store answers, the worker starts" in caplog.text)
         await go.enqueue()
         await asyncio.wait_for(ran.wait(), 10)
     said = [record for record in caplog.records if "waiting for the store" in record.message]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from redis_servers import Servers
-from toril import Flow, PartlyAdded, Toril, Worker
-from toril.errors import InvalidJob, InvalidStoreURL, StoreRefused
+from toril import Flow, Toril, Worker
+from toril.errors import InvalidStoreURL, StoreRefused
 from toril.settings import Settings
 
 MakeApp = Callable[..., Toril]
@@ -82,34 +82,23 @@ async def test_under_sentinels(redis_servers: Servers, on: MakeApp) -> None:
     await use(on(redis_servers.sentinels().url))
 
 
-async def test_in_a_cluster(redis_servers: Servers, on: MakeApp) -> None:
+@pytest.mark.parametrize("prefix", ["bull", "{bull}"])
+async def test_in_a_cluster_all_queues_share_a_slot(redis_servers: Servers, on: MakeApp, prefix: str) -> None:
     cluster = redis_servers.cluster()
-    await use(on(cluster.url, prefix="{bull}"))
-    await use(on(cluster.url), "{work}")
-
-    plain = on(cluster.url)
-    with pytest.raises(StoreRefused, match=r"queue work: in a Cluster a queue's keys must share a slot: .*\{bull\}"):
-        await plain.queue("work").add("x")
-    with pytest.raises(StoreRefused, match="share a slot"):
-        await Worker(plain, {"work": 1}).run()
-
-    tagged = on(cluster.url)
+    app = on(cluster.url, prefix=prefix)
+    await use(app)
     calls = []
-    for number in range(8):
+    for number in range(4):
 
-        @tagged.task(queue=f"{{q{number}}}", name=f"t{number}")
+        @app.task(queue=f"q{number}", name=f"t{number}")
         async def go(number: int) -> None: ...
 
         calls.append(go.call(number))
-    jobs = await tagged.enqueue_many([*calls, *calls])
-    assert [job.queue.name for job in jobs] == [call.task.queue.name for call in (*calls, *calls)]
-    assert [(await job.refresh()).data for job in jobs] == [f'{{"number":{number}}}' for number in [*range(8)] * 2]
-    with pytest.raises(InvalidJob, match=r"queues \{q0\}, \{q1\}: in a Cluster the queues of a flow must share a slot"):
-        await tagged.enqueue_flow(Flow(calls[0], [calls[1]]))
-    await tagged.queue("{q7}").limit_length(2)
-    with pytest.raises(PartlyAdded) as caught:
-        await tagged.enqueue_many(calls)
-    assert len(caught.value.ids) == 7
+    jobs = await app.enqueue_many(calls)
+    assert [(await job.refresh()).data for job in jobs] == [f'{{"number":{number}}}' for number in range(4)]
+    await app.enqueue_flow(Flow(calls[0], calls[1:]))
+    with cluster.owner(cluster.slot("{bull}")).client() as client:
+        assert client.exists("{bull}:q3:id")
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,10 @@ def worker(
         process = Worker(application, parse_queues(queues), burst=burst, grace=grace, signals=True)
         for line in banner(application, process.queues):
             typer.echo(line)
-        async with application:
+        try:
             await process.run()
+        finally:
+            await application.close()
         if process.stuck:
             typer.echo(f"{process.stuck} tasks would not end; their jobs were handed back", err=True)
             sys.stdout.flush()

@@ -30,7 +30,8 @@ class JobSettings(BaseModel):
         Field(pattern=r"^(?:[^\s:{}]+|\{[^\s:{}]+\})$"),
         Variable("TORIL_PREFIX", "Jobs", "text without spaces and colons; braces around all of it or none"),
     ] = "bull"
-    """What the names of all keys begin with, as in BullMQ. In a Cluster, braces keep all queues together: `{bull}`."""
+    """What the names of all keys begin with, as in BullMQ.
+    In a Cluster it is put into braces, as `{bull}`: all queues share a slot."""
 
     timezone: Annotated[
         Zone,

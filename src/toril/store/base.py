@@ -447,8 +447,8 @@ class Store(Protocol):
     async def schedules(self) -> Sequence[ScheduleInfo]:
         """Return all schedules, by id."""
 
-    async def cursor(self) -> str:
-        """Return a mark behind the newest event."""
+    async def cursor(self, queue: str | None = None) -> str:
+        """Return a mark behind the newest event (of one queue)."""
 
     async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """Return events (of one queue) behind a mark, waiting up to `wait` seconds for the first.

@@ -90,7 +90,7 @@ class Worker:
         A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
         else keeps it from starting, such as StoreRefused.
         """
-        token = await self._begin()
+        token = await self._enrolled()
         if token is None:
             return
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
@@ -113,6 +113,27 @@ class Worker:
             with contextlib.suppress(StoreUnavailable):  # then its lease runs out
                 await self.app.store.leave(token)
 
+    async def _enrolled(self) -> str | None:
+        """Enter the registry as soon as the store answers; None: the worker was stopped before."""
+        for number, pause in enumerate(pauses()):
+            if self._stopping.is_set():
+                break
+            try:
+                await self.app.store.open()
+                await self.app.put_schedules()
+                token = await self.app.store.enrol(self._info())
+            except StoreUnavailable as error:
+                if self._burst:
+                    raise
+                log.log(logging.DEBUG if number else logging.WARNING, "waiting for the store: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+            else:
+                if number:
+                    log.warning("the store answers, the worker starts")
+                return token
+        return None
+
     @property
     def stuck(self) -> int:
         """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
@@ -127,30 +148,6 @@ class Worker:
     def poll_age(self) -> float:
         """Seconds since the store has answered that one of its queues which has waited longest: a worker's health."""
         return max(lane.poll_age for lane in self._lanes)
-
-    async def _begin(self) -> str | None:
-        """Enter the store, however long it takes to answer; return its name for the worker, None if stopped first."""
-        waited = False
-        for pause in pauses():
-            try:
-                await self.app.store.open()
-                await self.app.put_schedules()
-                token = await self.app.store.enrol(self._info())
-            except StoreUnavailable as error:
-                if self._burst:
-                    raise
-                if not waited:
-                    log.warning("%s; waiting for the store, jobs run as soon as it answers", error)
-                waited = True
-            else:
-                if waited:
-                    log.warning("the store answers, jobs are taken")
-                return token
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
-            if self._stopping.is_set():
-                return None
-        raise AssertionError("unreachable")
 
     async def _declare_again(self) -> None:
         """Put the schedules that code declares whenever the store had forgotten this worker: it has come back empty."""

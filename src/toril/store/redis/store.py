@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toril.clock import Clock, SystemClock
-from toril.errors import HeldByNode, PartlyAdded, StoreError, StoreUnavailable, WrongState
+from toril.errors import HeldByNode, StoreUnavailable, WrongState
 from toril.filter import Filter
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node, expiry_reason
 from toril.limits import Limits
@@ -44,7 +44,6 @@ from toril.store.redis.records import read_job
 from toril.store.redis.scheduling import Schedules
 from toril.store.redis.scripts import script
 from toril.store.redis.searching import Lines, Window, read_place, search
-from toril.store.redis.slots import by_slot, require_hash_tag, require_one_slot
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.url import Address
 from toril.store.redis.wire import refuse_foreign
@@ -68,7 +67,8 @@ class RedisStore:
         self._address = Address.parse(url, shown)
         self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
-        self._prefix = prefix
+        tagged = self._address.kind != "cluster" or prefix.startswith("{")
+        self._prefix = prefix if tagged else f"{{{prefix}}}"  # a script reaches several queues: all in one slot
         self._clock = clock
         self._own_time = isinstance(clock, SystemClock)
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
@@ -120,10 +120,6 @@ class RedisStore:
         return self._hearing[loop]
 
     @property
-    def _is_cluster(self) -> bool:
-        return self._address.kind == "cluster"
-
-    @property
     def _now(self) -> int | str:
         """What scripts take for the time: the server's own, unless a test moves a clock."""
         return "" if self._own_time else self._clock.now()
@@ -135,22 +131,8 @@ class RedisStore:
     # -- the hot path
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
-        """See Store.add. In a Cluster it is a call for each slot; PartlyAdded is raised if not the first one fails."""
+        """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
         await self._admit({job.queue for job in jobs})
-        if not self._is_cluster:
-            return await self._add(jobs)
-        ids: dict[int, str] = {}
-        for places in by_slot(self._prefix, jobs):
-            try:
-                ids |= zip(places, await self._add([jobs[place] for place in places]), strict=True)
-            except StoreError as error:
-                if not ids:
-                    raise
-                raise PartlyAdded([ids[place] for place in sorted(ids)], len(jobs)) from error
-        return [ids[place] for place in range(len(jobs))]
-
-    async def _add(self, jobs: Sequence[NewJob]) -> list[str]:
-        """Add jobs in one call. One whose reply was lost is repeated once, under the same ids."""
         keys, arguments, _ = add_arguments(self._prefix, jobs)
         reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
@@ -158,10 +140,7 @@ class RedisStore:
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        queues = {node.job.queue for node in nodes}
-        if self._is_cluster:
-            require_one_slot(self._prefix, queues | ({parent[0]} if parent else set()))
-        await self._admit(queues)
+        await self._admit({node.job.queue for node in nodes})
         reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
@@ -185,8 +164,6 @@ class RedisStore:
         if not self._fit:  # it did not answer when the store was opened
             await self.open()
         for names in (names_for(self._prefix, queue) for queue in new):
-            if self._is_cluster:
-                require_hash_tag(names)
             refuse_foreign(names.queue, names.base, await self._script("wire", names.queue, ()))
         await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
         self._known |= new
@@ -498,9 +475,10 @@ class RedisStore:
 
     # -- events
 
-    async def cursor(self) -> str:
+    async def cursor(self, queue: str | None = None) -> str:
         """See Store.cursor."""
-        return await listening.cursor(self._client(), self._prefix, await self.queues())
+        queues = [queue] if queue is not None else await self.queues()
+        return await listening.cursor(self._client(), self._prefix, queues)
 
     async def events(self, after: str, wait: float, queue: str | None = None) -> Heard:
         """See Store.events."""

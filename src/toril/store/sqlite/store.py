@@ -299,7 +299,7 @@ class SqliteStore:
 
     # -- events
 
-    async def cursor(self) -> str:
+    async def cursor(self, queue: str | None = None) -> str:  # noqa: ARG002  (one line tells of all)
         """See Store.cursor."""
         return await self._look(listening.cursor)
 

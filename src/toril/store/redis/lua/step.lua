@@ -245,7 +245,7 @@ end
 if #started > 0 then
   call('LPUSH', ACTIVE, unpack(started))
   call('ZADD', Q .. 'marker', 0, '0') -- as BullMQ does: there may be more for another worker
-  if meta[3] and counted > 0 and call('INCRBY', Q .. 'limiter', counted) == counted then
+  if meta[3] and counted > 0 and (call('INCRBY', Q .. 'limiter', counted) == counted or call('PTTL', Q .. 'limiter') < 0) then
     call('PEXPIRE', Q .. 'limiter', meta[4] or 1000)
   end
 end

@@ -1,0 +1,12 @@
+"""Alembic's entry: runs the steps on the connection that `upgrade` hands over."""
+
+from alembic import context
+
+from toril.web.migrations import VERSION_TABLE
+from toril.web.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=Base.metadata, version_table=VERSION_TABLE
+)
+with context.begin_transaction():
+    context.run_migrations()

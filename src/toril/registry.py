@@ -17,6 +17,7 @@ from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Queue
 from toril.schedule import Cron
+from toril.store.base import ScheduleInfo
 from toril.task import Task
 from toril.timetable import Bounds, Plan, distance
 
@@ -229,6 +230,12 @@ class Registry:
     def declared_schedules(self) -> list[tuple[Task[..., Any], Plan]]:
         """Return the schedules that code declares: task and plan."""
         return list(self._schedules.values())
+
+    def stale_schedules(self, stored: Iterable[ScheduleInfo], queues: Iterable[str] | None = None) -> list[str]:
+        """Return the ids of stored schedules that code once declared and does no more; queues: default those served."""
+        looked_at = set(self.served_queues() if queues is None else queues)
+        found = (info.schedule for info in stored if info.schedule.declared and info.schedule.queue in looked_at)
+        return [schedule.id for schedule in found if schedule.id not in self._schedules]
 
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""

@@ -62,6 +62,8 @@ class Mailer:
         log_url: str | None = None,
     ) -> None:
         self._app = app
+        self.queue = queue
+        """The name of the queue that carries its wake-ups."""
         self._transport = _transport(app, transport)
         address = _sender(app, from_address)
         brand = brand or Brand.of(app.settings, address.name or address.domain)
@@ -78,6 +80,11 @@ class Mailer:
         app.task(name=TASK, queue=queue, attempts=5, backoff=backoff, keep_completed=0)(send_email)
         app.service(self._serve, queue=queue)
         app.on_close(self._home.close)
+
+    @property
+    def transport(self) -> Transport:
+        """What carries its mails out."""
+        return self._transport
 
     @property
     def composer(self) -> Composer:

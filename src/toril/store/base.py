@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
 from toril.options import LOG_LINES, Keep
@@ -286,6 +287,12 @@ class Store(Protocol):
 
     async def open(self) -> None:
         """Make the store ready, or raise StoreRefused or StoreUnavailable with what is wrong."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """What whoever runs the store should know: whether it can lose jobs, who can reach it, whose clock is wrong."""
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """Whether others than Toril's workers serve a queue; None where nobody else can."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of every connection."""

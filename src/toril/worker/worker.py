@@ -93,6 +93,8 @@ class Worker:
         token = await self._enrolled()
         if token is None:
             return
+        if not self._burst:
+            await self._warn()
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
         for lane in self._lanes:
             lane.announcer = announcer
@@ -148,6 +150,13 @@ class Worker:
     def poll_age(self) -> float:
         """Seconds since the store has answered that one of its queues which has waited longest: a worker's health."""
         return max(lane.poll_age for lane in self._lanes)
+
+    async def _warn(self) -> None:
+        """Say what is wrong with the store: it may lose jobs. `toril doctor` says more."""
+        with contextlib.suppress(StoreUnavailable):
+            for part, verdict, found, advice in await self.app.store.examine():
+                if verdict == "wrong":
+                    log.warning("%s: %s; %s", part, found, advice)
 
     async def _declare_again(self) -> None:
         """Put the schedules that code declares whenever the store had forgotten this worker: it has come back empty."""

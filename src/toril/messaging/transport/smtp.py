@@ -101,6 +101,11 @@ class SMTP:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise NotSent("no connection", f"no connection to {self._host}:{self._port}: {error}") from None
 
+    async def greet(self) -> None:
+        """Connect, log in and leave, without a mail. Raises what connecting raises."""
+        client = await self._connect()
+        await client.quit()
+
     async def _connect(self) -> aiosmtplib.SMTP:
         if self._tls is None and self._security != "none":
             self._tls = await asyncio.to_thread(ssl.create_default_context)

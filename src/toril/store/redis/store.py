@@ -11,6 +11,7 @@ from typing import Any
 from toril.clock import Clock, SystemClock
 from toril.errors import HeldByNode, StoreUnavailable, WrongState
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node, expiry_reason
 from toril.limits import Limits
 from toril.options import Policy
@@ -38,6 +39,7 @@ from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
 from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
+from toril.store.redis.examining import examine, foreign_workers
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
 from toril.store.redis.records import read_job
@@ -84,6 +86,15 @@ class RedisStore:
         """See Store.open."""
         await looking.check_server(self._client(), self._shown)
         self._fit = True
+
+    async def examine(self) -> Sequence[Finding]:
+        """See Store.examine."""
+        return await examine(self._client(), self._address)
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """See Store.strangers."""
+        ours = sum(queue in worker.info.queues for worker in await self.workers())
+        return await foreign_workers(self._client(), self._prefix, queue, ours)
 
     async def close(self) -> None:
         """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""

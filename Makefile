@@ -27,8 +27,10 @@ lint: venv ## ruff, mypy strict, formatting
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: venv ## measure against a bare event loop in the same run, then a backlog of a million
+bench: venv ## measure jobs, a backlog of a million, mail and web requests, each beside a bare loop or client
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.backlog
+	$(BIN)/python -m bench.mail
+	$(BIN)/python -m bench.requests
 
 .PHONY: help venv demo test lint bench

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stores import KINDS
+from stores import KINDS, WHEN_ASKED
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
@@ -25,7 +25,9 @@ MakeApp = Callable[..., Toril]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--store", action="append", choices=list(KINDS), help="only this kind of store (may be repeated)")
+    parser.addoption(
+        "--store", action="append", choices=[*KINDS, *WHEN_ASKED], help="only this kind of store (may be repeated)"
+    )
 
 
 @pytest.fixture

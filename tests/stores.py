@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from redis_servers import forget, fresh_prefix, pass_time, read_all, shared_url, texts
+from redis_servers import forget, fresh_prefix, pass_time, read_all, shared_cluster, shared_url, texts
 from toril import ManualClock, Toril
 from toril.clock import Clock
 from toril.settings import Settings
@@ -116,8 +116,16 @@ class Redis(EmptyStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._client = redis.Redis.from_url(self.url, socket_timeout=5)
+        self._client = self._connect()
         self._prefix = fresh_prefix()
+
+    @property
+    def _keys(self) -> str:
+        """What the names of its keys begin with."""
+        return self._prefix
+
+    def _connect(self) -> Any:
+        return redis.Redis.from_url(self.url, socket_timeout=5)
 
     @property
     def url(self) -> str:
@@ -127,18 +135,34 @@ class Redis(EmptyStore):
         return {"prefix": self._prefix}
 
     def content(self) -> bytes:
-        return b"\n".join(texts(read_all(self._client, self._prefix)))
+        return b"\n".join(texts(read_all(self._client, self._keys)))
 
     def age(self, seconds: float) -> None:
-        pass_time(self._client, self._prefix, seconds)
+        pass_time(self._client, self._keys, seconds)
 
     async def close(self) -> None:
         await super().close()
-        forget(self._client, self._prefix)
+        forget(self._client, self._keys)
         self._client.close()
 
 
+class RedisCluster(Redis):
+    """A prefix of its own, all of it in one slot, on a Cluster of three masters that the session's tests share."""
+
+    @property
+    def url(self) -> str:
+        return shared_cluster().url
+
+    @property
+    def _keys(self) -> str:
+        return f"{{{self._prefix}}}"
+
+    def _connect(self) -> Any:
+        return redis.RedisCluster(port=shared_cluster().nodes[0].port, host="127.0.0.1", socket_timeout=5)
+
+
 KINDS: dict[str, type[EmptyStore]] = {"sqlite-file": SqliteFile, "sqlite-memory": SqliteMemory, "redis": Redis}
+WHEN_ASKED: dict[str, type[EmptyStore]] = {"redis-cluster": RedisCluster}  # what differs is the connection alone
 
 
 class _StoreClock(ManualClock):

@@ -38,6 +38,9 @@ MESSAGING_MAY_USE = {
     "toril.errors": "it raises errors of the one tree",
     "toril.clock": "its log asks the application's clock, whose protocol is no everyday name",
     "toril.turn": "its database is shared by processes in the same way",
+    "toril.checks": "its options are checked as a job's are, with the same words",
+    "toril.cipher": "secret fields and links are encrypted with the application's keys",
+    "toril.secret": "it asks whether a context holds any",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
 PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]

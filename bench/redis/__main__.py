@@ -1,4 +1,4 @@
-"""`python -m bench.redis`: interleaved rounds of all peers; medians, and ratios to BullMQ on Node.
+"""`python -m bench.redis`: interleaved rounds of all peers; medians, and medians of the rounds' ratios to Node.
 
 Must (of the ratios to Node in the same run): drain 1.3, bulk 2, single adds 1.2, Redis µs of a drained job below 1,
 latency p50 0.8; drain 10 times that of the Python port.
@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.redis.peers import PEERS, Peer, install
 from bench.redis.runner import Bench, Void
 
-Figures = dict[str, dict[str, list[float]]]  # by peer and measure, one value a round
+Round = dict[str, dict[str, float]]  # figures by peer
 
 MUST = {  # (measure, over whom): the ratio, and whether it is at least or at most that
     ("drained/s", "node"): (1.3, "≥"),
@@ -39,33 +39,42 @@ def measure(bench: Bench, peer: Peer) -> dict[str, float]:
     return figures
 
 
-def rounds(bench: Bench, peers: list[Peer], count: int) -> Figures:
+def rounds(bench: Bench, peers: list[Peer], count: int) -> list[Round]:
     """Measure every peer in every round; each round begins with another one."""
-    found: Figures = {peer.name: {} for peer in peers}
+    found: list[Round] = []
     for number in range(count):
+        found.append({})
         for place in range(len(peers)):
             peer = peers[(number + place) % len(peers)]
-            for name, value in measure(bench, peer).items():
-                found[peer.name].setdefault(name, []).append(value)
+            found[-1][peer.name] = measure(bench, peer)
             print(f"round {number + 1}, {peer.name}: done", file=sys.stderr)
     return found
 
 
-def show(found: Figures) -> None:
-    """Print the medians with their range, and the ratio to Node's."""
-    medians = {peer: {name: statistics.median(values) for name, values in of.items()} for peer, of in found.items()}
-    for name in dict.fromkeys(name for of in found.values() for name in of):
+def values(found: list[Round], peer: str, name: str) -> list[float]:
+    """Return a figure of a peer in all rounds that have it."""
+    return [one[peer][name] for one in found if name in one.get(peer, {})]
+
+
+def ratio(found: list[Round], peer: str, over: str, name: str) -> float:
+    """Return the median of what the rounds say: two peers are measured right after each other there."""
+    both = [one for one in found if name in one.get(peer, {}) and name in one.get(over, {})]
+    return statistics.median(one[peer][name] / one[over][name] for one in both) if both else float("nan")
+
+
+def show(found: list[Round]) -> None:
+    """Print the medians with their range, and the ratio to Node's; then what must be."""
+    names = dict.fromkeys(name for one in found for figures in one.values() for name in figures)
+    for name in names:
         print(name)
-        for peer, of in found.items():
-            if name in of:
-                ratio = medians[peer][name] / medians["node"][name] if name in medians.get("node", {}) else float("nan")
-                low, high = min(of[name]), max(of[name])
-                print(f"  {peer:6} {medians[peer][name]:>12,.2f}  [{low:,.2f} – {high:,.2f}]  {ratio:.2f} × node")
+        for peer in found[0]:
+            if of := values(found, peer, name):
+                told = f"{statistics.median(of):>12,.2f}  [{min(of):,.2f} – {max(of):,.2f}]"
+                print(f"  {peer:6} {told}  {ratio(found, peer, 'node', name):.2f} × node")
     for (name, over), (wanted, how) in MUST.items():
-        if name in medians.get("toril", {}) and name in medians.get(over, {}):
-            ratio = medians["toril"][name] / medians[over][name]
-            good = ratio >= wanted if how == "≥" else ratio <= wanted
-            print(f"{'ok ' if good else 'BAD'} {name} over {over}: {ratio:.2f}, must be {how} {wanted}")
+        reached = ratio(found, "toril", over, name)
+        good = reached >= wanted if how == "≥" else reached <= wanted
+        print(f"{'ok ' if good else 'BAD'} {name} over {over}: {reached:.2f}, must be {how} {wanted}")
 
 
 def main() -> None:

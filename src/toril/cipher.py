@@ -23,19 +23,20 @@ class UnknownKey(ValueError):
 class Cipher:
     """Encrypts with the first of `keys` and decrypts with any of them.
 
-    Raises ConfigurationError if there is none, MissingExtra without the package `cryptography`.
+    purpose: what one purpose has encrypted, another does not decrypt. Raises ConfigurationError if there is no key,
+    MissingExtra without the package `cryptography`.
     """
 
     __slots__ = ("_fernet", "_invalid")
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
+    def __init__(self, keys: Sequence[SecretStr], purpose: str = "arguments") -> None:
         if not keys:
             raise ConfigurationError("a Secret needs a key to be encrypted with: set TORIL_SECRET_KEYS")
         try:
             from cryptography.fernet import InvalidToken, MultiFernet
         except ImportError:
             raise MissingExtra("Secret", "secrets") from None
-        self._fernet = MultiFernet([_fernet(key.get_secret_value()) for key in keys])
+        self._fernet = MultiFernet([_fernet(key.get_secret_value(), purpose) for key in keys])
         self._invalid = InvalidToken
 
     def __repr__(self) -> str:
@@ -53,11 +54,11 @@ class Cipher:
             raise UnknownKey from None
 
 
-def _fernet(key: str) -> Fernet:
+def _fernet(key: str, purpose: str) -> Fernet:
     """Return the Fernet of a key of any form; its purpose goes in, so that no other use of the key shares it."""
     from cryptography.fernet import Fernet
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"toril:arguments").derive(key.encode())
+    derived = HKDF(SHA256(), length=32, salt=None, info=f"toril:{purpose}".encode()).derive(key.encode())
     return Fernet(base64.urlsafe_b64encode(derived))

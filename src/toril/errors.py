@@ -17,14 +17,18 @@
     - UnknownTemplate           no message type of that name
     - InvalidContext            a context field is missing, unknown or of the wrong type
     - InvalidAddress            not an address that mail can be sent to
+    - KeyConflict               the key was used for a message of other content
+    - WebhookRefused            a report that the mail provider has not signed, or not lately
   + InvalidFilter               a search that cannot be understood
   + StoreError
     - StoreUnavailable          the store did not answer in time; nothing was written unless `undecided`
     - PartlyAdded               a bulk add of more than 1,000 jobs stopped on the way
+    - PartlySent                a bulk send of more than 1,000 messages stopped on the way
     - QueueFull                 as many jobs wait in the queue as may
     - BudgetExceeded            as many jobs were added for a key as may within its time
     - JobNotFound               no job of that id
-    - WrongState                the job is not in a state that allows the verb
+    - MailNotFound              the delivery log has no message of that id
+    - WrongState                the job or message is not in a state that allows the verb
       + HeldByNode              one of Node's workers runs the job
   + NoEventLoop                 `enqueue` was called where no event loop runs
   + LoopRunning                 a blocking call was made on an event loop's own thread
@@ -121,6 +125,18 @@ class InvalidAddress(InvalidMessage):
     """Not an address that mail can be sent to."""
 
 
+class KeyConflict(InvalidMessage):
+    """The key was used for a message of other content; `mail_id` is that message."""
+
+    def __init__(self, mail_id: str) -> None:
+        super().__init__(f"key: it was used for another message, {mail_id}; the same key is for the same content only")
+        self.mail_id = mail_id
+
+
+class WebhookRefused(InvalidMessage):
+    """The report is not signed by the mail provider, or was not lately."""
+
+
 class InvalidFilter(TorilError):
     """The search cannot be understood."""
 
@@ -145,6 +161,15 @@ class PartlyAdded(StoreError):
 
     def __init__(self, ids: Sequence[str], total: int) -> None:
         super().__init__(f"{len(ids)} of {total} jobs were added before one call failed")
+        self.ids = tuple(ids)
+        self.total = total
+
+
+class PartlySent(StoreError):
+    """A bulk send stopped on the way; `ids` are the messages that were accepted, and will be sent."""
+
+    def __init__(self, ids: Sequence[str], total: int) -> None:
+        super().__init__(f"{len(ids)} of {total} messages were accepted before the delivery log failed")
         self.ids = tuple(ids)
         self.total = total
 
@@ -175,8 +200,12 @@ class JobNotFound(StoreError):
     """No job of that id."""
 
 
+class MailNotFound(StoreError):
+    """The delivery log has no message of that id."""
+
+
 class WrongState(StoreError):
-    """The job is not in a state that allows this."""
+    """The job or message is not in a state that allows this."""
 
 
 class HeldByNode(WrongState):

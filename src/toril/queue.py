@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["JobPage", "Queue", "SearchPage", "add_all"]
 
 R = TypeVar("R")
+SLOTS = 10  # jobs at once
 BULK = 1_000  # jobs that one atomic add carries
 BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 
@@ -44,13 +45,17 @@ class SearchPage(NamedTuple):
 
 
 class Queue(QueueControls, QueueInsight):
-    """A named line of jobs with its own defaults and controls."""
+    """A named line of jobs with its own defaults and controls.
+
+    slots: how many of its jobs a worker process that is told no number runs at once; may be set.
+    """
 
     def __init__(self, app: Toril, name: str) -> None:
         if ":" in check_name("queue", name):
             raise InvalidOption(f"queue {name!r}: expected a name without a colon, which divides BullMQ's keys")
         self.app = app
         self.name = name
+        self.slots = SLOTS
         size = app.settings.max_job_size
         self._base: Mapping[str, Any] = {} if size is None else {"max_size": size}
         self.options = self._base

@@ -240,4 +240,4 @@ class Registry:
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""
         served = set(queues)
-        return [run for queue, run in self._services if queue in served]
+        return list(dict.fromkeys(run for queue, run in self._services if queue in served))

@@ -45,7 +45,7 @@ class Secret(Generic[T_co]):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         inner = handler.generate_schema(next(iter(get_args(source)), Any))
-        seal = core_schema.wrap_serializer_function_ser_schema(_seal, schema=inner, info_arg=True, when_used="json")
+        seal = core_schema.wrap_serializer_function_ser_schema(_seal, schema=inner, info_arg=True)
         return core_schema.with_info_wrap_validator_function(_unseal, inner, serialization=seal)
 
 
@@ -89,6 +89,8 @@ def _unseal(
 def _seal(
     value: Secret[Any], write: core_schema.SerializerFunctionWrapHandler, info: core_schema.SerializationInfo
 ) -> Any:
+    if not info.mode_is_json():
+        return value
     if not isinstance(info.context, Cipher):
         return MASK
     return {_SEAL: info.context.encrypt(encode(write(value.reveal()), "secret"))}

@@ -29,6 +29,7 @@ async def test_eight_processes_add_and_drain_at_once(queue: Queue, processes: Pr
     assert len({entry.pid for entry in ledger.entries()}) == 8  # each had its share
 
 
+@pytest.mark.file
 async def test_a_stranger_that_holds_the_file(
     queue: Queue, processes: Processes, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -50,6 +51,7 @@ async def test_a_stranger_that_holds_the_file(
     assert "locked" not in processes.output
 
 
+@pytest.mark.file
 @pytest.mark.slow
 async def test_a_stranger_that_holds_the_file_for_long_is_named(
     queue: Queue, processes: Processes, ledger: Ledger, tmp_path: Path
@@ -66,6 +68,7 @@ async def test_a_stranger_that_holds_the_file_for_long_is_named(
     assert "locked" not in processes.output
 
 
+@pytest.mark.file
 async def test_the_first_use_of_a_file_that_a_stranger_holds(
     make_app, url: str, processes: Processes, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ async def test_a_stopped_worker_may_report_what_nobody_took_over(
     assert (record.starts, record.attempts, record.stalls) == (1, 1, 0)
 
 
+@pytest.mark.file
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["polite", "stranger"])
 async def test_a_process_stopped_inside_a_write_makes_nobodys_job_run_twice(

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from stores import KINDS, START, EmptyStore
+from stores import KINDS, START, WHEN_ASKED, EmptyStore
 from toril import ManualClock, Toril, Worker
 
 Work = Callable[..., Awaitable[None]]
@@ -21,7 +21,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = list(metafunc.config.getoption("store") or KINDS)
         if metafunc.definition.get_closest_marker("one_store"):
             del chosen[1:]
-        metafunc.parametrize("store_kind", [pytest.param(KINDS[name], id=name) for name in chosen])
+        metafunc.parametrize("store_kind", [pytest.param((KINDS | WHEN_ASKED)[name], id=name) for name in chosen])
 
 
 @pytest.fixture

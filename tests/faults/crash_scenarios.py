@@ -19,6 +19,7 @@ from toril.store.base import WorkerInfo
 
 QUEUE = "work"
 LEASE = 10.0
+AGE = 100.0  # seconds from the preparation of a scenario to its play, and from there to the recovery
 
 
 class Later(SystemClock):
@@ -51,14 +52,22 @@ class Ledger(NamedTuple):
         return [words[1:] for words in lines if words[0] == what]
 
 
+class Place(NamedTuple):
+    """Where a scenario is played: the store, and the ledger beside it."""
+
+    url: str
+    prefix: str
+    ledger: Ledger
+
+
 Begins = Callable[[JobContext], bool]
 
 
-def make_app(folder: Path, ahead: float, crash_at: int | None = None, *, scheduled: bool = False) -> Toril:
+def make_app(place: Place, ahead: float, crash_at: int | None = None, *, scheduled: bool = False) -> Toril:
     """Return an application whose tasks end in each way that there is."""
-    settings = Settings(env={}, dotenv=None, crash_at=crash_at)
-    app = Toril(f"sqlite:///{folder / 'jobs.db'}", settings=settings, clock=Later(ahead))
-    ledger = Ledger(folder / "ledger")
+    settings = Settings(env={}, dotenv=None, prefix=place.prefix, crash_at=crash_at)
+    app = Toril(place.url, settings=settings, clock=Later(ahead))
+    ledger = place.ledger
 
     def begins(job: JobContext) -> bool:
         """Write that a run has begun; return whether it is the first, but for those whose worker was lost."""
@@ -211,13 +220,13 @@ SCENARIOS: dict[str, tuple[Scenario, list[str]]] = {
 """Each scenario, and the names of the jobs that are there before it."""
 
 
-def play(name: str, folder: Path, crash_at: int) -> None:
+def play(name: str, place: Place, crash_at: int) -> None:
     """Play a scenario in this process, which dies after its `crash_at`-th call of the store."""
-    app = make_app(folder, 100, crash_at, scheduled=name == "schedules")
+    app = make_app(place, AGE, crash_at, scheduled=name == "schedules")
 
     async def main() -> None:
         async with app:
-            await SCENARIOS[name][0](app, Ledger(folder / "ledger"))
+            await SCENARIOS[name][0](app, place.ledger)
 
     asyncio.run(main())
 

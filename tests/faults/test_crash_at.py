@@ -8,23 +8,28 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import crash_scenarios
 import pytest
-from crash_scenarios import QUEUE, RETURNS, SCENARIOS, Ledger, hold, make_app
+import redis
+from crash_scenarios import AGE, QUEUE, RETURNS, SCENARIOS, Ledger, Place, hold, make_app
 
+from redis_servers import forget, fresh_prefix, pass_time, shared_url
 from toril import Job, Toril, Worker
 
 _FORK = multiprocessing.get_context("forkserver")  # a child that has imported all in a few milliseconds
-_FORK.set_forkserver_preload(["crash_scenarios", "toril.worker", "toril.store.sqlite.store", "toril.store.crashing"])
+_FORK.set_forkserver_preload(
+    ["crash_scenarios", "toril.worker", "toril.store.sqlite.store", "toril.store.redis.store", "toril.store.crashing"]
+)
 WHO = "Cancelled: by ana"
 MOST = 200  # store calls of a scenario: more is one that does not end
 
 
-def crashed(name: str, folder: Path, at: int) -> bool:
+def crashed(name: str, place: Place, at: int) -> bool:
     """Play a scenario in a process of its own; return whether that died at its call `at`."""
-    process = _FORK.Process(target=crash_scenarios.play, args=(name, folder, at))
+    process = _FORK.Process(target=crash_scenarios.play, args=(name, place, at))
     process.start()
     process.join(30)
     if process.exitcode is None:
@@ -35,18 +40,19 @@ def crashed(name: str, folder: Path, at: int) -> bool:
     return process.exitcode != 0
 
 
-async def recover(folder: Path, *, scheduled: bool) -> Toril:
+async def recover(place: Place, *, scheduled: bool) -> Toril:
     """Let a healthy process rescue what was held and run what is left, delayed jobs included."""
-    app = make_app(folder, 200, scheduled=scheduled)
+    pass_by(place, AGE)
+    app = make_app(place, 2 * AGE, scheduled=scheduled)
     queue = app.queue(QUEUE)
-    ledger = Ledger(folder / "ledger")
-    if ledger.lines("paused") and not ledger.lines("resuming"):
+    if place.ledger.lines("paused") and not place.ledger.lines("resuming"):
         assert await queue.paused() is not None
     await queue.resume()
     await app.store.rescue(QUEUE)
     for _ in range(3):
         await Worker(app, {QUEUE: 2}, burst=True).run()
         app.clock.ahead += 6  # type: ignore[attr-defined]
+        pass_by(place, 6)
     return app
 
 
@@ -89,30 +95,54 @@ def check(jobs: list[Job], ledger: Ledger, *, died: bool) -> None:
             assert record.progress == "0.5"
 
 
-async def prepared(name: str, folder: Path) -> set[str]:
+async def prepared(name: str, place: Place) -> set[str]:
     """Make the store as a scenario expects it; return the ids of the jobs that must not get lost."""
-    folder.mkdir()
     names = SCENARIOS[name][1]
-    async with make_app(folder, 0) as app:
+    async with make_app(place, 0) as app:
         policies = {"retry": {"attempts": 2}}
         ids = {(await app.queue(QUEUE).add(task, **policies.get(task, {}))).id for task in names}
         if name == "rescue":
             await hold(app)
-            Ledger(folder / "ledger").write("held")
+            place.ledger.write("held")
+    pass_by(place, AGE)
     return ids
 
 
+def pass_by(place: Place, seconds: float) -> None:
+    """Let time pass for what Redis times by itself; applications have a clock of their own."""
+    if place.url.startswith("redis"):
+        with redis.Redis.from_url(place.url) as client:
+            pass_time(client, place.prefix, seconds)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.slow)])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], Place]]:
+    """Make a new place for each point."""
+    made: list[Place] = []
+
+    def make(at: int) -> Place:
+        url = shared_url() if request.param == "redis" else f"sqlite:///{tmp_path / f'{at}.db'}"
+        made.append(Place(url, fresh_prefix(), Ledger(tmp_path / f"ledger-{at}")))
+        return made[-1]
+
+    yield make
+    if request.param == "redis":
+        with redis.Redis.from_url(shared_url()) as client:
+            for place in made:
+                forget(client, place.prefix)
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_whatever_call_is_the_last(name: str, tmp_path: Path) -> None:
+async def test_whatever_call_is_the_last(name: str, places: Callable[[int], Place]) -> None:
     points = 0
     for at in range(1, MOST):
-        folder = tmp_path / str(at)
-        expected = await prepared(name, folder)
-        died = crashed(name, folder, at)
-        app = await recover(folder, scheduled=name == "schedules")
+        place = places(at)
+        ledger = place.ledger
+        expected = await prepared(name, place)
+        died = crashed(name, place, at)
+        app = await recover(place, scheduled=name == "schedules")
         try:
             jobs = await all_jobs(app)
-            ledger = Ledger(folder / "ledger")
             assert expected | {words[0] for words in ledger.lines("added")} <= {job.id for job in jobs}, f"call {at}"
             if name == "schedules":
                 assert len(jobs) == 1  # one tick was due

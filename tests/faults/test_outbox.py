@@ -25,7 +25,7 @@ folder, url = sys.argv[1:]
 app = Toril(f"sqlite:///{folder}/jobs.db", settings=Settings(env={}, dotenv=None, lease=1))
 mailer = Mailer(app, f"{url}?limit=2", from_address="a@shop.example", backoff=Fixed(0.5),
                 log_url=f"sqlite:///{folder}/mail.db")
-asyncio.run(Worker(app, queues={"emails": 10}).run())
+asyncio.run(Worker(app, queues={"email-queue": 10}).run())
 """
 
 
@@ -65,7 +65,7 @@ async def test_killed_again_and_again_while_it_sends(tmp_path):
         await worker.wait()
         deliveries = Counter(mail.message["message-id"].strip("<>") for mail in mailbox.mails)
 
-    rows = await mailer.newest(MAILS + 1)
+    rows = (await mailer.log(limit=MAILS + 1)).mails
     assert [(row.status, row.attempts) for row in rows if row.status != "sent"] == []
     assert deliveries.keys() == {row.message_id for row in rows}
     told = {row.message_id: [event.event for event in await mailer.timeline(row.id)] for row in rows}

@@ -79,6 +79,8 @@ def _job(fields: dict[str, str]) -> dict[str, Any]:
             job[name] = json.loads(job[name])
     if "rjk" in job and job["delay"] != "0":
         job["delay"] = job["opts"]["delay"] = "until its tick"
+    elif "delay" in job:
+        job["delay"] = str(round(int(job["delay"]), -2))  # Toril's server counts it, from when it arrived
     if "stacktrace" in job:
         job["stacktrace"] = len(json.loads(job["stacktrace"]))
     if "pb" in job:

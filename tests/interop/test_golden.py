@@ -59,7 +59,7 @@ async def test_g3_delayed(side: Side, keys: Keys) -> None:
         {"event": "added", "jobId": "j", "name": "echo"},
         {"event": "delayed", "jobId": "j", "delay": str(due)},
     ]
-    same(keys("Q", "j"), {"name": "echo", "data": {}, "delay": job["delay"], "opts": {"delay": 60_000}})
+    same(keys("Q", "j"), {"name": "echo", "data": {}, "delay": "60000", "opts": {"delay": 60_000}})
     assert keys.names("Q") == {"j", "delayed", "marker", "meta", "events"}
 
 

@@ -1,11 +1,16 @@
-"""A shop that sends mail on a clock that the test moves."""
+"""A shop that sends mail on a clock that the test moves, with its delivery log on SQLite or PostgreSQL."""
+
+import os
 
 import pytest
 
+from postgres import database, postgres
 from toril import Fixed, Worker
 from toril.messaging import Mailer
+from toril.messaging.database import _POSTGRESQL
 from toril.messaging.mailbox import Mailbox
 
+KEY = "a key for tests of 32 characters or more"
 WELCOME = {"name": "Ana", "link": "https://shop.example/start"}
 
 
@@ -14,14 +19,14 @@ class Shop:
 
     def __init__(self, app, clock, mailer):
         self.app, self.clock, self.mailer = app, clock, mailer
-        self.queue = app.queue("emails")
+        self.queue = app.queue("email-queue")
 
     async def welcome(self, to="ana@example.com", **options):
         return await self.mailer.send("welcome", to=to, context=WELCOME, **options)
 
     async def work(self):
         """Let a worker run what can run now."""
-        await Worker(self.app, queues={"emails": 10}, burst=True).run()
+        await Worker(self.app, queues={"email-queue": 10, "email-queue-bulk": 10}, burst=True).run()
 
     async def relay(self):
         """Let the relay look once."""
@@ -35,6 +40,27 @@ class Shop:
         return await self.queue.get(handle.job_id)
 
 
+@pytest.fixture(scope="session")
+def postgres_url():
+    """The URL of a server."""
+    if url := os.environ.get("TORIL_TEST_POSTGRES_URL"):
+        yield url
+        return
+    with postgres() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path, monkeypatch):
+    """The URL of an empty database, on each kind in turn."""
+    monkeypatch.setitem(_POSTGRESQL["connect_args"], "timeout", 10)  # machines that run tests are slow now and then
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'mail.db'}"
+        return
+    with database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
 @pytest.fixture
 async def mailbox():
     async with Mailbox(refuse={"nobody@example.com"}, defer={"later@example.com"}) as mailbox:
@@ -44,12 +70,18 @@ async def mailbox():
 @pytest.fixture
 def open_shop(make_app, clock, tmp_path):
     def make(transport, *, settings=None, **options):
-        app = make_app(clock, **(settings or {}))
+        app = make_app(clock, **{"secret_keys": KEY, **(settings or {})})
         options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
         options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
         return Shop(app, clock, Mailer(app, transport, **options))
 
     return make
+
+
+@pytest.fixture
+def shop_at(open_shop, mailbox, place):
+    """A shop on each kind of database in turn."""
+    return open_shop(mailbox.url, log_url=place)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ outcome recorded. A crash between two of them is made by doing the first and not
 """
 
 import asyncio
+import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hostile import DROP, HANG, Hostile
@@ -13,18 +15,29 @@ from hostile import DROP, HANG, Hostile
 from conftest import WELCOME
 from toril.messaging import delivery
 from toril.messaging.delivery import Attempt
-from toril.messaging.transport import SMTP
+from toril.messaging.inserting import NewMail
+from toril.messaging.transport import SMTP, NotSent
 from toril.store.base import JobState
 
 NOW = 1_800_000_000_000
 
 
+def new_row(shop):
+    return shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)[0]
+
+
+@pytest.fixture
+def shop(shop_at):
+    """On each kind of database in turn."""
+    return shop_at
+
+
 async def add_row(shop):
     """C1 without C2."""
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, shop.clock.now(), shop.clock.now())
+    mail = new_row(shop)
     mail.look_at = shop.clock.now() + 5_000
     async with shop.mailer._home.stay() as log:
-        await log.add(mail)
+        await log.add(NewMail(mail))
     return mail
 
 
@@ -72,28 +85,28 @@ async def test_2_no_job_was_added(shop, mailbox):
 async def test_3_10_the_job_ran_and_is_offered_again(shop, mailbox):
     handle = await shop.welcome()
     await shop.work()
-    await shop.mailer._relay.offer(await shop.mailer.find(handle.id))
+    await shop.mailer._relay.offer([await shop.mailer.find(handle.id)])
     await shop.work()
     assert await shop.job(handle) is None
     assert len(mailbox.mails) == 1
 
 
 async def test_5_the_row_is_not_there_yet(shop, mailbox, clock):
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
-    await shop.mailer._relay.offer(mail)
+    mail = new_row(shop)
+    await shop.mailer._relay.offer([mail])
     await shop.work()
     job = await shop.queue.get(mail.id)
     assert (job.record.state, job.record.attempts) == (JobState.DELAYED, 0)
     async with shop.mailer._home.stay() as log:
-        await log.add(mail)
+        await log.add(NewMail(mail))
     clock.advance(5)
     await shop.work()
     assert (await shop.mailer.find(mail.id)).status == "sent"
 
 
 async def test_5_the_row_never_comes(shop, clock):
-    mail = shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)
-    await shop.mailer._relay.offer(mail)
+    mail = new_row(shop)
+    await shop.mailer._relay.offer([mail])
     for _ in range(13):
         await shop.work()
         clock.advance(5)
@@ -140,6 +153,30 @@ async def test_9_the_250_was_not_written_down(shop, mailbox):
     assert ids(mailbox) == [f"<{handle.id}@example.com>"] * 2
 
 
+async def test_12_what_lies_on_the_disk_at_the_dot_says_sending(open_shop, tmp_path):
+    """The log is on FULL: what is committed is what a power cut leaves, and it is committed before the dot."""
+    found = []
+
+    def script(_, step):
+        if step in {"MAIL", "DATA", "DOT"}:
+            for file in tmp_path.glob("mail.db*"):
+                shutil.copy(file, tmp_path / f"{step}-{file.name}")
+            with closing(sqlite3.connect(tmp_path / f"{step}-mail.db")) as copy:
+                found.extend(copy.execute("SELECT status, attempts FROM email_logs"))
+
+    async with Hostile(script) as server:
+        shop = open_shop(server.url)
+        await shop.welcome()
+        await shop.work()
+        async with shop.mailer._home.stay() as log:
+            await log.open()
+            level = await log._transactions.run(
+                lambda connection: connection.exec_driver_sql("PRAGMA synchronous").scalar()
+            )
+    assert level == 2
+    assert found == [("pending", 0), ("sending", 1), ("sending", 1)]
+
+
 @pytest.mark.parametrize("begun", [False, True])
 async def test_13_14_the_job_store_forgot_everything(shop, mailbox, tmp_path, begun):
     handle = await shop.welcome()
@@ -169,10 +206,23 @@ async def test_15_a_sender_that_was_taken_for_dead(shop, mailbox, clock):
     ]  # fmt: skip
 
 
+async def test_16_a_refusal_that_was_not_written_down(open_shop):
+    """It is undecided though it was refused; sending it again doubles nothing."""
+    answers = iter(["451 4.3.0 later"])
+    async with Hostile(lambda _, step: next(answers, None) if step == "DOT" else None) as server:
+        shop = open_shop(server.url)
+        handle = await shop.welcome()
+        with pytest.raises(NotSent, match="451"):
+            await hand_over(shop, handle.id)
+        assert await until_final(shop, handle.id) == "sent"
+        assert await shop.story(handle) == ["queued", "attempt", "unknown", "resend", "attempt", "sent"]
+        assert (len(server.heard), len(server.mails)) == (2, 1)
+
+
 async def test_17_a_run_before_the_next_try_goes_back_to_sleep(shop, mailbox):
     handle = await shop.welcome(delay=30)
     mail = await shop.mailer.find(handle.id)
-    await shop.mailer._relay.offer(mail)
+    await shop.mailer._relay.offer([mail])
     await shop.work()
     assert (await shop.job(handle)).record.due == mail.send_at
     assert mailbox.mails == []
@@ -265,3 +315,33 @@ async def test_22_cancel_before_it_begins_wins(open_shop):
         await shop.work()
         assert await shop.story(handle) == ["queued", "cancelled"]
         assert server.heard == []
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, tmp_path, clock):
+    """Mails were sent after it: all that was not final then is held, and nothing goes out by itself."""
+    done, waiting = await shop.welcome(), await shop.welcome(delay=60)
+    await shop.work()
+    late = [await shop.welcome() for _ in range(2)]
+    begun = await add_row(shop)
+    await begin(shop, begun.id)
+    with closing(sqlite3.connect(tmp_path / "mail.db")) as live, closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        live.backup(copy)
+    await shop.work()
+    assert len(mailbox.mails) == 3
+    await shop.app.close()
+    for file in [*tmp_path.glob("jobs.db*"), *tmp_path.glob("mail.db*")]:
+        file.unlink()
+    (tmp_path / "copy.db").rename(tmp_path / "mail.db")
+    async with shop.mailer._home.stay() as log:
+        assert await log.hold_unfinished("restored from a backup of 08:00") == 4
+    for _ in range(10):
+        await shop.relay()
+        await shop.work()
+        clock.advance(300)
+    assert len(mailbox.mails) == 3
+    assert await done.status() == "sent"
+    for mail_id in (waiting.id, begun.id, *(handle.id for handle in late)):
+        row = await shop.mailer.find(mail_id)
+        assert (row.status, row.error) == ("unknown", "restored from a backup of 08:00")
+        assert (await events(shop, mail_id))[-2:] == ["unknown", "held"]

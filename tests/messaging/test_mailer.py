@@ -23,6 +23,7 @@ from toril.errors import (
 from toril.messaging import Context, Mailer, MessageType
 from toril.settings import Settings
 from toril.store.base import JobState
+from toril.worker.banner import banner
 
 RESET = {"name": "Ana", "link": "https://shop.example/reset?t=PLANTED-TOKEN"}
 
@@ -77,7 +78,7 @@ async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, faul
     arguments = {"name": "welcome", "to": "ana@example.com", "context": WELCOME, **call}
     with pytest.raises(error, match=fault):
         await shop.mailer.send(arguments.pop("name"), **arguments)
-    assert await shop.mailer.newest() == []
+    assert (await shop.mailer.log()).mails == []
     assert sum((await shop.queue.counts()).values()) == 0
 
 
@@ -108,7 +109,7 @@ async def test_settings_name_transport_and_sender(make_app, mailbox, clock, tmp_
     await mailer.send("welcome", to="ana@example.com", context=WELCOME)
     from toril import Worker
 
-    await Worker(app, queues={"emails": 1}, burst=True).run()
+    await Worker(app, queues={"email-queue": 1}, burst=True).run()
     assert mailbox.mails[0].message["from"] == "A Shop <a@shop.example>"
     assert (tmp_path / "own.db").exists()
 
@@ -292,6 +293,7 @@ async def test_the_log_lies_beside_the_store(make_app, clock, tmp_path):
 async def test_the_log_reads_well(shop, tmp_path):
     await shop.welcome()
     await shop.work()
+    shop.clock.advance(1)
     await shop.welcome("nobody@example.com")
     with sqlite3.connect(tmp_path / "mail.db") as log:
         rows = log.execute("SELECT * FROM email_logs ORDER BY created_at DESC LIMIT 10")
@@ -326,7 +328,7 @@ async def test_a_log_that_is_down_is_an_error_within_a_second(shop, tmp_path):
     assert asyncio.get_running_loop().time() - started < 1.5
     stranger.execute("ROLLBACK")
     stranger.close()
-    assert len(await shop.mailer.newest()) == 1
+    assert len((await shop.mailer.log()).mails) == 1
     assert (await shop.queue.counts())["prioritized"] == 1
 
 
@@ -352,3 +354,11 @@ async def test_many_at_once_share_commits_and_all_arrive_once(shop, mailbox):
     assert await shop.mailer.counts() == {"sent": 200}
     assert sorted(mail.recipients[0] for mail in mailbox.mails) == sorted(f"ana+{n}@example.com" for n in range(200))
     assert len({handle.id for handle in handles}) == 200
+
+
+async def test_a_worker_tells_at_its_start_when_mails_are_tried_again(make_app):
+    app = make_app()
+    Mailer(app, "memory://", from_address="a@shop.example")
+    lines = "\n".join(banner(app, {"email-queue": 5, "email-queue-bulk": 5}))
+    retries = "attempts=16, exponential 60 s up to 14400 s, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
+    assert lines.count(f"{retries}+31 min, …, +1935 min; no timeout") == 2

@@ -10,7 +10,7 @@ from aiosmtpd import smtp as foreign
 from hostile import DROP, HANG, Hostile
 
 from toril.messaging.mailbox import Mailbox
-from toril.messaging.transport import SMTP, Envelope, NotSent, Undecided
+from toril.messaging.transport import SMTP, Busy, Envelope, NotSent, Undecided, transport_from_url
 
 TLS = Path(__file__).parent / "tls"
 MAIL = Envelope("shop@example.com", "ana@example.com", b"Subject: hello\r\n\r\nHello\r\n.a line with a dot\r\n")
@@ -56,6 +56,7 @@ async def test_a_mail_arrives_as_it_was_written(begin):
     assert begin.times == 1
 
 
+@pytest.mark.parametrize("offer", [None, "250-hostile\r\n250 PIPELINING"])
 @pytest.mark.parametrize(
     ("step", "answer", "code", "permanent", "begun"),
     [
@@ -76,8 +77,8 @@ async def test_a_mail_arrives_as_it_was_written(begin):
         ("DOT", "554 5.6.0 spam", "554 5.6.0", True, 1),
     ],
 )
-async def test_before_the_dot_or_with_a_reply_it_is_not_sent(begin, step, answer, code, permanent, begun):
-    async with Hostile(at(step, answer)) as server:
+async def test_before_the_dot_or_with_a_reply_it_is_not_sent(begin, step, answer, code, permanent, begun, offer):
+    async with Hostile(lambda _, now: answer if now == step else offer if now == "EHLO" else None) as server:
         with pytest.raises(NotSent) as outcome:
             await attempt(server, begin, limit=0.3, connect_limit=0.3)
     assert (outcome.value.code, outcome.value.permanent, begin.times) == (code, permanent, begun)
@@ -101,6 +102,45 @@ async def test_after_the_dot_no_reply_is_undecided(begin, answer, code):
         assert len(server.heard) == 1
 
 
+async def test_commands_go_in_groups_where_the_server_takes_them(begin):
+    """MAIL and RCPT in one packet; DATA waits for `begin`, and a refusal of the first is the one that counts."""
+    refused = False
+
+    def script(_, step):
+        if refused and step in {"MAIL", "RCPT"}:
+            return {"MAIL": "550 bad sender", "RCPT": "503 MAIL first"}[step]
+        return "250-hostile\r\n250 PIPELINING" if step == "EHLO" else None
+
+    async with Hostile(script) as server:
+        transport = SMTP("127.0.0.1", server.port)
+        await transport.send(MAIL, begin)
+        refused = True
+        with pytest.raises(NotSent, match="550"):
+            await transport.send(MAIL, begin)
+        refused = False
+        await transport.send(MAIL, begin)
+        await transport.close()
+    assert (server.connections, len(server.mails), begin.times) == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "busy"),
+    [
+        ("421 4.7.0 closing", True),
+        ("450 4.7.1 Error: too many connections from 192.0.2.1", True),
+        ("452 4.3.2 Too many concurrent SMTP sessions", True),
+        ("454 4.7.0 Throttling failure: Maximum sending rate exceeded.", True),
+        ("451 4.7.1 greylisted", False),
+        ("550 5.7.1 rate limit exceeded", False),
+    ],
+)
+async def test_a_server_that_has_too_much_to_do_is_busy(begin, text, busy):
+    async with Hostile(at("RCPT", text)) as server:
+        with pytest.raises(NotSent) as outcome:
+            await attempt(server, begin)
+    assert isinstance(outcome.value, Busy) is busy
+
+
 async def test_no_connection_is_not_sent(begin):
     async with Hostile(at("", None)) as server:
         pass
@@ -121,6 +161,13 @@ async def test_a_server_that_does_not_greet_is_left(begin):
         ("450 4.2.0 Greylisting in effect, retry after 300 seconds", 300),
         ("421 try again in 1 hour", 3600),
         ("451 4.7.1 wait 90s", 90),
+        ("450 4.2.0 <ana@example.com>: Recipient address rejected: Greylisted for 5 minutes", 300),
+        ("450 4.7.1 Greylisted, see http://postgrey.example/help/example.com.html (retry in 299 sec)", 299),
+        ("451 4.7.1 Greylisting in action, please come back in 00:05:00", 300),
+        ("451 4.7.1 Please try again after 4 min", 240),
+        ("452 4.5.3 Mailbox is over quota, retry in 2 hrs", 7200),
+        ("451 4.3.0 Message deferred; wait time 15:30", 930),
+        ("450 try again in 900000 seconds", 86_400),
         ("451 4.7.1 try again later", None),
         ("451 mailbox 12 has 3 minutes of mail", None),
     ],
@@ -234,6 +281,14 @@ async def test_starttls_and_login(begin, foreign_server):
         tls_context=TRUSTED,
     )
     assert foreign_server.received == [(b"ana", MAIL.message)]
+
+
+async def test_a_private_ca_by_url(begin, foreign_server):
+    login = f"ana:s3cret%3Aword@127.0.0.1:{foreign_server.port}"
+    transport = transport_from_url(f"smtp+starttls://{login}?cafile={TLS / 'localhost.pem'}")
+    await transport.send(MAIL, begin)
+    await transport.close()
+    assert len(foreign_server.received) == 1
 
 
 async def test_a_wrong_password_is_not_the_mails_fault(begin, foreign_server):

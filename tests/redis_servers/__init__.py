@@ -11,7 +11,7 @@ from redis_servers.program import NoServer, find_program
 from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server
 from redis_servers.servers import Servers
-from redis_servers.shared import shared_url
+from redis_servers.shared import shared_cluster, shared_url
 
 __all__ = [
     "Cluster",
@@ -25,6 +25,7 @@ __all__ = [
     "pass_time",
     "read",
     "read_all",
+    "shared_cluster",
     "shared_url",
     "texts",
 ]

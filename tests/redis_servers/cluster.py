@@ -15,7 +15,7 @@ class Cluster:
     """Returns from its constructor when all slots are served and every node knows that."""
 
     def __init__(self, folder: Path) -> None:
-        config = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 2_000}
+        config = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 5_000}
         self.nodes = [Server(folder / f"node-{number}", config) for number in range(3)]
         borders = [0, 5_461, 10_923, SLOTS]
         for number, node in enumerate(self.nodes):

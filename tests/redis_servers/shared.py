@@ -1,4 +1,4 @@
-"""The one server that the tests of a session share."""
+"""The servers that the tests of a session share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from redis_servers.cluster import Cluster
 from redis_servers.program import NoServer, missing
 from redis_servers.server import Server
 
-__all__ = ["shared_url"]
+__all__ = ["shared_cluster", "shared_url"]
 
 
 @cache
@@ -30,3 +31,16 @@ def shared_url() -> str:
     atexit.register(folder.cleanup)
     atexit.register(server.kill)
     return server.url
+
+
+@cache
+def shared_cluster() -> Cluster:
+    """Return a cluster that tests of the session share, started at the first call."""
+    folder = TemporaryDirectory(prefix="toril-redis-")
+    try:
+        cluster = Cluster(Path(folder.name))
+    except NoServer as error:
+        missing(str(error))
+    atexit.register(folder.cleanup)
+    atexit.register(cluster.end)
+    return cluster

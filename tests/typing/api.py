@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, TypedDict, assert_type
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from toril import (
     Call,
@@ -27,7 +30,7 @@ from toril import (
     WaitForChildren,
     Worker,
 )
-from toril.messaging import Context, Mailer, WebURL
+from toril.messaging import Attachment, Batch, Context, Mailer, MailHandle, Recipient, Status, WebURL
 from toril.messaging.catalogue import OrderConfirmation, OrderLine, PasswordReset
 
 app = Toril("sqlite:///jobs.db")
@@ -237,3 +240,25 @@ def write_mails(mailer: Mailer) -> list[Context]:
     )
     reset = PasswordReset(name="Ana", link=Secret("https://shop.example.com/reset/1"), valid_minutes=30)
     return [order, reset, InvoiceReady(name="Ana", link="https://shop.example.com", code=Secret("4711"))]
+
+
+async def send_mails(mailer: Mailer, session: AsyncSession, blocking: Session) -> None:
+    invoice = InvoiceReady(name="Ana", link="https://shop.example.com")
+    handle = await mailer.send(invoice, to="ana@example.com", key="k", at=datetime.now(UTC), session=session)
+    assert_type(handle, MailHandle)
+    assert_type(await handle.status(), Status)
+    sent = mailer.send_sync(
+        "welcome",
+        to="ana@example.com",
+        context={},
+        attachments=[Attachment(b"x", "x.pdf"), Path("y.pdf")],
+        session=blocking,
+    )
+    assert_type(sent, MailHandle)
+    people: list[str | Recipient] = ["ana@example.com", Recipient("bob@example.com", {"name": "Bob"}, locale="vi")]
+    batch = await mailer.send_many("welcome", people, context={"link": "…"}, dry_run=True, progress=print)
+    assert_type(batch, Batch)
+    assert_type(await batch.counts(), dict[str, int])
+    page = await mailer.log(status=Status.FAILED, recipient="ana@example.com")
+    assert_type([mail.subject for mail in page.mails], list[str])
+    mailer.override("welcome", attempts=3, backoff=Exponential(5.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from toril import Exponential, Flow, Job, JobContext, Toril
-from toril.messaging import Context
+from toril.messaging import Context, Mailer
 from toril.messaging.catalogue import PasswordReset, Welcome
 
 app = Toril("sqlite:///jobs.db")
@@ -103,3 +103,11 @@ class InvoiceReady(Context, kind="transactional"):
 show(InvoiceReady(nmae="Ana"))  # flagged: call-arg, reportCallIssue
 show(Welcome(name=7, link="https://shop.example.com"))  # flagged: arg-type, reportArgumentType
 show(PasswordReset(name="Ana", link="https://not-marked.example.com"))  # flagged: arg-type, reportArgumentType
+
+
+# A mail with an option that there is not, of a wrong type, or not awaited
+async def wrong_mails(mailer: Mailer) -> None:
+    await mailer.send("welcome", to="ana@example.com", context={}, prority=1)  # flagged: call-overload, reportCallIssue
+    await mailer.send("welcome", to="ana@example.com", context={}, at=7)  # flagged: call-overload, reportArgumentType
+    await mailer.send_many("welcome", [1])  # flagged: list-item, reportArgumentType
+    mailer.send("welcome", to="ana@example.com", context={})  # flagged: unused-coroutine, reportUnusedCoroutine

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mail"]
 
-mail = typer.Typer(no_args_is_help=True, help="Make, look at and check message types and their templates.")
+mail = typer.Typer(no_args_is_help=True, help="Message types and their templates; messages, and what becomes of them.")
 Where = Annotated[
     str | None,
     typer.Option(
@@ -121,13 +121,16 @@ def _composer(mailer: str | None) -> Composer:
     from toril.messaging.address import Address
     from toril.messaging.brand import Brand
     from toril.messaging.composer import Composer
+    from toril.messaging.keys import Keys
     from toril.messaging.templates import Templates
     from toril.settings import Settings
 
     settings = Settings()
     sender = Address.parse(settings.mail_from or "Example Shop <shop@example.com>", "MAIL_FROM_ADDRESS")
     brand = Brand.of(settings, sender.name or sender.domain)
-    return Composer(sender, Templates(settings.templates, brand=brand, locale=settings.locale))
+    return Composer(
+        sender, Templates(settings.templates, brand=brand, locale=settings.locale), Keys(settings.secret_keys)
+    )
 
 
 def _row(shown: Preview) -> dict[str, Any]:

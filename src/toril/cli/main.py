@@ -10,6 +10,7 @@ import typer
 from toril.cli.demo import demo
 from toril.cli.doctor import doctor
 from toril.cli.mail import mail
+from toril.cli.messages import messages
 from toril.cli.schedules import schedules
 from toril.cli.settings import settings
 from toril.cli.worker import worker
@@ -23,6 +24,7 @@ app.command()(worker)
 app.command()(doctor)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
+mail.add_typer(messages)
 app.add_typer(mail, name="mail")
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from toril.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from toril.app import Toril
 
 __all__ = ["worker"]
 
@@ -20,7 +23,7 @@ def worker(
     app: Annotated[str, typer.Argument(help="Where the application is: module:name.")],
     queues: Annotated[
         str | None,
-        typer.Option(help="Queues and their slots: emails=5,reports=2. Default: all of the tasks', 10 each."),
+        typer.Option(help="Queues and their slots: emails=5,reports=2. Default: all of the tasks'."),
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="End when no job is ready any more.")] = False,
     grace: Annotated[
@@ -41,7 +44,7 @@ def worker(
     application = load_app(app)
 
     async def main() -> None:
-        process = Worker(application, parse_queues(queues), burst=burst, grace=grace, signals=True)
+        process = Worker(application, parse_queues(queues, application), burst=burst, grace=grace, signals=True)
         for line in banner(application, process.queues):
             typer.echo(line)
         try:
@@ -56,8 +59,8 @@ def worker(
     run(main())
 
 
-def parse_queues(text: str | None) -> dict[str, int] | None:
-    """Read `emails=5,reports=2`; a name alone has 10 slots. Raise ConfigurationError."""
+def parse_queues(text: str | None, app: Toril) -> dict[str, int] | None:
+    """Read `emails=5,reports=2`; a name alone has the queue's own slots. Raise ConfigurationError."""
     if text is None:
         return None
     queues: dict[str, int] = {}
@@ -65,5 +68,5 @@ def parse_queues(text: str | None) -> dict[str, int] | None:
         name, _, slots = part.partition("=")
         if not name or (slots and not slots.isdecimal()):
             raise ConfigurationError(f"--queues {part!r}: expected name=slots, such as emails=5")
-        queues[name] = int(slots or 10)
+        queues[name] = int(slots) if slots else app.queue(name).slots
     return queues

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -66,7 +67,8 @@ async def _perform(console: Console, mailbox: Mailbox) -> Summary:
     runs = (await heartbeat.queue.app.queue("reports").jobs("completed", limit=1000)).jobs
     deliverable = {mail.to for mail in to_send} - {REFUSED}
     schedule_runs = sum(job.name == heartbeat.name for job in runs)
-    return summarise(await mailer.newest(MAILS), mailbox.mails, deliverable, (delayed, report_result, schedule_runs))
+    rows = (await mailer.log(limit=MAILS)).mails
+    return summarise(rows, mailbox.mails, deliverable, (delayed, report_result, schedule_runs))
 
 
 async def _send(mailer: Mailer, to_send: list[Mail], bars: Bars) -> None:
@@ -97,7 +99,7 @@ async def _ended(mailer: Mailer) -> int:
 async def _worker(folder: Path) -> AsyncIterator[None]:
     """Run the shop's worker in a process of its own; its log goes to a file."""
     with (folder / "worker.log").open("ab") as log:
-        command = ("-m", "toril", "worker", "toril.demo.shop:app", "--queues", "emails=20,reports=5")
+        command = ("-m", "toril", "worker", "toril.demo.shop:app", "--queues", "email-queue=20,reports=5")
         process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=log, stderr=log)
     try:
         yield
@@ -115,4 +117,5 @@ def _configure(folder: Path, mail_url: str) -> None:
         TORIL_MAIL_LOG_URL=f"sqlite:///{folder / 'mail.db'}",
         MAIL_FROM_ADDRESS="shop@example.com",
         MAIL_FROM_NAME="The Demo Shop",
+        TORIL_SECRET_KEYS=secrets.token_urlsafe(32),
     )

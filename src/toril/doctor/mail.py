@@ -20,12 +20,18 @@ async def look_at_mail(app: Toril, mailer: Mailer | None) -> AsyncIterator[Findi
     if mailer is None and app.settings.mail_url is None:
         yield Finding("mail", "ok", "none is set up")
         return
-    from toril.messaging.transport import probe, transport_from_url
+    from toril.messaging.transport import guarded, probe, transport_from_url
 
-    transport = mailer.transport if mailer is not None else transport_from_url(app.settings.mail_url or "")
-    problem = await probe(transport)
+    transports = (
+        mailer.transports if mailer is not None else guarded(transport_from_url(app.settings.mail_url or "")).parts()
+    )
     advice = "see MAIL_HOST, MAIL_PORT, MAIL_USER and MAIL_PASSWORD; mails wait meanwhile"
-    yield Finding("mail server", "wrong", problem, advice) if problem else Finding("mail server", "ok", repr(transport))
+    for transport in transports:
+        problem = await probe(transport)
+        if problem:
+            yield Finding("mail server", "wrong", problem, advice)
+        else:
+            yield Finding("mail server", "ok", repr(transport))
     if mailer is None:
         return
     try:
@@ -36,7 +42,8 @@ async def look_at_mail(app: Toril, mailer: Mailer | None) -> AsyncIterator[Findi
         told = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
         yield Finding("delivery log", "ok", told or "empty")
     try:
-        if finding := await app.store.strangers(mailer.queue):
-            yield finding
+        for queue in mailer.queues:
+            if finding := await app.store.strangers(queue):
+                yield finding
     except (StoreError, ConfigurationError):
         return  # told already

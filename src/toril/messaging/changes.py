@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, Update, func, insert, literal, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Executable,
+    Insert,
+    Integer,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.types import TypeEngine
 
-from toril.messaging.models import Base, EmailLog, Moment, Status
+from toril.messaging.inserting import NewMail, insert_mails
+from toril.messaging.models import Base, Moment, Status
 
-__all__ = ["Add", "Change", "Edge", "In", "Mark", "apply"]
+__all__ = ["Add", "Change", "Edge", "In", "Mark", "apply", "weigh"]
 
 _logs: Table = Base.metadata.tables["email_logs"]
 _events: Table = Base.metadata.tables["email_events"]
-_add_log: Insert = insert(_logs)
-_add_event: Insert = insert(_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +72,45 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """A new row."""
+    """New rows, all of them or none. refused: filled with the ids of those whose key was used before."""
 
-    mail: EmailLog
-    detail: str = ""
+    mails: Sequence[NewMail]
+    refused: set[str] = field(default_factory=set)
 
 
 Change = Add | Mark
 
 
-async def apply(connection: AsyncConnection, changes: Sequence[Change], now: int) -> list[bool]:
+_BYTES = 10_000  # of a file, which cost as much to write as one transition
+
+
+def weigh(change: Change) -> int:
+    """Return what a change costs, as a multiple of that of one row's transition."""
+    if isinstance(change, Mark):
+        return 1
+    return sum(5 + sum(len(file.content) for file in new.files) // _BYTES for new in change.mails)
+
+
+def apply(connection: Connection, changes: Sequence[Change], now: int) -> list[bool]:
     """Make changes at the time `now` (epoch milliseconds) and return for each whether it took effect."""
-    rows = [_row(change.mail) for change in changes if isinstance(change, Add)]
-    if rows:
-        await connection.execute(_add_log, rows)
+    _add(connection, [change for change in changes if isinstance(change, Add)], now)
     answers = [True] * len(changes)
     for (_, edge, free), group in sorted(_groups(changes).items(), key=lambda item: item[0][0]):
-        marks = [mark for _, mark in group]
-        returned = await connection.execute(_statement(edge, marks, now, free=free))
-        ids = set(returned.scalars())
+        ids = _transit(connection, edge, [mark for _, mark in group], now, free=free)
         for index, mark in group:
             answers[index] = mark.id in ids
-    lines = [line for change, took in zip(changes, answers, strict=True) if took for line in _lines(change, now)]
+    lines = [line for change, took in zip(changes, answers, strict=True) if took for line in _lines(change)]
     if lines:
-        await connection.execute(_add_event, lines)
+        connection.execute(_add_events(connection.dialect.name), {"at": now, "rows": json.dumps(lines)})
     return answers
+
+
+def _add(connection: Connection, adds: Sequence[Add], now: int) -> None:
+    if adds:
+        refused = insert_mails(connection, [new for add in adds for new in add.mails], now)
+        for add in adds:
+            add.refused.clear()
+            add.refused.update(refused & {new.mail.id for new in add.mails})
 
 
 Group = tuple[int, Edge, bool]  # the how-manieth change of its row; its edge; whatever the attempt is
@@ -97,32 +128,59 @@ def _groups(changes: Sequence[Change]) -> dict[Group, list[tuple[int, Mark]]]:
     return groups
 
 
-def _statement(edge: Edge, group: Sequence[Mark], now: int, *, free: bool) -> Any:
-    values = {name: _resolve(value, now) for name, value in edge.values}
-    if edge.tried:
-        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, literal(now, Moment()))
-    statement: Update = update(_logs).where(_logs.c.status.in_(edge.leaves)).values(values)
-    if free:
-        statement = statement.where(_logs.c.id.in_([mark.id for mark in group]))
-    else:
-        fences = [(mark.id, mark.attempt) for mark in group]
-        statement = statement.where(tuple_(_logs.c.id, _logs.c.attempts).in_(fences))
-    return statement.returning(_logs.c.id)
+def _transit(connection: Connection, edge: Edge, marks: Sequence[Mark], now: int, *, free: bool) -> AbstractSet[str]:
+    """Let rows go over an edge in one statement; return the ids of those that did."""
+    names = tuple(name for name, _ in edge.values)
+    values = {f"new_{name}": _resolve(value, now) for name, value in edge.values}
+    statement = _update(connection.dialect.name, names, edge.leaves, tried=edge.tried, free=free)
+    rows = json.dumps([(mark.id, mark.attempt) for mark in marks])
+    return set(connection.execute(statement, {**values, "now": now, "rows": rows}).scalars())
+
+
+@cache
+def _update(dialect: str, names: Sequence[str], leaves: Sequence[Status], *, tried: bool, free: bool) -> Executable:
+    """Return the statement that writes `new_…` into the rows listed in `rows` that are in one of the states `leaves`.
+
+    free: whatever their attempt is.
+    """
+    mark_id, attempt = _columns(dialect, (Text, Integer))
+    # An expression, which no index serves: by the one on `status` SQLite would walk all that is pending for each mark.
+    status = _logs.c.status.concat("")
+    statement = update(_logs).where(_logs.c.id == mark_id, status.in_(leaves))
+    if not free:
+        statement = statement.where(_logs.c.attempts == attempt)
+    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_logs.c[name].type) for name in names}
+    if tried:
+        values["first_try_at"] = func.coalesce(_logs.c.first_try_at, bindparam("now", type_=Moment()))
+    return statement.values(values).returning(_logs.c.id)
+
+
+@cache
+def _add_events(dialect: str) -> Insert:
+    """Return the statement that writes the lines listed in `rows`."""
+    email_id, event, attempt, detail = _columns(dialect, (Text, Text, Integer, Text))
+    chosen = select(email_id, bindparam("at", type_=Moment()), event, attempt, detail)
+    return insert(_events).from_select(["email_id", "at", "event", "attempt", "detail"], chosen)
+
+
+def _columns(dialect: str, types: Sequence[type[TypeEngine[Any]]]) -> list[ColumnElement[Any]]:
+    """Return the columns of the JSON list of lists in the parameter `rows`: one statement for any number of rows."""
+    rows = bindparam("rows", type_=Text())
+    if dialect == "sqlite":
+        value = func.json_each(rows).table_valued("value").c.value
+        return [func.json_extract(value, f"$[{place}]", type_=kind()) for place, kind in enumerate(types)]
+    value = func.json_array_elements(cast(rows, JSON)).table_valued("value").c.value
+    return [cast(value.op("->>")(place), kind) for place, kind in enumerate(types)]
 
 
 def _resolve(value: Any, now: int) -> Any:
     return now + round(value.seconds * 1000) if isinstance(value, In) else value
 
 
-def _row(mail: EmailLog) -> dict[str, Any]:
-    return {column.key: getattr(mail, column.key) for column in _logs.columns}
-
-
-def _lines(change: Change, at: int) -> list[dict[str, Any]]:
-    if isinstance(change, Add):
-        return [_line(change.mail.id, at, "queued", 0, change.detail)]
-    return [_line(change.id, at, event, change.number, detail) for event, detail in change.events]
-
-
-def _line(mail_id: str, at: int, event: str, attempt: int, detail: str) -> dict[str, Any]:
-    return {"email_id": mail_id, "at": at, "event": event, "attempt": attempt, "detail": detail}
+def _lines(change: Change) -> list[tuple[str, str, int, str]]:
+    if isinstance(change, Mark):
+        return [(change.id, event, change.number, detail) for event, detail in change.events]
+    taken = [new for new in change.mails if not {new.mail.id, new.mail.copy_of} & change.refused]
+    lines = [(new.mail.id, "queued", 0, new.detail) for new in taken]
+    lines += [(new.mail.id, "suppressed", 0, new.mail.error or "") for new in taken if new.mail.error]
+    return lines

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
-from toril.errors import ConfigurationError, UnknownTemplate
+from toril.errors import ConfigurationError, InvalidMessage, UnknownTemplate
 from toril.messaging.address import Address
 from toril.messaging.catalogue import BUILT_IN
+from toril.messaging.extras import Extras
+from toril.messaging.header import check_line
+from toril.messaging.keys import Keys
 from toril.messaging.message import Context, MessageType, type_of
-from toril.messaging.mime import Skeleton
+from toril.messaging.mime import Part, Skeleton
 from toril.messaging.models import EmailLog, Status
-from toril.messaging.templates import Templates
+from toril.messaging.templates import Template, Templates
 from toril.messaging.transport import Envelope
+from toril.messaging.unsubscribe import WayOut, leave_headers
 
-__all__ = ["Composer"]
+__all__ = ["Composer", "new_id"]
+
+log = logging.getLogger("toril.mail")
+
+_LONGEST_SUBJECT = 1_000  # characters
+_SHORTEST_SECRET = 4  # characters: what is shorter stands in any text by chance
 
 
 class Composer:
-    """Knows the message types, their templates and the sender."""
+    """Knows the message types, their templates, the sender, and the keys that secret fields are kept with.
 
-    def __init__(self, sender: Address, templates: Templates) -> None:
-        self._sender, self._templates = sender, templates
+    way_out: makes the links with which recipients of subscribed mail opt out; None: there are none.
+    """
+
+    def __init__(self, sender: Address, templates: Templates, keys: Keys, way_out: WayOut | None = None) -> None:
+        self._sender, self._templates, self._keys, self._way_out = sender, templates, keys, way_out
         self._skeleton = Skeleton(sender)
         self._types: dict[str, MessageType[Any]] = {kind.name: kind for kind in BUILT_IN}
 
@@ -57,51 +71,98 @@ class Composer:
             raise UnknownTemplate(f"no message type {name!r} (known: {', '.join(known)}){hint}")
         return kind
 
-    def row(self, name: str, to: str, context: Mapping[str, Any] | BaseModel, now: int, send_at: int) -> EmailLog:
-        """Return the row of a new message, checked in every part; times are epoch milliseconds.
+    def named(self, context: BaseModel) -> MessageType[Any]:
+        """Return the one type whose context is of that class; raise UnknownTemplate."""
+        found = [kind for kind in self._types.values() if kind.context is type(context)]
+        if len(found) != 1:
+            which = ", ".join(kind.name for kind in found) or "none"
+            raise UnknownTemplate(f"{type(context).__name__}: expected the context of one message type, is of {which}")
+        return found[0]
 
-        Raises UnknownTemplate, InvalidAddress, InvalidContext.
+    def row(
+        self,
+        name: str,
+        to: str,
+        context: Mapping[str, Any] | BaseModel,
+        now: int,
+        send_at: int,
+        *,
+        subject: str | None = None,
+        locale: str = "",
+    ) -> tuple[EmailLog, str]:
+        """Return the row of a new message, checked in every part, and its content with all secrets, to be compared.
+
+        now, send_at: epoch milliseconds. subject: in place of the template's. Raises UnknownTemplate, InvalidAddress,
+        InvalidContext, InvalidMessage, and ConfigurationError for a secret field without a key.
         """
         kind = self.find(name)
+        if kind.kind == "subscribed" and self._way_out is None:
+            _say_that_nobody_can_leave()
         address = Address.parse(to, "to")
         values = kind.validate(context)
-        mail_id = _new_id(now)
-        return EmailLog(
+        content, secrets = kind.plain(values)
+        template = self._templates.load(kind, locale or None)
+        mail_id = new_id(now)
+        mail = EmailLog(
             id=mail_id,
             type=name,
             recipient=address.spec,
             recipient_name=address.name,
-            subject=self._templates.load(kind).render_subject(values),
+            subject=subject_of(template, values, subject, secrets),
             status=Status.PENDING,
             created_at=now,
             send_at=send_at,
             look_at=send_at,
+            kind=kind.kind,
+            category=kind.category if kind.kind == "subscribed" else "",
+            locale=locale,
             priority=kind.priority,
             message_id=f"{mail_id}@{self._sender.domain}",
-            context=kind.dump(values),
+            context=kind.dump(values, self._keys.fields if kind.secret else None),
         )
+        return mail, content
 
-    def compose(self, mail: EmailLog) -> Envelope:
+    def compose(self, mail: EmailLog, files: Sequence[Part] = ()) -> Envelope:
         """Return the mail of a row; raise UnknownTemplate, or whatever its template raises."""
         kind = self.find(mail.type)
-        template = self._templates.load(kind)
-        text, html = template.render(kind.load(mail.context), mail.subject)
+        template = self._templates.load(kind, mail.locale or None)
+        values = kind.load(mail.context, self._keys.fields if kind.secret else None)
+        extras = Extras.from_json(mail.extras)
+        headers, way_out = extras.lines(), None
+        if self._way_out and mail.kind == "subscribed":
+            way_out = self._way_out.link(mail.recipient, mail.category)
+            headers += leave_headers(way_out)
+        text, html = template.render(values, mail.subject, way_out)
         message = self._skeleton.write(
-            to=Address(mail.recipient, mail.recipient_name),
+            to=extras.to or Address(mail.recipient, mail.recipient_name),
             subject=mail.subject,
             message_id=mail.message_id,
             at=mail.created_at,
             text=text,
             html=html,
+            headers=headers,
+            files=files,
         )
-        return Envelope(self._sender.spec, mail.recipient, message)
-
-    def resends(self, mail: EmailLog) -> bool:
-        """Return whether a mail of which nobody knows if it arrived goes again, or is held."""
-        kind = self._types.get(mail.type)
-        return kind is not None and kind.kind == "transactional"
+        return Envelope(self._sender.spec, mail.recipient, message, kind=mail.kind, key=mail.id)
 
 
-def _new_id(now: int) -> str:
+@cache
+def _say_that_nobody_can_leave() -> None:
+    """Say so once in a process: mail programs, and the law in many places, want a way out of subscribed mail."""
+    log.warning("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL and TORIL_SECRET_KEYS")
+
+
+def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:
+    """Return a mail's subject: the template's, or its own if that shows no secret; raise InvalidMessage."""
+    if own is None:
+        return template.render_subject(values)
+    if not isinstance(own, str) or not own.strip() or len(own) > _LONGEST_SUBJECT:
+        raise InvalidMessage(f"subject: expected one line of 1 to {_LONGEST_SUBJECT:,} characters")
+    if any(len(secret) >= _SHORTEST_SECRET and secret in own for secret in secrets):
+        raise InvalidMessage("subject: it shows a secret field, and the delivery log keeps subjects")
+    return check_line(own.strip(), "subject")
+
+
+def new_id(now: int) -> str:
     """Return an id in the order of time that can never be a queue's counter: it begins with a letter."""
     return f"m{now:011x}{secrets.token_hex(6)}"

@@ -6,18 +6,29 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
-from toril.messaging.migrations import upgrade
+from toril.messaging.migrations import is_current, upgrade
 
-__all__ = ["cause", "default_url", "in_memory", "log_url", "open_engine", "reading"]
+__all__ = [
+    "blocking_engine",
+    "cause",
+    "default_url",
+    "in_memory",
+    "log_url",
+    "open_engine",
+    "passes",
+    "reading",
+    "run_query",
+]
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -25,7 +36,14 @@ _DRIVERS = {
     "postgres": "postgresql+asyncpg",
 }
 _BUSY = 0.7  # seconds that SQLite waits for another process's commit before the writer tries again
+_CONNECTING = 0.7  # seconds that a server may take to let us in
 _OPENING = 10.0  # seconds for other processes that open the same new database
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "connect_args": {"timeout": _CONNECTING, "server_settings": {"timezone": "UTC", "synchronous_commit": "on"}},
+}
+# PostgreSQL's classes: connection, conflict with another transaction, resources, operator's work
+_PASSING_STATES = {"08", "40", "53", "57"}
 _DRIVER_LOG = logging.getLogger("aiosqlite")
 _READING = "toril_reading"
 
@@ -53,6 +71,20 @@ def log_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[name])
 
 
+def blocking_engine(url: URL, *, wait: bool = True) -> Engine:
+    """Return an engine on a SQLite file with one connection; the schema must be there already.
+
+    wait: for somebody who has locked the file.
+    """
+    options = _sqlite_options(url)
+    if not wait:
+        options["connect_args"]["timeout"] = 0
+    options["connect_args"]["check_same_thread"] = False  # closed by whoever closes the log
+    engine = create_engine(url.set(drivername="sqlite"), hide_parameters=True, **options)
+    _prepare(engine)
+    return engine
+
+
 async def open_engine(url: URL) -> AsyncEngine:
     """Return an engine on a database with the newest schema.
 
@@ -63,13 +95,12 @@ async def open_engine(url: URL) -> AsyncEngine:
         _check_folder(url)
     _DRIVER_LOG.setLevel(max(_DRIVER_LOG.level, logging.INFO))  # at DEBUG it writes parameters: secrets, addresses
     try:
-        options = _sqlite_options(url) if sqlite else {"pool_pre_ping": True}
+        options = _sqlite_options(url) if sqlite else _POSTGRESQL
         engine = create_async_engine(url, hide_parameters=True, **options)
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"log_url: {url.get_backend_name()} needs the package {error.name}") from None
     if sqlite:
-        event.listen(engine.sync_engine, "connect", _durable)
-        event.listen(engine.sync_engine, "begin", _take_turn)
+        _prepare(engine.sync_engine)
     try:
         await _upgrade(engine)
     except BaseException as error:
@@ -81,12 +112,25 @@ async def open_engine(url: URL) -> AsyncEngine:
     return engine
 
 
+async def run_query(engine: AsyncEngine, query: Any) -> Sequence[Any]:
+    """Return the rows that a query finds, without waiting for a writer; raise StoreUnavailable."""
+    try:
+        async with AsyncSession(reading(engine), expire_on_commit=False) as session:
+            rows: Sequence[Any] = (await session.execute(query)).all()
+            return rows
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
+
+
 def in_memory(url: URL) -> bool:
     """Return whether a SQLite URL names no file."""
     return url.database in {None, "", ":memory:"}
 
 
-def reading(engine: AsyncEngine) -> AsyncEngine:
+E = TypeVar("E", Engine, AsyncEngine)
+
+
+def reading(engine: E) -> E:
     """Return the same engine for reads only, which never wait for a writer."""
     return engine.execution_options(**{_READING: True})
 
@@ -96,16 +140,29 @@ def cause(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or type(error).__name__)
 
 
+def passes(error: Exception) -> bool:
+    """Return whether an error is of the database's state (locked, gone, full), and worth another try."""
+    if isinstance(error, (OperationalError, InterfaceError, OSError)):
+        return True
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or state[:2] in _PASSING_STATES)
+
+
 async def _upgrade(engine: AsyncEngine) -> None:
     give_up = time.monotonic() + _OPENING
     while True:
         try:
-            async with engine.begin() as connection:
-                return await connection.run_sync(upgrade)
+            async with reading(engine).connect() as connection:
+                current = await connection.run_sync(is_current)
+            if not current:  # else without a turn to write: somebody may have it for long
+                async with engine.begin() as connection:
+                    await connection.run_sync(upgrade)
         except OperationalError as error:
             # SQLite does not wait for its turn while another process turns WAL on.
             if "locked" not in cause(error) or time.monotonic() > give_up:
                 raise
+        else:
+            return
         await asyncio.sleep(0.02)
 
 
@@ -129,6 +186,11 @@ def _sqlite_options(url: URL) -> dict[str, Any]:
     if in_memory(url):  # one connection, or each would have a database of its own
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
     return options
+
+
+def _prepare(engine: Engine) -> None:
+    event.listen(engine, "connect", _durable)
+    event.listen(engine, "begin", _take_turn)
 
 
 def _durable(connection: Any, _: object) -> None:

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, func, select, update
+from sqlalchemy import URL, Connection, TextClause, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from toril.clock import Clock
 from toril.errors import StoreUnavailable
-from toril.messaging.changes import Add, Change, Edge, In, Mark, apply
-from toril.messaging.database import cause, in_memory, open_engine, reading
-from toril.messaging.models import EmailEvent, EmailLog, Status
-from toril.messaging.reader import RowReader
-from toril.messaging.writer import LogWriter, held
-from toril.turn import Turn
+from toril.messaging.changes import Add, Change, Edge, In, Mark, apply, weigh
+from toril.messaging.claiming import NET, claim
+from toril.messaging.database import cause, open_engine, run_query
+from toril.messaging.files import FileReader
+from toril.messaging.inserting import NewMail
+from toril.messaging.mime import Part
+from toril.messaging.models import FINAL, EmailLog, Query, Status
+from toril.messaging.reader import Found, RowReader
+from toril.messaging.restoring import hold_unfinished
+from toril.messaging.transactions import writer_and_reader
+from toril.messaging.writer import LogWriter
 
-__all__ = ["Attempt", "DeliveryLog"]
+__all__ = ["NET", "Attempt", "DeliveryLog"]
+
+R = TypeVar("R")
 
 CALLER = 0.9  # seconds that somebody who sends a mail waits for the log
 BEGIN = 10.0  # seconds that a sender waits before it gives up an attempt that has not begun
 OUTCOME = 120.0  # seconds for which an outcome is tried to be written; after them the row says `unknown`
-NET = 5.0  # seconds after a row's own time at which the relay looks whether its job was lost
-_LONGEST_LOOK = 600.0  # seconds between two looks of the relay at one row
 
+_NEVER_SENT = tuple(FINAL - {Status.SENT})
 _SENDING, _PENDING, _UNKNOWN = (Status.SENDING,), (Status.PENDING,), (Status.UNKNOWN,)
 _SENT = (("status", Status.SENT), ("sent_at", In(0)), ("look_at", None), ("give_up_at", None), ("error", None))
 
@@ -62,15 +68,22 @@ class DeliveryLog:
         self._url, self._clock = url, clock
         self._opening = asyncio.Lock()
         self._engine: AsyncEngine | None = None
+        self._asking: set[asyncio.Future[Sequence[Any]]] = set()
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether its database is SQLite."""
+        return self._url.get_backend_name() == "sqlite"
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
         async with self._opening:
             if self._engine is None:
                 engine = await open_engine(self._url)
-                self._turn = Turn(_lock_path(self._url))
-                self._writer = LogWriter[Change](engine, self._turn, self._apply)
-                self._reader = RowReader(reading(engine))
+                self._transactions, self._reads = writer_and_reader(self._url, engine)
+                self._writer = LogWriter[Change](self._transactions, self._apply, weigh)
+                self._reader = RowReader(self._reads)
+                self._files = FileReader(self.read)
                 self._engine = engine
 
     async def close(self) -> None:
@@ -78,15 +91,20 @@ class DeliveryLog:
         async with self._opening:
             if self._engine is not None:
                 await self._writer.close()
-                self._turn.close()
+                if self._asking:
+                    await asyncio.wait(self._asking)
+                await self._transactions.close()
+                await self._reads.close()
                 await self._engine.dispose()
                 self._engine = None
 
     # -- a message's life
 
-    async def add(self, mail: EmailLog, detail: str = "") -> None:
-        """Write a new row."""
-        await self._write(Add(mail, detail), CALLER)
+    async def add(self, *mails: NewMail) -> set[str]:
+        """Write new rows, all or none; return the ids of those that were not, because their key was used before."""
+        add = Add(mails)
+        await self._write(add, CALLER)
+        return add.refused
 
     async def begin(self, attempt: Attempt, limit: float) -> bool:
         """Let `attempt` send for `limit` seconds; False if the row is no longer as it was read."""
@@ -119,6 +137,12 @@ class DeliveryLog:
         edge = Edge(attempt.leaves, _again(attempt, error, wait))
         return await self._write(_mark(attempt, edge, ("deferred", f"{error} (again in {wait:g} s)")), OUTCOME)
 
+    async def postponed(self, attempt: Attempt, error: str, wait: float) -> bool:
+        """The server has too much to do: another offer in `wait` seconds, and no attempt was used."""
+        values = (("error", error), ("send_at", In(wait)), ("look_at", In(wait + NET)))
+        line = ("deferred", f"{error} (again in {wait:g} s, no attempt used)")
+        return await self._write(_mark(attempt, Edge(_PENDING, values, tried=False), line), OUTCOME)
+
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""
         edge = Edge(attempt.leaves, _ended(attempt.number, Status.FAILED, error))
@@ -133,6 +157,11 @@ class DeliveryLog:
         resend = ("resend", f"in {resend_in:g} s, with the same Message-ID")
         return await self._write(_mark(attempt, edge, ("unknown", error), resend), OUTCOME)
 
+    async def suppressed(self, mail: EmailLog, why: str) -> bool:
+        """The recipient must not get it."""
+        edge = Edge(_PENDING, _ended(mail.attempts, Status.SUPPRESSED, why), tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("suppressed", why),)), OUTCOME)
+
     async def abandoned(self, mail: EmailLog, error: str) -> bool:
         """The job of a mail failed for good without ending its row: end it as it was read."""
         being_sent = mail.status == Status.SENDING
@@ -145,49 +174,80 @@ class DeliveryLog:
         edge = Edge(_PENDING, (("status", Status.CANCELLED), ("look_at", None)), tried=False)
         return await self._write(Mark(mail_id, None, edge, (("cancelled", ""),)), CALLER)
 
+    async def hold_unfinished(self, reason: str) -> int:
+        """Hold every mail that is not final as `unknown`, because nobody knows what became of it; return how many.
+
+        For a log that was restored from a backup: what was sent since stands there as `pending`.
+        """
+        await self._ready()
+        return await self._transactions.run(partial(_hold, reason, self._clock.now()))
+
+    async def retry(self, mail: EmailLog) -> bool:
+        """Let a mail that has ended without being sent be tried anew, all its attempts before it again."""
+        values = (
+            ("status", Status.PENDING),
+            ("forgiven", mail.attempts),
+            ("error", None),
+            ("send_at", In(0)),
+            ("look_at", In(NET)),
+        )
+        edge = Edge(_NEVER_SENT, values, tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("retried", ""),), mail.attempts), CALLER)
+
+    async def bounced(self, mail: EmailLog, why: str) -> bool:
+        """A server took the mail and could not deliver it."""
+        values = (("status", Status.FAILED), ("error", f"bounced: {why}"))
+        edge = Edge((Status.SENT, Status.UNKNOWN), values, tried=False)
+        return await self._write(Mark(mail.id, mail.attempts, edge, (("bounced", why),), mail.attempts), CALLER)
+
+    async def note(self, mail: EmailLog, event: str, detail: str) -> None:
+        """Write a line into the timeline of a mail."""
+        await self._write(Mark(mail.id, None, None, ((event, detail),), mail.attempts), CALLER)
+
     # -- looking
 
-    async def find(self, mail_id: str) -> EmailLog | None:
-        """Return a row as it stands now, or None."""
+    async def look(self, mail_id: str) -> Found | None:
+        """Return a row as it stands now and whether it must not be sent, or None: for many that only look."""
         await self._ready()
         return await self._reader.find(mail_id)
 
-    async def newest(self, limit: int = 100) -> Sequence[EmailLog]:
-        """Return the rows that were made last, newest first."""
-        async with await self._session() as session:
-            chosen = select(EmailLog).order_by(EmailLog.created_at.desc(), EmailLog.id.desc()).limit(limit)
-            return (await session.scalars(chosen)).all()
+    async def find(self, mail_id: str) -> EmailLog | None:
+        """Return a row as it stands now, or None."""
+        rows = await self.read(select(EmailLog).where(EmailLog.id == mail_id))
+        return rows[0][0] if rows else None
 
-    async def timeline(self, mail_id: str) -> Sequence[EmailEvent]:
-        """Return what happened to a message, oldest first."""
-        async with await self._session() as session:
-            chosen = select(EmailEvent).where(EmailEvent.email_id == mail_id).order_by(EmailEvent.id)
-            return (await session.scalars(chosen)).all()
+    async def files(self, mail: EmailLog) -> list[Part]:
+        """Return what is attached to a mail."""
+        return await self._files.read(mail.id)
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many messages are in each status."""
-        async with await self._session() as session:
-            rows = await session.execute(select(EmailLog.status, func.count()).group_by(EmailLog.status))
-            return {row[0]: row[1] for row in rows}
+    async def read(self, query: Query | TextClause) -> Sequence[Any]:
+        """Return what a query finds."""
+        await self._ready()
+        assert self._engine is not None
+        # A worker that stops cancels its relay, and a driver that is cancelled in a query gives its connection up.
+        asking = asyncio.ensure_future(run_query(self._engine, query))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        return await asyncio.shield(asking)
+
+    def _asked(self, asking: asyncio.Future[Sequence[Any]]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # heard, even if who asked has gone
+
+    async def transact(self, work: Callable[[Connection, int], R]) -> R:
+        """Return what `work`, a function of a connection and the time, has done in a transaction of its own."""
+        await self._ready()
+        try:
+            return await self._transactions.run(lambda connection: work(connection, self._clock.now()))
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailable(f"the delivery log could not be written: {cause(error)}") from None
 
     async def claim_due(self, limit: int) -> Sequence[EmailLog]:
         """Return up to `limit` rows whose `look_at` has come, and move it, so that nobody else looks meanwhile."""
-        await self._ready()
-        assert self._engine is not None
         now = self._clock.now()
         due = select(EmailLog).where(EmailLog.look_at <= now).order_by(EmailLog.look_at).limit(limit)
-        try:
-            async with await self._session() as session:
-                if not (await session.scalars(due.limit(1))).all():
-                    return ()
-            async with held(self._turn), AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                mails = (await session.scalars(due.with_for_update(skip_locked=True))).all()
-                looks = [{"id": mail.id, "look_at": _next_look(mail, now)} for mail in mails]
-                if looks:
-                    await session.execute(update(EmailLog), looks)
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
-        return mails
+        return await self.transact(partial(claim, due)) if await self.read(due.limit(1)) else ()
 
     # -- inside
 
@@ -195,17 +255,12 @@ class DeliveryLog:
         if self._engine is None:
             await self.open()
 
-    async def _session(self) -> AsyncSession:
-        await self._ready()
-        assert self._engine is not None
-        return AsyncSession(reading(self._engine), expire_on_commit=False)
-
     async def _write(self, change: Change, limit: float) -> bool:
         await self._ready()
         return await self._writer.write(change, limit)
 
-    async def _apply(self, connection: AsyncConnection, changes: Sequence[Change]) -> list[bool]:
-        return await apply(connection, changes, self._clock.now())
+    def _apply(self, connection: Connection, changes: Sequence[Change]) -> list[bool]:
+        return apply(connection, changes, self._clock.now())
 
 
 def _mark(attempt: Attempt, edge: Edge, *events: tuple[str, str]) -> Mark:
@@ -233,12 +288,5 @@ def _ended(attempts: int, status: Status, error: str) -> tuple[tuple[str, Any], 
     )
 
 
-def _next_look(mail: EmailLog, now: int) -> int:
-    """Return when to look again: as long after now as its time is past, so that the pauses double."""
-    waited = (now - (mail.give_up_at or mail.send_at)) / 1000
-    return now + round(min(max(waited, NET), _LONGEST_LOOK) * 1000)
-
-
-def _lock_path(url: URL) -> Path | None:
-    file = url.get_backend_name() == "sqlite" and not in_memory(url)
-    return Path(f"{url.database}-lock") if file else None
+def _hold(reason: str, now: int, connection: Connection) -> int:
+    return hold_unfinished(connection, reason, now)

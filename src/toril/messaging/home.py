@@ -35,11 +35,15 @@ class Home:
     @property
     def log(self) -> DeliveryLog:
         """The log of the running loop, which must be a worker's."""
-        return self._logs.setdefault(asyncio.get_running_loop(), DeliveryLog(self._url, self._app.clock))
+        loop = asyncio.get_running_loop()
+        log = self._logs.get(loop)
+        if log is None:
+            log = self._logs[loop] = DeliveryLog(self._url, self._app.clock)
+        return log
 
     @contextlib.asynccontextmanager
     async def stay(self) -> AsyncIterator[DeliveryLog]:
-        """Give the running loop a log of its own for as long as a worker runs on it."""
+        """Give the running loop a log of its own for as long as somebody stays, such as a worker that runs on it."""
         loop = asyncio.get_running_loop()
         self._workers[loop] = self._workers.get(loop, 0) + 1
         log = self.log
@@ -55,9 +59,12 @@ class Home:
 
     async def ask(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
         """Call `verb` with a log, on the loop where that log lives, and return what it returns."""
-        log = self._logs.get(asyncio.get_running_loop())
-        if log is not None:
-            return await verb(log)
+        loop = asyncio.get_running_loop()
+        if loop in self._threads:
+            return await verb(self.log)
+        if self._workers.get(loop):
+            async with self.stay() as log:  # a worker that ends meanwhile leaves it open
+                return await verb(log)
         return await asyncio.to_thread(lambda: self._app.run(self._on_thread(verb)))
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ __all__ = ["Mailbox", "Received"]
 
 _LONGEST_LINE = 4_096
 _LARGEST = 50 * 1024 * 1024  # bytes
+_EXTENSIONS = ("mailbox.toril", "PIPELINING", "8BITMIME", f"SIZE {_LARGEST}")
 _PATH = re.compile(r"(?:FROM|TO):\s*<([^<>\s]*)>", re.IGNORECASE)
 _END = b"\r\n.\r\n"
 
@@ -149,7 +150,7 @@ class _Session(asyncio.Protocol):
     def _command(self, verb: str, rest: str) -> None:
         match verb:
             case "EHLO":
-                self._reply(f"250-mailbox.toril\r\n250-8BITMIME\r\n250-SIZE {_LARGEST}\r\n250 ENHANCEDSTATUSCODES")
+                self._reply("\r\n".join(f"250-{word}" for word in _EXTENSIONS) + "\r\n250 ENHANCEDSTATUSCODES")
             case "HELO" | "NOOP":
                 self._reply("250 2.0.0 OK")
             case "MAIL":

@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretBytes, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticSerializationError, to_json
 
 from toril import Secret
+from toril.cipher import Cipher
 from toril.errors import ConfigurationError, InvalidContext
+from toril.secret import holds_secret
 
 __all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "name_of", "type_of"]
 
@@ -41,7 +44,12 @@ class Context(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, loc_by_alias=False
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        loc_by_alias=False,
+        allow_inf_nan=False,
     )
 
     type: ClassVar[MessageType[Any]]
@@ -60,7 +68,7 @@ class Context(BaseModel):
 
 def _absolute(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or any(char.isspace() for char in url):
+    if parts.scheme not in {"http", "https"} or not parts.netloc or url.split() != [url]:
         raise ValueError("expected an absolute http:// or https:// address")
     return url
 
@@ -72,6 +80,11 @@ SecretURL = Secret[WebURL]
 """A link that lets its reader in, such as a password reset."""
 
 C = TypeVar("C", bound=BaseModel)
+
+
+@cache
+def _holds_secret(context: type[BaseModel]) -> bool:
+    return holds_secret(context.__pydantic_core_schema__)
 
 
 def name_of(class_name: str) -> str:
@@ -112,8 +125,15 @@ class MessageType(Generic[C]):
             raise ConfigurationError(f"kind of {self.name!r}: expected transactional or subscribed, got {self.kind!r}")
         if not _NAME.fullmatch(self.category):
             raise ConfigurationError(f"category of {self.name!r}: expected lower-case words with hyphens")
+        if _has_pydantics_secret(self.context.__pydantic_core_schema__):
+            raise ConfigurationError(f"context of {self.name!r}: expected Secret[str], which is kept encrypted")
         if taken := sorted(RESERVED & self.context.model_fields.keys()):
             raise ConfigurationError(f"context of {self.name!r}: {taken[0]!r} has a meaning of its own in templates")
+
+    @property
+    def secret(self) -> bool:
+        """Whether its context has fields that are encrypted, be they deep inside."""
+        return _holds_secret(self.context)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -132,16 +152,29 @@ class MessageType(Generic[C]):
         except ValidationError as error:
             raise InvalidContext(self._explain(error)) from None
 
-    def dump(self, context: C) -> str:
-        """Return `context` as JSON, secrets included: for the delivery log only."""
+    def dump(self, context: C, cipher: Cipher | None) -> str:
+        """Return `context` as JSON for the delivery log, secret fields encrypted; None masks them."""
         try:
-            return to_json(_reveal(context.model_dump(by_alias=True, warnings="none"))).decode()
+            return context.model_dump_json(by_alias=True, context=cipher)
         except (PydanticSerializationError, UnicodeError):
             raise InvalidContext(f"context of {self.name!r}: expected JSON values and valid Unicode text") from None
 
-    def load(self, text: str) -> C:
-        """Read back what `dump` wrote."""
-        return self.context.model_validate_json(text)
+    def plain(self, context: C) -> tuple[str, list[str]]:
+        """Return `context` as JSON with its secrets, and each of them that is text: never to be kept or shown."""
+        secrets: list[str] = []
+
+        def reveal(value: Any) -> Any:
+            if not isinstance(value, Secret):
+                raise TypeError(type(value).__name__)
+            if isinstance(value.reveal(), str):
+                secrets.append(value.reveal())
+            return value.reveal()
+
+        return to_json(context.model_dump(by_alias=True), fallback=reveal).decode(), secrets
+
+    def load(self, text: str, cipher: Cipher | None) -> C:
+        """Read back what `dump` wrote; raise pydantic's ValidationError, as for a key that is not known any more."""
+        return self.context.model_validate_json(text, context=cipher)
 
     def _explain(self, error: ValidationError) -> str:
         # Pydantic's texts say what was expected; the values stay out, they may be secret.
@@ -166,11 +199,8 @@ def _is_secret(annotation: Any) -> bool:
     return get_origin(annotation) is Secret or any(map(_is_secret, get_args(annotation)))
 
 
-def _reveal(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, dict):
-        return {key: _reveal(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_reveal(item) for item in value]
-    return value
+def _has_pydantics_secret(schema: Any) -> bool:
+    """Return whether pydantic's own secrets, which it writes as stars, are anywhere in a core schema."""
+    if isinstance(schema, dict):
+        return schema.get("cls") in {SecretStr, SecretBytes} or any(map(_has_pydantics_secret, schema.values()))
+    return isinstance(schema, (list, tuple)) and any(map(_has_pydantics_secret, schema))

@@ -2,50 +2,60 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, overload
 
 from pydantic import BaseModel
-from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from toril import Exponential, Fixed, JobContext, Toril
-from toril.errors import ConfigurationError, InvalidOption, StoreError
-from toril.messaging.address import Address
+from toril.checks import whole
+from toril.errors import ConfigurationError
+from toril.messaging.accepting import Acceptance
 from toril.messaging.brand import Brand
-from toril.messaging.composer import Composer
-from toril.messaging.database import default_url, log_url
-from toril.messaging.delivery import NET
+from toril.messaging.bulk import BulkOptions, Recipient, draft
+from toril.messaging.composer import Composer, new_id
+from toril.messaging.delivery import DeliveryLog
+from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.home import Home
+from toril.messaging.inserting import NewMail
+from toril.messaging.intake import Intake, MailOptions
+from toril.messaging.keys import Keys
+from toril.messaging.limits import MailLimits
+from toril.messaging.maintenance import keep_tidy
 from toril.messaging.message import Context, MessageType
-from toril.messaging.models import EmailEvent, EmailLog, Status
-from toril.messaging.relay import TASK, Relay
-from toril.messaging.sender import Sender
-from toril.messaging.templates import Templates
-from toril.messaging.transport import Transport, transport_from_url
+from toril.messaging.policy import Policies, Policy
+from toril.messaging.preview import sample
+from toril.messaging.relay import Relay, sending_tasks
+from toril.messaging.sender import OnPermanentFailure, Sender
+from toril.messaging.transport import Health, Transport, guarded
+from toril.messaging.verbs import MailVerbs
+from toril.messaging.wiring import composer_of, log_of, transport_of, way_out_of
 
-__all__ = ["MailHandle", "Mailer"]
-
-log = logging.getLogger("toril.mail")
-
-LOWEST_PRIORITY = 2**21 - 1
+__all__ = ["Mailer"]
 
 
-class Mailer:
+class Mailer(MailVerbs):
     """Sends typed messages by e-mail.
 
-    app: whose queue carries the wake-ups. transport: a URL (see `transport_from_url`) or a Transport.
-    queue: the name of the queue; workers that serve it send. attempts: tries at most, the first included.
-    backoff: the seconds between them. from_address: `Shop <shop@example.com>`. templates: a folder of your own.
+    app: whose queues carry the wake-ups. transport: a URL (see `transport_from_url`) or a Transport.
+    queue: the name of the queue of transactional mail; subscribed mail has `<queue>-bulk`, so that it delays nobody.
+    attempts: tries at most, the first included. backoff: the seconds between them. Both can be set for each type with
+    `override`; by default a server may put a mail off for more than a day.
+    from_address: `Shop <shop@example.com>`. templates: a folder of your own.
     brand: how mails show the sender; by default its name, with what the TORIL_BRAND_… settings say.
     log_url: the database of the delivery log; default: beside the store, `jobs.db` → `jobs-mail.db`.
+    keep_days: how long rows that have ended are kept; 0: for ever. unsubscribe_url: the page behind the links of
+    subscribed mail, see `toril.messaging.endpoints`. max_attachments: bytes of one mail's files. private_hosts: those
+    whose links, given as attachments, may lead to an address that is not public.
+    limits: how fast mail goes (see MailLimits). on_permanent_failure: called in the worker with the row of each mail
+    that has failed for good, once; what it raises is logged.
 
     What is None comes from the application's settings. Nothing is opened before the first use. Raises
-    ConfigurationError, InvalidSettings, InvalidAddress.
+    ConfigurationError, InvalidSettings, InvalidAddress, InvalidOption.
     """
 
     def __init__(
@@ -54,37 +64,60 @@ class Mailer:
         transport: str | Transport | None = None,
         *,
         from_address: str | None = None,
-        queue: str = "emails",
-        attempts: int = 5,
-        backoff: Fixed | Exponential = Exponential(5.0, jitter=0.2),  # noqa: B008  (frozen)
+        queue: str = "email-queue",
+        attempts: int | None = None,
+        backoff: Fixed | Exponential | None = None,
         templates: str | Path | None = None,
         brand: Brand | None = None,
         log_url: str | None = None,
+        keep_days: int | None = None,
+        unsubscribe_url: str | None = None,
+        max_attachments: int = 10_000_000,
+        private_hosts: Collection[str] = (),
+        limits: MailLimits = MailLimits(),  # noqa: B008  (frozen)
+        on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
-        self._app = app
-        self.queue = queue
-        """The name of the queue that carries its wake-ups."""
-        self._transport = _transport(app, transport)
-        address = _sender(app, from_address)
-        brand = brand or Brand.of(app.settings, address.name or address.domain)
-        folder = templates or app.settings.templates
-        self._composer = Composer(address, Templates(folder, brand=brand, locale=app.settings.locale))
-        self._home = Home(app, _log_url(app, log_url), self._transport)
-        self._relay = Relay(app.queue(queue))
-        sender = Sender(self._transport, self._composer, app.clock, _whole("attempts", attempts, 1, 1000), backoff)
+        self._app, self._clock = app, app.clock
+        self._transport = guarded(transport_of(app, transport))
+        self.transports = self._transport.parts()  # in the order in which they are tried
+        self.queues = queue, f"{queue}-bulk"  # whose jobs send its mails
+        self._url = log_of(app, log_url)
+        self._usual = Policy().changed(attempts, backoff)
+        self._policies = Policies(self._usual)
+        keys = Keys(app.settings.secret_keys)
+        self._way_out = way_out_of(app, keys, unsubscribe_url)
+        self._composer = composer_of(app, from_address, templates, brand, keys, self._way_out)
+        self._intake = Intake(self._composer, keys, self._policies, max_attachments, private_hosts)
+        self._home = Home(app, self._url, self._transport)
+        self._keep_days = whole(0)("keep_days", app.settings.mail_keep_days if keep_days is None else keep_days)
+        self._relay = self._declare(queue, limits, on_permanent_failure)
+        self._acceptance = Acceptance(app, self._home, self._relay, self._intake, self._url)
+
+    # -- inside, when it is made
+
+    def _declare(self, queue: str, limits: MailLimits, on_failed: OnPermanentFailure | None) -> Relay:
+        """Tell the application what its workers run."""
+        app, composer = self._app, self._composer
+        sender = Sender(
+            self._transport, composer, app.clock, self._policies, limits=limits, on_permanent_failure=on_failed
+        )
 
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
 
-        # The row counts attempts; the job's own are for faults in between.
-        app.task(name=TASK, queue=queue, attempts=5, backoff=backoff, keep_completed=0)(send_email)
-        app.service(self._serve, queue=queue)
+        relay = Relay(app, sending_tasks(app, queue, self._usual, send_email))
+        relay.on_failed = sender.failed
+        for name in self.queues:
+            app.service(self._serve, queue=name)
         app.on_close(self._home.close)
+        return relay
+
+    # -- declaring
 
     @property
-    def transport(self) -> Transport:
-        """What carries its mails out."""
-        return self._transport
+    def app(self) -> Toril:
+        """The application that it belongs to."""
+        return self._app
 
     @property
     def composer(self) -> Composer:
@@ -98,145 +131,166 @@ class Mailer:
         """
         self._composer.register(kind)
 
-    async def send(
+    def override(
         self,
         name: str,
         *,
+        attempts: int | None = None,
+        backoff: Fixed | Exponential | None = None,
+        priority: int | None = None,
+    ) -> None:
+        """Let the messages of one type be tried otherwise, in every process that sends or works.
+
+        None: as the mailer's others. priority: 0 none, taken first; 1 highest … 2,097,151 lowest. Raises
+        UnknownTemplate, InvalidOption.
+        """
+        self._policies.set(self._composer.find(name).name, self._usual.changed(attempts, backoff, priority))
+
+    async def open(self) -> None:
+        """Open the delivery log and make its tables if they are missing; else the first use does."""
+        await self._home.ask(DeliveryLog.open)
+
+    # -- sending
+
+    @overload
+    async def send(
+        self,
+        message: str,
+        *,
         to: str,
         context: Mapping[str, Any] | BaseModel,
-        at: datetime | None = None,
-        delay: float | timedelta | None = None,
-        priority: int | None = None,
+        key: str | None = None,
+        session: AsyncSession | None = None,
+        **options: Unpack[MailOptions],
+    ) -> MailHandle: ...
+    @overload
+    async def send(
+        self,
+        message: BaseModel,
+        *,
+        to: str,
+        key: str | None = None,
+        session: AsyncSession | None = None,
+        **options: Unpack[MailOptions],
+    ) -> MailHandle: ...
+    async def send(
+        self,
+        message: str | BaseModel,
+        *,
+        to: str,
+        context: Mapping[str, Any] | BaseModel | None = None,
+        key: str | None = None,
+        session: AsyncSession | None = None,
+        **options: Unpack[MailOptions],
     ) -> MailHandle:
         """Accept a message and return its handle; it goes out by way of the queue.
 
-        name: the message type. to: `ana@example.com` or `Ana Ruiz <ana@example.com>`. context: what the type's
-        template uses. at: the moment (with a time zone) before which it does not go; delay: seconds or a timedelta
-        instead. priority: 0 none, taken first; 1 highest … 2,097,151 lowest; default: the type's.
+        message: the type's name, with the `context` that its template uses; or that context itself, typed:
+        `send(Welcome(name="Ana"), to=…)`. to: `ana@example.com` or `Ana Ruiz <ana@example.com>`.
+        key: your own name for this message: it is accepted once under a key, for ever, and who repeats the call gets
+        the first one's handle. session: a session of SQLAlchemy's on the log's own database; the message belongs to its
+        transaction, and is sent if that is committed. options: see MailOptions.
 
-        Once it returns, the message will be sent, even if the job store is down now. Raises UnknownTemplate,
-        InvalidAddress, InvalidContext, InvalidOption, and StoreUnavailable if the delivery log cannot be written.
+        Once it returns (with a session: once that is committed), the message will be sent, even if the job store is
+        down now. Raises UnknownTemplate, InvalidAddress, InvalidContext, InvalidMessage, InvalidOption, KeyConflict
+        (the key was used for other content), and StoreUnavailable if the delivery log cannot be written.
         """
-        now = self._app.clock.now()
-        mail = self._composer.row(name, to, context, now, _send_at(now, at, delay))
-        if priority is not None:
-            mail.priority = _whole("priority", priority, 0, LOWEST_PRIORITY)
-        if mail.send_at > now:  # the relay offers it when it is due, so that nothing waits for weeks in a queue
-            await self._home.ask(lambda log: log.add(mail, f"for {_readable(mail.send_at)}"))
-            return MailHandle(mail.id, self)
-        mail.look_at = now + round(NET * 1000)
-        await self._home.ask(lambda log: log.add(mail))
-        try:
-            await self._relay.offer(mail)
-        except StoreError as error:
-            log.warning("mail %s waits for the relay: %s", mail.id, error)
-        return MailHandle(mail.id, self)
+        mails = await self._prepare(message, to, context, key, options)
+        if session is None:
+            return MailHandle(await self._acceptance.one(mails), self)
+        await self.open()
+        return MailHandle(await session.run_sync(self._acceptance.within, mails), self)
 
+    @overload
     def send_sync(
         self,
-        name: str,
+        message: str,
         *,
         to: str,
         context: Mapping[str, Any] | BaseModel,
-        at: datetime | None = None,
-        delay: float | timedelta | None = None,
-        priority: int | None = None,
+        key: str | None = None,
+        session: Session | None = None,
+        **options: Unpack[MailOptions],
+    ) -> MailHandle: ...
+    @overload
+    def send_sync(
+        self,
+        message: BaseModel,
+        *,
+        to: str,
+        key: str | None = None,
+        session: Session | None = None,
+        **options: Unpack[MailOptions],
+    ) -> MailHandle: ...
+    def send_sync(
+        self,
+        message: str | BaseModel,
+        *,
+        to: str,
+        context: Mapping[str, Any] | BaseModel | None = None,
+        key: str | None = None,
+        session: Session | None = None,
+        **options: Unpack[MailOptions],
     ) -> MailHandle:
         """Do what `send` does from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
-        return self._app.run(self.send(name, to=to, context=context, at=at, delay=delay, priority=priority))
+        mails = self._app.run(self._prepare(message, to, context, key, options))
+        if session is None:
+            return MailHandle(self._app.run(self._acceptance.one(mails)), self)
+        self._app.run(self.open())
+        return MailHandle(self._acceptance.within(session, mails), self)  # on the session's own thread
 
-    async def find(self, mail_id: str) -> EmailLog | None:
-        """Return the row of a message, or None."""
-        return await self._home.ask(lambda log: log.find(mail_id))
+    async def send_many(self, message: str, to: Iterable[str | Recipient], **options: Unpack[BulkOptions]) -> Batch:
+        """Accept one message for each of many recipients.
 
-    async def newest(self, limit: int = 100) -> Sequence[EmailLog]:
-        """Return the rows of the messages that were accepted last, newest first."""
-        return await self._home.ask(lambda log: log.newest(limit))
+        message: the type's name. to: addresses, or Recipients with what is theirs alone. options: see BulkOptions.
 
-    async def timeline(self, mail_id: str) -> Sequence[EmailEvent]:
-        """Return what happened to a message, oldest first."""
-        return await self._home.ask(lambda log: log.timeline(mail_id))
+        All are checked before the first is written; rows are written and jobs added a thousand at a time. Raises what
+        `send` raises, and PartlySent if the log fails on the way.
+        """
+        now = self._clock.now()
+        batch = new_id(now)
+        common = await self._intake.common(message, now, options, batch)
+        drafts = await draft(self._intake, common, to, options)
+        if options.get("dry_run"):
+            await self._acceptance.none(drafts)
+        else:
+            await self._acceptance.many(drafts, options.get("progress"))
+        return Batch.of(drafts, batch, self)
 
-    async def counts(self) -> dict[str, int]:
-        """Return how many messages are in each status."""
-        return await self._home.ask(lambda log: log.counts())
+    def send_many_sync(self, message: str, to: Iterable[str | Recipient], **options: Unpack[BulkOptions]) -> Batch:
+        """Do what `send_many` does from blocking code. Raises LoopRunning on a loop's thread."""
+        return self._app.run(self.send_many(message, to, **options))
 
-    async def cancel(self, mail_id: str) -> bool:
-        """Take a message back; False if it is being sent or has ended already."""
-        return await self._home.ask(lambda log: log.cancel(mail_id))
+    async def send_test(self, name: str, to: str, *, locale: str | None = None) -> MailHandle:
+        """Send a message type with its sample, by the same way as any, marked as a test in its subject and log.
+
+        locale: of the recipient, such as `vi`. Raises what `send` raises, and ConfigurationError outside of
+        development unless TORIL_TEST_MAIL allows it.
+        """
+        settings = self._app.settings
+        if settings.environment != "development" and not settings.test_mail:
+            raise ConfigurationError("test mail: expected TORIL_ENVIRONMENT=development or TORIL_TEST_MAIL=true")
+        templates, kind = self._composer.templates, self._composer.find(name)
+        context = sample(kind, templates, locale or templates.locale)
+        subject = f"[Test] {templates.load(kind, locale).render_subject(context)}"
+        options: MailOptions = {"subject": subject, "locale": locale}
+        common = await self._intake.common(name, self._clock.now(), options, test=True)
+        return MailHandle(await self._acceptance.one(self._intake.mails(common, to, context)), self)
+
+    # -- inside
+
+    async def _prepare(
+        self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
+    ) -> Sequence[NewMail]:
+        name, values = self._intake.named(message, context)
+        common = await self._intake.common(name, self._clock.now(), options)
+        return self._intake.mails(common, to, values, key=key)
+
+    def health(self) -> list[Health]:
+        """Return how the transports of this process do, the first choice first."""
+        return self._transport.health()
 
     async def _serve(self) -> None:
-        async with self._home.stay() as log:
-            await self._relay.run(log)
-
-
-@dataclass(frozen=True, slots=True)
-class MailHandle:
-    """A message that was accepted; `id` is that of its row."""
-
-    id: str
-    _mailer: Mailer
-
-    @property
-    def job_id(self) -> str:
-        """The id of the job that sends it, while there is one."""
-        return self.id
-
-    async def status(self) -> Status:
-        """Return where it stands now."""
-        mail = await self._mailer.find(self.id)
-        if mail is None:
-            raise LookupError(f"the delivery log has no mail {self.id}")
-        return Status(mail.status)
-
-    async def timeline(self) -> Sequence[EmailEvent]:
-        """Return what happened to it, oldest first."""
-        return await self._mailer.timeline(self.id)
-
-    async def cancel(self) -> bool:
-        """Take it back; False if it is being sent or has ended already."""
-        return await self._mailer.cancel(self.id)
-
-
-def _transport(app: Toril, given: str | Transport | None) -> Transport:
-    chosen = given if given is not None else app.settings.mail_url
-    if chosen is None:
-        raise ConfigurationError("transport: expected a URL such as smtp://localhost:1025, or MAIL_HOST to be set")
-    return transport_from_url(chosen) if isinstance(chosen, str) else chosen
-
-
-def _sender(app: Toril, given: str | None) -> Address:
-    chosen = given or app.settings.mail_from
-    if chosen is None:
-        raise ConfigurationError("from_address: expected an address, or MAIL_FROM_ADDRESS to be set")
-    return Address.parse(chosen, "from_address")
-
-
-def _log_url(app: Toril, given: str | None) -> URL:
-    configured = app.settings.mail_log_url
-    chosen = given or (configured.get_secret_value() if configured else None)
-    return log_url(chosen or default_url(app.url))
-
-
-def _whole(name: str, value: object, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidOption(f"{name}: expected a whole number from {low} to {high:,}, got {value!r}")
-    return value
-
-
-def _send_at(now: int, at: datetime | None, delay: float | timedelta | None) -> int:
-    """Return the epoch milliseconds before which a mail does not go."""
-    if at is not None and delay is not None:
-        raise InvalidOption("at, delay: expected one of them, got both")
-    if at is not None:
-        if not isinstance(at, datetime) or at.tzinfo is None:
-            raise InvalidOption(f"at: expected a datetime with a time zone, got {at!r}")
-        return max(now, round(at.timestamp() * 1000))
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay or 0.0
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < math.inf:
-        raise InvalidOption(f"delay: expected seconds (0 or more) or a timedelta, got {delay!r}")
-    return now + round(seconds * 1000)
-
-
-def _readable(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(" ", "seconds")
+        async with self._home.stay() as log, asyncio.TaskGroup() as group:
+            group.create_task(self._relay.run(log))
+            group.create_task(keep_tidy(log, self._keep_days))

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 
-from toril import Exponential, Fixed, JobContext, Snooze, StoreUnavailable, Unrecoverable
+from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
 from toril.errors import ConfigurationError
+from toril.messaging import suppressing
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
+from toril.messaging.extras import Extras
+from toril.messaging.limits import MailLimits, Throttle
 from toril.messaging.models import EmailLog, Status
-from toril.messaging.transport import NotSent, Transport, Undecided
+from toril.messaging.policy import Policies
+from toril.messaging.suppression import ALL
+from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
 
-__all__ = ["Sender"]
+__all__ = ["OnPermanentFailure", "Sender"]
 
 log = logging.getLogger("toril.mail")
 
+# RFC 3463: there is no such mailbox, no such domain, or it has moved without an address
+_DEAD = ("5.1.1", "5.1.2", "5.1.6", "5.1.10")
+_TOKENS = 0.2  # seconds that a queue is closed at least: opened for each mail, it would be all opening
+_BUSY = 5.0  # seconds before a mail is offered again to a server that has too much to do
 _NO_LOG = 5.0  # seconds before the next look when the delivery log does not answer
 _NO_ROW, _NO_ROW_LIMIT = 5.0, 60_000  # seconds between looks for a row; milliseconds after which it is missing
+
+
+OnPermanentFailure = Callable[[EmailLog], Awaitable[None] | None]
+"""Called with the row of a mail that has failed for good."""
 
 
 class _Lost(Exception):
@@ -29,14 +43,24 @@ class _Lost(Exception):
 class Sender:
     """Sends the mails of one delivery log.
 
-    attempts: tries at most, the first included. backoff: the seconds between them.
+    policies: how often a mail is tried, and how soon again. limits: how fast mail goes.
+    on_permanent_failure: told, once each, of mails that have failed for good; what it raises is logged.
     """
 
     def __init__(
-        self, transport: Transport, composer: Composer, clock: Clock, attempts: int, backoff: Fixed | Exponential
+        self,
+        transport: Transport,
+        composer: Composer,
+        clock: Clock,
+        policies: Policies,
+        *,
+        limits: MailLimits = MailLimits(),  # noqa: B008  (frozen)
+        on_permanent_failure: OnPermanentFailure | None = None,
     ) -> None:
         self._transport, self._composer, self._clock = transport, composer, clock
-        self._attempts, self._backoff = attempts, backoff
+        self._policies = policies
+        self._throttle = Throttle(limits, clock)
+        self._on_permanent_failure = on_permanent_failure
 
     async def run(self, job: JobContext, mail_id: str, mails: DeliveryLog) -> None:
         """Do what the row of a mail asks for now.
@@ -45,17 +69,33 @@ class Sender:
         and code only, because job data, logs and reasons hold nothing personal.
         """
         try:
-            mail = await mails.find(mail_id)
-            if mail is None:
-                self._missing(job)
-            elif mail.status == Status.SENDING:
+            found = await mails.look(mail_id)
+            if found is None:
+                return self._missing(job)
+            mail = found.mail
+            if mail.status == Status.SENDING:
                 await self._wait_for(mail, mails)
             elif mail.status == Status.PENDING:
                 self._not_before(mail.send_at)
+                if found.suppressed:
+                    await mails.suppressed(mail, found.suppressed)
+                    return None
+                self._not_too_fast(mail)
                 await self._send(mail, mails)
         except StoreUnavailable as error:
             log.warning("mail %s: %s; looking again in %g s", mail_id, error, _NO_LOG)
             raise Snooze(_NO_LOG) from None
+
+    async def failed(self, mail_id: str, mails: DeliveryLog) -> None:
+        """Tell the application that a mail has failed for good."""
+        if self._on_permanent_failure is None:
+            return
+        try:
+            mail = await mails.find(mail_id)
+            if mail is not None and (answer := self._on_permanent_failure(mail)) is not None:
+                await answer
+        except Exception as error:  # noqa: BLE001  (its fault changes nothing; its text may hold secrets)
+            log.error("mail %s: on_permanent_failure failed: %s", mail_id, _where(error))  # noqa: TRY400
 
     def _missing(self, job: JobContext) -> None:
         # The row may be in a transaction that its caller has not committed yet.
@@ -67,6 +107,13 @@ class Sender:
         wait = moment - self._clock.now()
         if wait > 0:
             raise Snooze(wait / 1000)
+
+    def _not_too_fast(self, mail: EmailLog) -> None:
+        """Let a mail that is over a limit wait: for the whole rate the queue, for its own limits itself."""
+        if (closed := self._throttle.closed_for(mail.kind)) > 0:
+            raise RateLimited(max(closed, _TOKENS))
+        if (wait := self._throttle.wait(mail.id, mail.recipient)) > 0:
+            raise Snooze(wait)
 
     async def _wait_for(self, mail: EmailLog, mails: DeliveryLog) -> None:
         """Another run began to send this mail: let it, and once its time is up nobody knows what it did."""
@@ -82,32 +129,53 @@ class Sender:
                 raise _Lost
 
         try:
-            reply = await self._transport.send(self._composer.compose(mail), begin)
+            files = await mails.files(mail) if Extras.from_json(mail.extras).files else ()
+            reply = await self._transport.send(self._composer.compose(mail, files), begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
+        except NotNow as closed:
+            # Nothing was tried, and no other mail has a better chance: the queue waits, not each of its jobs.
+            log.info("mail %s waits %g s: %s", mail.id, closed.seconds, closed)
+            raise RateLimited(max(closed.seconds, _TOKENS)) from None
         except Undecided as outcome:
-            await self._undecided(mail, attempt, outcome.text, mails)
+            await self._undecided(mail, attempt, outcome.text, mails, repeatable=outcome.repeatable)
         except NotSent as outcome:
-            await self._not_sent(attempt, outcome, mails)
+            await self._not_sent(mail, attempt, outcome, mails)
         except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
-            await self._not_sent(attempt, NotSent(type(error).__name__, _where(error)), mails)
+            await self._not_sent(mail, attempt, NotSent(type(error).__name__, _where(error)), mails)
         else:
             await mails.sent(attempt, reply)
 
-    async def _not_sent(self, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
-        if outcome.permanent or attempt.number >= self._attempts:
+    async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
+        if isinstance(outcome, Busy) and not attempt.begun:
+            await self._postpone(attempt, outcome, mails)
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
+            if outcome.permanent and outcome.code.endswith(_DEAD):
+                entry = suppressing.entry(mail.recipient.lower(), ALL, "hard bounce", outcome.code)
+                await suppressing.add(mails, [entry])
+            await self.failed(attempt.mail_id, mails)
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
-        wait = outcome.retry_after or delay_after(self._backoff, attempt.number)
+        wait = outcome.retry_after or delay_after(policy.backoff, tried)
         log.info("mail %s: %s in attempt %d, again in %g s", attempt.mail_id, outcome.code, attempt.number, wait)
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
 
-    async def _undecided(self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog) -> None:
-        again = self._composer.resends(mail) and attempt.number < self._attempts
-        wait = delay_after(self._backoff, attempt.number) if again else None
+    async def _postpone(self, attempt: Attempt, busy: Busy, mails: DeliveryLog) -> None:
+        wait = busy.retry_after or _BUSY
+        log.info("mail %s: %s, again in %g s; no attempt was used", attempt.mail_id, busy.code, wait)
+        took = await mails.postponed(attempt, busy.text, wait)
+        raise Snooze(wait if took else 0) from None
+
+    async def _undecided(
+        self, mail: EmailLog, attempt: Attempt, error: str, mails: DeliveryLog, *, repeatable: bool = False
+    ) -> None:
+        policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
+        again = (repeatable or mail.kind == "transactional") and tried < policy.attempts
+        wait = delay_after(policy.backoff, tried) if again else None
         log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
         took = await mails.unknown(attempt, error, wait)
         if wait is not None:

@@ -1,39 +1,25 @@
-"""Writes to the delivery log in groups: what comes within a few milliseconds shares one commit."""
+"""Writes to the delivery log in groups: what comes while one is being written shares the next commit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection
 
 from toril.errors import StoreUnavailable
-from toril.messaging.database import cause
-from toril.turn import Turn
+from toril.messaging.database import cause, passes
+from toril.messaging.transactions import Transactions
 
-__all__ = ["LogWriter", "held"]
+__all__ = ["LogWriter"]
 
 C = TypeVar("C")
-GATHER = 0.005  # seconds that a change waits for company, if the one before it had some
 LARGEST = 256  # changes of one commit
 PATIENCE = 5.0  # seconds for a change while nothing is known to be wrong
-_PASSING = (OperationalError, InterfaceError, OSError)  # locked, gone, full: worth another try
 _AGAIN = 0.05  # seconds after a failure
-
-
-@asynccontextmanager
-async def held(turn: Turn) -> AsyncIterator[None]:
-    """Hold the turn to write; an event loop that has to wait for it goes on meanwhile."""
-    if not turn.take(wait=False):
-        await asyncio.to_thread(turn.take, wait=True)
-    try:
-        yield
-    finally:
-        turn.give()
 
 
 class _Waiting(Generic[C]):
@@ -54,16 +40,17 @@ class _Waiting(Generic[C]):
 class LogWriter(Generic[C]):
     """Commits changes in the order in which they come.
 
-    apply: makes some changes on a connection and returns for each whether it took effect.
+    apply: makes some changes on a connection and returns for each whether it took effect. weigh: what a change costs,
+    as a multiple of the smallest.
     """
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        turn: Turn,
-        apply: Callable[[AsyncConnection, Sequence[C]], Awaitable[list[bool]]],
+        transactions: Transactions,
+        apply: Callable[[Connection, Sequence[C]], list[bool]],
+        weigh: Callable[[C], int],
     ) -> None:
-        self._engine, self._turn, self._apply = engine, turn, apply
+        self._transactions, self._apply, self._weigh = transactions, apply, weigh
         self._queue: deque[_Waiting[C]] = deque()
         self._work: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -92,13 +79,10 @@ class LogWriter(Generic[C]):
             await asyncio.wait([self._work])
 
     async def _run(self) -> None:
-        company = False
         try:
             while self._queue:
-                # Alone, a change goes at once; where there was company, it pays to wait for more.
-                await asyncio.sleep(GATHER if company and len(self._queue) < LARGEST else 0)
+                await asyncio.sleep(0)  # all that comes in the same turn of the loop goes together
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
-                company = len(batch) > 1
                 await self._commit(batch)
         finally:
             self._work = None
@@ -106,11 +90,12 @@ class LogWriter(Generic[C]):
     async def _commit(self, batch: Sequence[_Waiting[C]]) -> None:
         try:
             await self._transact(batch)
-        except _PASSING as error:
-            self._trouble = cause(error)
-            self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
-            await asyncio.sleep(_AGAIN)
-        except Exception as error:  # noqa: BLE001  (one change is at fault, and must not hold up the others)
+        except Exception as error:  # noqa: BLE001  (one change may be at fault, and must not hold up the others)
+            if passes(error):
+                self._trouble = cause(error)
+                self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
+                await asyncio.sleep(_AGAIN)
+                return
             if len(batch) == 1:
                 _settle(batch[0], error)
                 return
@@ -118,12 +103,14 @@ class LogWriter(Generic[C]):
                 await self._commit([waiting])
 
     async def _transact(self, batch: Sequence[_Waiting[C]]) -> None:
-        async with held(self._turn), self._engine.begin() as connection:
-            live = [waiting for waiting in batch if waiting.begin()]
-            answers = await self._apply(connection, [waiting.change for waiting in live])
-        self._trouble = ""
-        for waiting, answer in zip(live, answers, strict=True):
+        light = sum(self._weigh(waiting.change) for waiting in batch) <= LARGEST
+        for waiting, answer in await self._transactions.run(partial(self._write, batch), light=light):
             _settle(waiting, answer)
+        self._trouble = ""
+
+    def _write(self, batch: Sequence[_Waiting[C]], connection: Connection) -> list[tuple[_Waiting[C], bool]]:
+        live = [waiting for waiting in batch if waiting.begin()]
+        return list(zip(live, self._apply(connection, [waiting.change for waiting in live]), strict=True))
 
     def _expire(self, waiting: _Waiting[C], limit: float) -> None:
         if not self._trouble and limit < PATIENCE:

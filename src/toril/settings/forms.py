@@ -31,7 +31,11 @@ SECONDS = "seconds, 0 or more"
 
 
 def mask_url(url: str) -> str:
-    """Return `url` with its password hidden, wherever it stands; safe for a badly written one, too."""
+    """Return `url` with its password hidden, wherever it stands; safe for a badly written one, and for several."""
+    return " ".join(map(_mask_one, re.split(r"\s+(?=[a-z][a-z+]*:)", url)))
+
+
+def _mask_one(url: str) -> str:
     url = re.sub(r"(?i)([?&;](?:pass\w*|secret|token|\w*key)=)[^&;#]+", rf"\1{MASK}", url)
     before, at, host = url.rpartition("@")
     scheme, slashes, login = before.rpartition("://")

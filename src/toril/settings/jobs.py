@@ -33,6 +33,12 @@ class JobSettings(BaseModel):
     """What the names of all keys begin with, as in BullMQ.
     In a Cluster it is put into braces, as `{bull}`: all queues share a slot."""
 
+    environment: Annotated[
+        Literal["development", "production"],
+        Variable("TORIL_ENVIRONMENT", "Jobs", "development or production"),
+    ] = "production"
+    """Where the application runs; in development some things are allowed that would be mistakes elsewhere."""
+
     timezone: Annotated[
         Zone,
         Variable("TORIL_TIMEZONE", "Jobs", "an IANA time zone such as Europe/Berlin"),

@@ -51,8 +51,8 @@ class MailSettings(BaseModel):
             mask=mask_url,
         ),
     ] = None
-    """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://` or `console://`.
-    Without it: made of the variables from `MAIL_HOST` to `MAIL_PASSWORD`."""
+    """What carries mails out: `smtp://`, `smtp+starttls://`, `smtps://`, `resend://`, `file://` or `console://`;
+    several with spaces between are tried in turn. Without it: what `MAIL_HOST` to `MAIL_PASSWORD` say."""
 
     mail_host: Annotated[Host | None, Variable("MAIL_HOST", "Mail", A_HOST, example="smtp.example.com")] = None
     """The SMTP server."""
@@ -103,6 +103,39 @@ class MailSettings(BaseModel):
         ),
     ] = None
     """The database of the delivery log. Without it: a SQLite file beside the store, named `…-mail.db`."""
+
+    mail_keep_days: Annotated[
+        int, Field(ge=0), Variable("TORIL_MAIL_KEEP_DAYS", "Mail", "a whole number, 0 or more")
+    ] = 90
+    """How long the delivery log keeps mails that have ended; 0: for ever."""
+
+    unsubscribe_url: Annotated[
+        str | None,
+        Field(pattern=r"^https?://[!-~]+$"),
+        Variable(
+            "TORIL_UNSUBSCRIBE_URL",
+            "Mail",
+            "an absolute https:// address",
+            example="https://shop.example.com/mail/unsubscribe",
+        ),
+    ] = None
+    """The page behind the unsubscribe links of subscribed mail. Without it: such mail has none."""
+
+    mail_webhook_secret: Annotated[
+        SecretStr | None,
+        Field(min_length=16),
+        Variable(
+            "TORIL_MAIL_WEBHOOK_SECRET",
+            "Mail",
+            "the signing secret that the mail provider shows",
+            example="whsec_bWFkZSBieSB0aGUgcHJvdmlkZXI=",
+            mask=hide,
+        ),
+    ] = None
+    """What the provider signs its reports of bounces and complaints with. Without it: they are refused."""
+
+    test_mail: Annotated[bool, Variable("TORIL_TEST_MAIL", "Mail", "true or false")] = False
+    """Whether `toril mail test` may send outside of development."""
 
     @property
     def mail_url(self) -> str | None:

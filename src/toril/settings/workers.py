@@ -44,7 +44,7 @@ class WorkerSettings(BaseModel):
     email_queue_concurrency: Annotated[
         int, Field(ge=1), Variable("EMAIL_QUEUE_CONCURRENCY", "Worker", "a whole number, 1 or more")
     ] = 5
-    """How many mails one worker process sends at once."""
+    """How many mails of a kind (transactional, subscribed) one worker process sends at once, unless told otherwise."""
 
     worker_health_check_port: Annotated[
         Port | None, Variable("WORKER_HEALTH_CHECK_PORT", "Worker", A_PORT, example="3001")

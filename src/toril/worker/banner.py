@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["banner", "describe"]
 
+_SHOWN = 6  # times at which a job runs, beside the last
+
 
 def banner(app: Toril, queues: Mapping[str, int]) -> Iterator[str]:
     """Yield lines that tell the store, the queues with their slots, and each task's effective policy."""
@@ -60,10 +62,11 @@ def _limits(policy: Policy) -> Iterator[str]:
 def _retries(policy: Policy) -> str:
     if policy.backoff == "task" or callable(policy.backoff):
         return f"own backoff {getattr(policy.backoff, '__name__', policy.backoff)}"
-    times = run_times(min(policy.attempts, 6), policy.backoff)
-    runs = ", ".join("0" if seconds == 0 else f"+{_span(seconds)}" for seconds in times)
-    rest = ", …" if policy.attempts > len(times) else ""
-    return f"{policy.backoff or 'no backoff'}: runs at {runs}{rest}"
+    times = run_times(policy.attempts, policy.backoff)
+    runs = ["0" if seconds == 0 else f"+{_span(seconds)}" for seconds in times]
+    if len(runs) > _SHOWN + 1:
+        runs[_SHOWN:-1] = ["…"]
+    return f"{policy.backoff or 'no backoff'}: runs at {', '.join(runs)}"
 
 
 def _times(rule: Cron | Every) -> str:

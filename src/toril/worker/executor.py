@@ -225,6 +225,8 @@ def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) 
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
+    if trace is None and isinstance(error, Unrecoverable):
+        return record.stack or dump([])  # a task of Toril's own gave up: its reason says it all, its frames nothing
     text = traceback.format_exception(type(error), error, trace or error.__traceback__)
     return _trail(record, clip(veil("".join(text)), STACK))
 

@@ -35,14 +35,13 @@ __all__ = ["Worker"]
 
 log = logging.getLogger("toril.worker")
 
-SLOTS = 10  # jobs at once of a queue for which no number is given
 AFTER_RELEASE = 1.0  # seconds that released runs have to end before the worker goes on without them
 
 
 class Worker:
     """Takes jobs of some queues and runs them.
 
-    queues: slots (jobs at once) by queue; None: every queue that the application's tasks name, 10 slots each.
+    queues: slots (jobs at once) by queue; None: every queue that the application's tasks name, with its own `slots`.
     burst: end when no job is ready any more (delayed ones stay) instead of waiting for more.
     grace: seconds that running jobs have to end when the worker is stopped; None: the application's setting.
     signals: stop on SIGTERM and SIGINT, and end a process whose loop no longer turns; False inside a server that
@@ -59,7 +58,8 @@ class Worker:
         signals: bool = False,
     ) -> None:
         self.app = app
-        self.queues = dict(queues) if queues is not None else dict.fromkeys(app.served_queues(), SLOTS)
+        served = {name: app.queue(name).slots for name in app.served_queues()}
+        self.queues = dict(queues) if queues is not None else served
         for name, slots in self.queues.items():
             if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
                 raise ConfigurationError(f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}")

@@ -4,9 +4,10 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from toril import Secret
+from toril.cipher import Cipher
 from toril.errors import ConfigurationError, InvalidContext
 from toril.messaging.catalogue import BUILT_IN, PasswordReset
 from toril.messaging.message import Context, MessageType, type_of
@@ -59,6 +60,9 @@ def test_the_model_itself_is_taken():
     assert "hush" not in repr(context)
 
 
+CIPHER = Cipher([SecretStr("k" * 32)], "mail")
+
+
 class Everything(BaseModel):
     day: date
     price: Decimal
@@ -69,15 +73,35 @@ class Everything(BaseModel):
 def test_what_is_dumped_is_loaded():
     kind = MessageType("everything", Everything, kind="subscribed")
     context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
-    read = kind.load(kind.dump(context))
-    assert (read.day, read.price) == (context.day, context.price)
-    assert (read.token.reveal(), read.nested[0]["a"].reveal()) == ("hush", "b")
+    text = kind.dump(context, CIPHER)
+    assert "hush" not in text
+    loaded = kind.load(text, CIPHER)
+    assert (loaded.day, loaded.price, loaded.token.reveal()) == (context.day, context.price, "hush")
+    assert loaded.nested[0]["a"].reveal() == "b"
+
+
+def test_what_is_compared_holds_the_secrets():
+    kind = MessageType("everything", Everything, kind="subscribed")
+    context = kind.validate({"day": date(2026, 11, 22), "price": "1.10", "token": "hush", "nested": [{"a": "b"}]})
+    assert kind.plain(context) == (
+        '{"day":"2026-11-22","price":"1.10","token":"hush","nested":[{"a":"b"}]}',
+        ["hush", "b"],
+    )
+
+
+class Starred(BaseModel):
+    token: list[SecretStr]
+
+
+def test_pydantics_own_secrets_are_refused():
+    with pytest.raises(ConfigurationError, match=r"^context of 'starred': expected Secret\[str\]"):
+        MessageType("starred", Starred, kind="subscribed")
 
 
 def test_text_that_is_no_unicode_is_refused():
     context = {"name": "Ana", "link": "https://x.example/\ud800"}
     with pytest.raises(InvalidContext):
-        RESET.dump(RESET.validate(context))
+        RESET.dump(RESET.validate(context), CIPHER)
 
 
 @pytest.mark.parametrize("name", ["", "Welcome", "../etc", "a b", "a_b", "-a"])

@@ -15,7 +15,7 @@ RUN = """
 async def main():
     async with shop.app:
         await shop.tell("ana@example.com")
-        print((await shop.mailer.newest())[0].subject)
+        print((await shop.mailer.log()).mails[0].subject)
 asyncio.run(main())
 """
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -49,9 +49,9 @@ def test_a_policy_in_one_line(options, text):
     assert describe(resolve(options)) == text
 
 
-def test_of_many_attempts_the_first_six_times_are_told():
+def test_of_many_attempts_the_first_six_times_and_the_last_are_told():
     text = describe(resolve({"attempts": 100, "backoff": Exponential(1800.0, maximum=7200.0)}))
-    assert "up to 7200 s: runs at 0, +30 min, +90 min, +210 min, +330 min, +450 min, …; no timeout" in text
+    assert "up to 7200 s: runs at 0, +30 min, +90 min, +210 min, +330 min, +450 min, …, +11730 min; no timeout" in text
 
 
 async def test_the_banner_tells_store_queues_tasks_and_schedules(app):

@@ -21,6 +21,9 @@ class Console:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
+    def __repr__(self) -> str:
+        return "Console()"
+
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Print one mail."""
         message = email.message_from_bytes(envelope.message, policy=email.policy.default)

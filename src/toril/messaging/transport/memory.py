@@ -15,6 +15,9 @@ class Memory:
     def __init__(self) -> None:
         self.sent: list[Envelope] = []
 
+    def __repr__(self) -> str:
+        return "Memory()"
+
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Keep one mail."""
         await begin()

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import aiosmtplib
+from toril.messaging.transport.pace import Pace
+from toril.messaging.transport.wire import Broken, Wire
 
 __all__ = ["Connection", "Pool"]
 
@@ -18,51 +19,46 @@ _QUIT = 1.0  # seconds to say goodbye
 class Connection:
     """One logged-in connection; `opened` and `idle_since` are seconds of the event loop's clock."""
 
-    client: aiosmtplib.SMTP
+    wire: Wire
     opened: float
     idle_since: float = field(default=0.0)
     used: bool = False
 
 
 class Pool:
-    """At most `size` connections; the one used last is used next, so that the others can go idle and close.
+    """Connections that are kept open; the one used last is used next, so that the others can go idle and close.
 
-    idle: seconds without a mail after which a connection is closed. lifetime: seconds after which it is not
-    used again, so that a server behind a balancer can be drained.
+    pace: how many may be in use. idle: seconds without a mail after which a connection is closed. lifetime: seconds
+    after which it is not used again, so that a server behind a balancer can be drained.
     """
 
-    def __init__(
-        self, connect: Callable[[], Awaitable[aiosmtplib.SMTP]], *, size: int, idle: float, lifetime: float
-    ) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Wire]], *, size: int, idle: float, lifetime: float) -> None:
         self._connect = connect
         self._size, self._idle, self._lifetime = size, idle, lifetime
         self._free: list[Connection] = []
-        self._places = asyncio.Semaphore(size)
+        self.pace = Pace(size)
         self._reaper: asyncio.TimerHandle | None = None
         self._goodbyes: set[asyncio.Task[None]] = set()
 
-    async def place(self) -> None:
-        """Wait until fewer than `size` connections are in use, and count one more."""
-        await self._places.acquire()
-
-    def leave(self) -> None:
-        """Count one less."""
-        self._places.release()
-
-    async def take(self) -> Connection:
-        """Return a connection that is still good, or a new one. Raises what connecting raises."""
+    def take(self) -> Connection | None:
+        """Return a connection that is still good, if there is one."""
         now = asyncio.get_running_loop().time()
         while self._free:
             connection = self._free.pop()
-            if connection.client.is_connected and self._fresh(connection, now):
+            if connection.wire.idle and self._fresh(connection, now):
                 return connection
             self._dismiss(connection)
+        return None
+
+    async def open(self) -> Connection:
+        """Return a new connection. Raises what connecting raises."""
+        now = asyncio.get_running_loop().time()
         return Connection(await self._connect(), opened=now)
 
     def give(self, connection: Connection, *, reusable: bool) -> None:
         """Keep a connection for the next mail if it is between two mails and open; close it otherwise."""
-        if not (reusable and connection.client.is_connected):
-            connection.client.close()
+        if not (reusable and connection.wire.idle):
+            connection.wire.close()
             return
         loop = asyncio.get_running_loop()
         connection.used, connection.idle_since = True, loop.time()
@@ -79,7 +75,7 @@ class Pool:
             self._dismiss(connection)
         self._free.clear()
         await asyncio.gather(*self._goodbyes)
-        self._places = asyncio.Semaphore(self._size)
+        self.pace = Pace(self._size)
 
     def _fresh(self, connection: Connection, now: float) -> bool:
         return now - connection.opened < self._lifetime and now - connection.idle_since < self._idle
@@ -94,13 +90,14 @@ class Pool:
         self._reaper = loop.call_later(self._idle, self._reap) if self._free else None
 
     def _dismiss(self, connection: Connection) -> None:
-        if connection.client.is_connected:
-            task = asyncio.create_task(_quit(connection.client))
-            self._goodbyes.add(task)
-            task.add_done_callback(self._goodbyes.discard)
+        task = asyncio.create_task(_quit(connection.wire))
+        self._goodbyes.add(task)
+        task.add_done_callback(self._goodbyes.discard)
 
 
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
-        await client.quit(timeout=_QUIT)
-    client.close()
+async def _quit(wire: Wire) -> None:
+    with contextlib.suppress(Broken, TimeoutError):
+        async with asyncio.timeout(_QUIT):
+            wire.write(b"QUIT\r\n")
+            await wire.reply()
+    wire.close()

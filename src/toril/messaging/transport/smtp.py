@@ -9,9 +9,12 @@ from typing import Literal
 
 import aiosmtplib
 
-from toril.messaging.transport.base import Begin, Envelope, NotSent
-from toril.messaging.transport.dialogue import Dialogue, refusal
+from toril.messaging.message import Kind
+from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent
+from toril.messaging.transport.dialogue import Dialogue
 from toril.messaging.transport.pool import Connection, Pool
+from toril.messaging.transport.replies import cleaned, refusal
+from toril.messaging.transport.wire import Broken, Wire
 
 __all__ = ["SMTP", "Security"]
 
@@ -24,8 +27,11 @@ class SMTP:
     """Sends through one server.
 
     security: "none", "starttls" (required: without it nothing is sent) or "tls" from the first byte;
-    certificates are verified. connections: open at once. limit: seconds for the whole dialogue of one mail.
-    connect_limit: seconds to connect and log in. idle, lifetime: seconds, see Pool.
+    certificates are verified, against those of `cafile` in place of the system's if it is given (a private CA), or by
+    `tls_context`. connections: open at once for transactional mail; subscribed: for subscribed mail, which has its
+    own (default: as many), so that no campaign holds up a password reset. A server that has too much to do gets
+    fewer, see Pace. limit: seconds for the whole dialogue of one mail. connect_limit: seconds to connect and log in.
+    idle, lifetime: seconds, see Pool.
     """
 
     def __init__(
@@ -37,16 +43,22 @@ class SMTP:
         username: str | None = None,
         password: str | None = None,
         connections: int = 10,
+        subscribed: int | None = None,
         limit: float = 120.0,
         connect_limit: float = 20.0,
         idle: float = 30.0,
         lifetime: float = 300.0,
+        cafile: str | None = None,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         self._host, self._port, self._security = host, port or _PORTS[security], security
-        self._username, self._password, self._tls = username, password, tls_context
+        self._username, self._password = username, password
+        self._cafile, self._tls = cafile, tls_context
         self._limit, self._connect_limit = limit, connect_limit
-        self._pool = Pool(self._connect, size=connections, idle=idle, lifetime=lifetime)
+        sizes: dict[Kind, int] = {"transactional": connections, "subscribed": subscribed or connections}
+        self._pools = {
+            kind: Pool(self._connect, size=size, idle=idle, lifetime=lifetime) for kind, size in sizes.items()
+        }
 
     def __repr__(self) -> str:
         return f"SMTP({self._host}:{self._port}, security={self._security})"
@@ -58,20 +70,27 @@ class SMTP:
 
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over and return the server's reply; see `Transport.send`."""
-        await self._pool.place()
+        pool = self._pools[envelope.kind]
+        await pool.pace.enter()
         try:
-            return await self._send(envelope, begin)
+            reply = await self._send(pool, envelope, begin)
+        except Busy as busy:
+            busy.retry_after = max(busy.retry_after or 0.0, pool.pace.complain(busy.retry_after))
+            raise
         finally:
-            self._pool.leave()
+            pool.pace.leave()
+        pool.pace.praise()
+        return reply
 
     async def close(self) -> None:
         """Say goodbye on every open connection."""
-        await self._pool.close()
+        for pool in self._pools.values():
+            await pool.close()
 
-    async def _send(self, envelope: Envelope, begin: Begin) -> str:
+    async def _send(self, pool: Pool, envelope: Envelope, begin: Begin) -> str:
         while True:
-            connection = await self._take()
-            dialogue = Dialogue(connection.client)
+            connection = pool.take() or await self._open(pool)
+            dialogue = Dialogue(connection.wire)
             try:
                 async with asyncio.timeout(self._limit):
                     return await dialogue.run(envelope, begin)
@@ -81,34 +100,34 @@ class SMTP:
                     raise
             except TimeoutError:
                 raise dialogue.broken("timeout", f"no end of the dialogue within {self._limit:g} s") from None
-            except (aiosmtplib.SMTPException, OSError) as error:
+            except Broken as error:
                 if not (connection.used and dialogue.unheard):
-                    broken = isinstance(error, aiosmtplib.SMTPResponseException)
-                    raise dialogue.broken("bad reply" if broken else "connection lost", str(error)) from None
+                    raise dialogue.broken(error.code, str(error)) from None
             finally:
-                self._pool.give(connection, reusable=dialogue.ended)
+                pool.give(connection, reusable=dialogue.ended)
             # Here leads only a connection that the server closed while it was idle: the next one may be good.
 
-    async def _take(self) -> Connection:
+    async def _open(self, pool: Pool) -> Connection:
         try:
             async with asyncio.timeout(self._connect_limit):
-                return await self._pool.take()
+                return await pool.open()
         except TimeoutError:
-            raise NotSent("timeout", f"no connection to {self._host} within {self._connect_limit:g} s") from None
+            text = f"no connection to {self._host} within {self._connect_limit:g} s"
+            raise NotSent("timeout", text, unreachable=True) from None
         except aiosmtplib.SMTPResponseException as error:
             # A refused login or greeting is about the connection: the mail itself is not at fault.
-            raise refusal(error.code, error.message, permanent=False) from None
+            raise refusal(error.code, error.message, permanent=False, unreachable=True) from None
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise NotSent("no connection", f"no connection to {self._host}:{self._port}: {error}") from None
+            text = cleaned(f"no connection to {self._host}:{self._port}: {error}")
+            raise NotSent("no connection", text, unreachable=True) from None
 
     async def greet(self) -> None:
         """Connect, log in and leave, without a mail. Raises what connecting raises."""
-        client = await self._connect()
-        await client.quit()
+        (await self._connect()).close()
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> Wire:
         if self._tls is None and self._security != "none":
-            self._tls = await asyncio.to_thread(ssl.create_default_context)
+            self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._cafile)
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -123,7 +142,7 @@ class SMTP:
         await client.connect()
         if client.is_ehlo_or_helo_needed:
             await client.ehlo()
-        return client
+        return Wire(client)
 
 
 def _own_name() -> str:

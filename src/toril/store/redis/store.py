@@ -72,7 +72,7 @@ class RedisStore:
         tagged = self._address.kind != "cluster" or prefix.startswith("{")
         self._prefix = prefix if tagged else f"{{{prefix}}}"  # a script reaches several queues: all in one slot
         self._clock = clock
-        self._own_time = isinstance(clock, SystemClock)
+        self._own_time = type(clock) is SystemClock
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._hearing: dict[asyncio.AbstractEventLoop, Ears] = {}
         self._workers: dict[str, workers.Enrolled] = {}

@@ -1,0 +1,93 @@
+"""`python -m bench.requests [store]`: a web request that queues a mail, beside one that sends it to a slow server.
+
+store: the URL of the job store; without one, a SQLite file. The same client, on connections that stay open.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from bench.smtp_server import smtp_server
+
+SLOW = 2.0  # seconds that the mail server takes
+CLIENTS = 4
+EACH = {"queue": 100, "send": 3}  # requests of each client
+MUST_MS, MUST_RATIO = 5.0, 25.0  # p50 of a request that queues; how much faster it is
+SERVERS = {
+    "async": ["uvicorn", "bench.web_apps:web", "--log-level", "warning", "--port"],
+    "sync": ["gunicorn", "bench.web_apps:wsgi", "--threads", "8", "--log-level", "warning", "--bind"],
+}
+
+
+@contextmanager
+def server(kind: str, folder: Path, smtp_port: int, store: str | None) -> Iterator[str]:
+    """Run a web server while the block lasts; its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    name, *arguments = SERVERS[kind]
+    command = [sys.executable, "-m", name, *arguments, f"127.0.0.1:{port}" if kind == "sync" else str(port)]
+    settings = {"BENCH_FOLDER": str(folder), "BENCH_PORT": str(smtp_port), **({"BENCH_STORE": store} if store else {})}
+    with subprocess.Popen(command, env={**os.environ, **settings}) as process:
+        try:
+            while True:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def ask(url: str, path: str) -> list[float]:
+    """Return the seconds of each request of one client."""
+    took = []
+    with httpx.Client(base_url=url, timeout=30) as client:
+        for _ in range(EACH[path] + 1):
+            begin = time.perf_counter()
+            client.post(f"/{path}").raise_for_status()
+            took.append(time.perf_counter() - begin)
+    return took[1:]  # the first one opens what is opened at the first use
+
+
+def quantiles(url: str, path: str) -> tuple[float, float]:
+    """Return p50 and p99 of a request, in milliseconds, while several clients ask."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        took = sorted(seconds * 1000 for each in pool.map(lambda _: ask(url, path), range(CLIENTS)) for seconds in each)
+    return took[len(took) // 2], took[len(took) * 99 // 100]
+
+
+def main(store: str | None = None) -> int:
+    """Measure; exit with 1 if queueing takes longer than it must."""
+    good = True
+    print(f"{CLIENTS} clients; mail server takes {SLOW:g} s; store {store.partition(':')[0] if store else 'sqlite'}")
+    for kind in SERVERS:
+        with (
+            tempfile.TemporaryDirectory(prefix="toril-bench-") as folder,
+            smtp_server(SLOW) as port,
+            server(kind, Path(folder), port, store) as url,
+        ):
+            queue, send = quantiles(url, "queue"), quantiles(url, "send")
+        ratio = send[0] / queue[0]
+        good &= queue[0] <= MUST_MS and ratio >= MUST_RATIO
+        print(
+            f"  {kind:5} queues: p50 {queue[0]:.1f} ms, p99 {queue[1]:.1f} ms   "
+            f"sends: p50 {send[0]:,.0f} ms, p99 {send[1]:,.0f} ms   {ratio:,.0f} times faster"
+        )
+    print(f"  must: p50 at most {MUST_MS:g} ms, {MUST_RATIO:g} times faster")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

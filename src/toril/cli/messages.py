@@ -1,0 +1,200 @@
+"""`toril mail`, the part about messages: list them, look at one, change what becomes of it, suppress, forget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from toril.cli.output import show
+
+if TYPE_CHECKING:
+    from toril.messaging import EmailLog, Mailer
+
+__all__ = ["messages"]
+
+T = TypeVar("T")
+
+messages = typer.Typer(help="Look after messages.")
+Where = Annotated[str, typer.Argument(metavar="MAILER", help="Where the mailer is: module:name.")]
+Mail = Annotated[str, typer.Argument(metavar="ID", help="The message's id.")]
+Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Scope = Annotated[str, typer.Option(help="all; subscribed (all but transactional mail); or one category.")]
+
+
+@messages.command("list")
+def list_mails(
+    mailer: Where,
+    status: Annotated[str | None, typer.Option(help="Such as failed or unknown.")] = None,
+    kind: Annotated[str | None, typer.Option("--type", help="A message type.")] = None,
+    to: Annotated[str | None, typer.Option(help="A recipient.")] = None,
+    key: Annotated[str | None, typer.Option(help="The key it was sent with.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Accepted then (UTC) or later.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 20,
+    after: Annotated[str | None, typer.Option(help="The id of the last one of the page before.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List messages, newest first.
+
+    Example: toril mail list shop.jobs:mailer --status failed
+    """
+    moment = since.replace(tzinfo=UTC) if since else None
+    page = _run(
+        mailer,
+        lambda found: found.log(
+            status=status, type=kind, recipient=to, key=key, since=moment, limit=limit, after=after
+        ),
+    )
+    show([_row(mail) for mail in page.mails], as_json=as_json)
+
+
+@messages.command("show")
+def show_mail(mailer: Where, mail_id: Mail, as_json: Json = False) -> None:
+    """Print one message and its timeline."""
+    from toril.errors import MailNotFound
+
+    async def read(found: Mailer) -> tuple[EmailLog, list[dict[str, Any]]]:
+        mail = await found.find(mail_id)
+        if mail is None:
+            raise MailNotFound(f"the delivery log has no mail {mail_id}")
+        lines: list[dict[str, Any]] = [
+            {"at": _time(event.at), "event": event.event, "attempt": event.attempt, "detail": event.detail}
+            for event in await found.timeline(mail_id)
+        ]
+        return mail, lines
+
+    mail, lines = _run(mailer, read)
+    if as_json:
+        show([{**_row(mail), "timeline": lines}], as_json=True)
+        return
+    show([_row(mail)], as_json=False)
+    typer.echo()
+    show(lines, as_json=False)
+
+
+@messages.command("stats")
+def stats(
+    mailer: Where,
+    hours: Annotated[int, typer.Option(help="Of so many hours until now.", min=1, max=744)] = 24,
+    as_json: Json = False,
+) -> None:
+    """Print what became of the messages of each hour."""
+    from datetime import timedelta
+
+    from toril.messaging import Status
+
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    found = _run(mailer, lambda found: found.hours(since=since))
+    rows = [
+        {"hour": f"{hour.start:%Y-%m-%d %H:%M}", "all": hour.total}
+        | {status.value: hour.counts.get(status, 0) for status in Status}
+        | {"sent %": None if hour.sent_rate is None else round(100 * hour.sent_rate, 1)}
+        for hour in found
+    ]
+    show(rows, as_json=as_json)
+
+
+@messages.command("retry")
+def retry(mailer: Where, mail_id: Mail) -> None:
+    """Let a message that has ended without being sent be tried anew; an unknown one may then arrive twice."""
+    _run(mailer, lambda found: found.retry(mail_id))
+    typer.echo(f"{mail_id} will be tried again")
+
+
+@messages.command("cancel")
+def cancel(mailer: Where, mail_id: Mail) -> None:
+    """Take a message back that has not been sent; the exit code is 1 if it is too late."""
+    if not _run(mailer, lambda found: found.cancel(mail_id)):
+        typer.echo(f"{mail_id} is being sent, has ended, or does not exist", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{mail_id} is cancelled")
+
+
+@messages.command("test")
+def send_test(
+    mailer: Where,
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="A message type.")],
+    address: Address,
+    locale: Annotated[str | None, typer.Option(help="A language tag such as vi.")] = None,
+) -> None:
+    """Send a message type with its sample, marked as a test; a worker must serve the mailer's queue.
+
+    Refused unless TORIL_ENVIRONMENT is development or TORIL_TEST_MAIL is true.
+    """
+    handle = _run(mailer, lambda found: found.send_test(name, address, locale=locale))
+    typer.echo(f"{handle.id} is on its way; see toril mail show {mailer} {handle.id}")
+
+
+@messages.command("suppress")
+def suppress(
+    mailer: Where,
+    address: Address,
+    scope: Scope = "all",
+    reason: Annotated[str, typer.Option(help="Why, in a few words.")] = "by hand",
+) -> None:
+    """Let an address get no more mail."""
+    new = _run(mailer, lambda found: found.suppress(address, scope=scope, reason=reason))
+    typer.echo("suppressed" if new else "it was suppressed before")
+
+
+@messages.command("unsuppress")
+def unsuppress(
+    mailer: Where,
+    address: Address,
+    scope: Annotated[str | None, typer.Option(help="Of one scope alone. Default: all of them.")] = None,
+) -> None:
+    """Let an address get mail again."""
+    typer.echo(f"{_run(mailer, lambda found: found.unsuppress(address, scope=scope))} entries removed")
+
+
+@messages.command("suppressions")
+def list_suppressions(
+    mailer: Where,
+    address: Annotated[str | None, typer.Option(help="Of one address.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """List who gets no mail and why, newest first."""
+    found = _run(mailer, lambda found: found.suppressions(address=address, limit=limit))
+    show([{**one._asdict(), "created_at": _time(one.created_at)} for one in found], as_json=as_json)
+
+
+@messages.command("forget")
+def forget(mailer: Where, address: Address) -> None:
+    """Erase what the delivery log knows of a person, for good; what waits for them is cancelled."""
+    typer.echo(f"{_run(mailer, lambda found: found.forget(address))} messages erased")
+
+
+def _run(place: str, work: Callable[[Mailer], Awaitable[T]]) -> T:
+    """Return what `work` returns for the mailer at `place`, with its application opened around it."""
+    from toril.cli.loading import load_mailer
+
+    mailer = load_mailer(place)
+
+    async def run() -> T:
+        async with mailer.app:
+            return await work(mailer)
+
+    return asyncio.run(run())
+
+
+def _row(mail: EmailLog) -> dict[str, Any]:
+    return {
+        "id": mail.id,
+        "type": mail.type,
+        "recipient": mail.recipient,
+        "subject": mail.subject,
+        "status": mail.status,
+        "attempts": mail.attempts,
+        "error": mail.error,
+        "created_at": _time(mail.created_at),
+        "sent_at": _time(mail.sent_at),
+    }
+
+
+def _time(moment: int | None) -> str | None:
+    return None if moment is None else datetime.fromtimestamp(moment / 1000, UTC).isoformat(" ", "milliseconds")[:23]

@@ -1,0 +1,98 @@
+"""What becomes of a mail when its server has too much to do, is gone, or refuses it for good."""
+
+import logging
+
+import pytest
+from hostile import DROP, Hostile
+
+from toril.store.base import JobState
+
+
+async def test_a_421_waits_and_uses_no_attempt(open_shop, clock):
+    answers = iter(["421 4.7.0 Too many connections, try again in 2 minutes"] * 2)
+    async with Hostile(lambda _, step: next(answers, None) if step == "GREETING" else None) as server:
+        shop = open_shop(server.url, attempts=1)
+        handle = await shop.welcome()
+        for _ in range(2):
+            await shop.work()
+            row = await shop.mailer.find(handle.id)
+            assert (row.status, row.attempts, row.send_at) == ("pending", 0, clock.now() + 120_000)
+            clock.advance(120)
+            await shop.mailer._transport.close()  # the lane's own pause is shorter, and on the real clock
+        await shop.work()
+        assert await handle.status() == "sent"
+        lines = [(event.event, event.detail) for event in await handle.timeline()]
+    text = "421 4.7.0 Too many connections, try again in 2 minutes (again in 120 s, no attempt used)"
+    assert lines[:3] == [("queued", ""), ("deferred", text), ("deferred", text)]
+
+
+async def test_while_the_breaker_is_open_mails_wait_without_attempts(open_shop, clock):
+    async with Hostile(lambda *_: DROP) as server:
+        shop = open_shop(server.url, attempts=100)
+        handles = [await shop.welcome() for _ in range(20)]
+        for _ in range(5):
+            await shop.work()
+            clock.advance(60)
+        assert shop.mailer.health()[0].state == "open"
+        tried = server.connections
+        assert sum(row.attempts for row in (await shop.mailer.log()).mails) == tried < 20
+        await shop.work()
+        assert server.connections == tried
+        assert (await shop.queue.counts())["ready"] > 0
+        assert {await handle.status() for handle in handles} == {"pending"}
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+async def test_the_application_is_told_once_of_a_mail_that_failed_for_good(open_shop, mailbox, clock, told):
+    async def tell(row):
+        told.append((row.id, row.status, row.recipient, row.error))
+
+    shop = open_shop(mailbox.url, attempts=2, on_permanent_failure=tell)
+    refused = await shop.welcome("nobody@example.com")
+    await shop.welcome("later@example.com")
+    for _ in range(3):
+        await shop.work()
+        await shop.relay()
+        clock.advance(60)
+    assert told == [(refused.id, "failed", "nobody@example.com", "550 5.1.1 No such mailbox here")]
+
+
+async def test_it_is_told_of_mails_that_ran_out_of_attempts(open_shop, clock, told):
+    async with Hostile(lambda _, step: "451 4.3.2 later" if step == "RCPT" else None) as server:
+        shop = open_shop(server.url, attempts=2, on_permanent_failure=lambda row: told.append(row.attempts))
+        await shop.welcome()
+        for _ in range(3):
+            await shop.work()
+            clock.advance(60)
+    assert told == [2]
+
+
+async def test_it_is_told_of_mails_whose_job_failed(open_shop, mailbox, clock, told):
+    shop = open_shop(mailbox.url, settings={"deploy_grace": 0}, on_permanent_failure=lambda row: told.append(row.id))
+    handle = await shop.welcome()
+    await (await shop.job(handle)).remove()
+    await shop.queue.add("a-task-that-nobody-knows", job_id=handle.id)
+    await shop.work()
+    clock.advance(10)
+    await shop.relay()
+    clock.advance(600)
+    await shop.relay()
+    assert told == [handle.id]
+
+
+async def test_its_own_fault_is_logged_and_changes_nothing(open_shop, mailbox, caplog):
+    def fail(row):
+        raise ValueError(f"PLANTED {row.recipient}")
+
+    shop = open_shop(mailbox.url, on_permanent_failure=fail)
+    handle = await shop.welcome("nobody@example.com")
+    await shop.work()
+    assert await handle.status() == "failed"
+    assert (await shop.job(handle)).record.state is JobState.FAILED
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert any(f"mail {handle.id}: on_permanent_failure failed: ValueError at fail, line" in text for text in errors)
+    assert "PLANTED" not in caplog.text

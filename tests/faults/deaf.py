@@ -9,7 +9,7 @@ from typing import Any
 from toril import StoreUnavailable, Toril, Worker
 from toril.settings import Settings
 
-app = Toril(f"sqlite:///{sys.argv[1]}", settings=Settings(env={}, dotenv=None, loop_patience=1))
+app = Toril(f"sqlite:///{sys.argv[1]}", settings=Settings(env={}, dotenv=None, loop_patience=4))
 
 
 async def deaf(*_: Any) -> None:

@@ -164,19 +164,19 @@ class RedisStore:
     ) -> Step:
         """See Store.step. The lane calls again after StoreUnavailable: the same step, under the same number."""
         enrolled = self._workers[worker]
-        number, again = enrolled.number(queue)
-        plain, failed, refused = await self._leave(queue, outcomes, again=again)
-        token = enrolled.token(queue, number)
+        attempt, again = enrolled.attempt(queue)
+        plain, failed, refused = await self._leave(queue, outcomes, attempt)
+        token = enrolled.token(queue, attempt.number)
         now = self._clock.now()
         arguments = (token, "1" if again else "", worker, enrolled.lease, want, *step_arguments(plain, notes))
         reply = await self._script("step", queue, arguments, None)
-        del enrolled.unanswered[queue]
         step = step_of(reply, plain, self._prefix, queue, worker, now, token)
         for phantom in reply[-1]:
             log.error("queue %s: id %r stood in line and names no job; it was dropped", queue, phantom)
         for record in step.taken:
             if record.schedule is not None:
-                await self._schedules.advance(record)
+                await self._schedules.advance(record)  # if that fails the step is repeated, and this with it
+        del enrolled.unanswered[queue]
         if failed or refused:
             return Step(
                 step.taken, [*step.refused, *refused], step.due_at, step.closed, step.opens_at, [*step.failed, *failed]
@@ -184,7 +184,7 @@ class RedisStore:
         return step
 
     async def _leave(
-        self, queue: str, outcomes: Sequence[Outcome], *, again: bool
+        self, queue: str, outcomes: Sequence[Outcome], attempt: workers.Attempt
     ) -> tuple[Sequence[Outcome], list[tuple[Run, str]], list[Run]]:
         """Let runs go that wait for children; return the others, runs that failed instead, and runs that are over."""
         if not any(isinstance(outcome, Awaiting) for outcome in outcomes):
@@ -197,8 +197,11 @@ class RedisStore:
                 plain.append(outcome)
                 continue
             run, nodes = outcome
-            keys, arguments = flow_arguments(self._prefix, nodes, (queue, run), leaves=True)
-            reply = await self._twice("flow", keys, arguments, again=again)
+            if run not in attempt.left:
+                again = run in attempt.flows
+                flow = attempt.flows.setdefault(run, flow_arguments(self._prefix, nodes, (queue, run), leaves=True))
+                attempt.left[run] = await self._twice("flow", *flow, again=again)
+            reply = attempt.left[run]
             match reply[:2]:
                 case ["", "over"]:
                     refused.append(run)
@@ -281,7 +284,7 @@ class RedisStore:
         """See Store.leave."""
         enrolled = self._workers.pop(worker)
         for queue in enrolled.lanes:
-            await self._script("leave", queue, (f"{enrolled.mark}:",))
+            await self._script("leave", queue, (enrolled.lane(queue),))
         await workers.leave(self._client(), self._prefix, enrolled.id)
 
     # -- looking

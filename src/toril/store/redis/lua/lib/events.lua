@@ -22,3 +22,16 @@ local function trim_events(q)
   call('XTRIM', q .. 'events', 'MAXLEN', '~', most)
   if q == Q then call('XTRIM', T .. 'details', 'MAXLEN', '~', most) end
 end
+
+-- The jobs that were added to a queue lately, by their ids: a call whose reply was lost is repeated within a second.
+-- Whether it was carried out cannot be told from the jobs alone: they may have run and be gone.
+local LATELY = 3000 -- ms
+local function added_lately(q)
+  local from = stamp == '*' and string.format('%.0f', now - LATELY) or '-'
+  local added = {}
+  for _, entry in ipairs(call('XREVRANGE', q .. 'events', '+', from, 'COUNT', 10000)) do
+    local fields = entry[2]
+    if fields[2] == 'added' then added[fields[4]] = true end
+  end
+  return added
+end

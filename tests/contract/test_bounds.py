@@ -284,7 +284,7 @@ def test_budgets_that_make_no_sense_are_refused(make, message: str) -> None:
 
 
 def test_a_key_that_the_task_does_not_have_is_refused_where_it_is_declared(app: Toril) -> None:
-    with pytest.raises(ConfigurationError, match=r"task greet: budget key data.user: it has no such parameter"):
+    with pytest.raises(ConfigurationError, match=r"task greet: budget key data.user: there is no such field"):
 
         @app.task(budget=Budget(1, per=60, key="data.user"))
         async def greet(user_id: int) -> None: ...

@@ -9,6 +9,7 @@ import typer
 
 from toril.cli.demo import demo
 from toril.cli.dev import dev
+from toril.cli.doctor import doctor
 from toril.cli.mail import mail
 from toril.cli.messages import messages
 from toril.cli.schedules import schedules
@@ -25,6 +26,7 @@ app.command()(demo)
 app.command()(worker)
 app.command()(serve)
 app.command()(dev)
+app.command()(doctor)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
 mail.add_typer(messages)

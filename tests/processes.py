@@ -10,7 +10,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pytest
+
+from stores import KINDS, WHEN_ASKED
 
 T = TypeVar("T")
 TESTS = Path(__file__).parent
@@ -25,6 +29,21 @@ async def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
         assert time.monotonic() < deadline, f"waited in vain for {timeout:g} s"
         await asyncio.sleep(0.02)
     return value
+
+
+def shared_kinds(config: pytest.Config) -> list[Any]:
+    """Return the kinds of stores that several processes can use, all or those that `--store` names.
+
+    Tests with real processes take their time: beyond the first kind they are among the slow ones.
+    """
+    chosen = config.getoption("store") or KINDS
+    kinds = {name: kind for name, kind in {**KINDS, **WHEN_ASKED}.items() if kind.processes}
+    first = next(iter(kinds))
+    return [
+        pytest.param(kind, id=name, marks=[] if name == first else pytest.mark.slow)
+        for name, kind in kinds.items()
+        if name in chosen
+    ]
 
 
 class Process:

@@ -29,6 +29,7 @@ class EmptyStore(AbstractAsyncContextManager["EmptyStore"]):
 
     processes = True  # can others open its URL?
     one_log = True  # are the events of all queues in one line?
+    bullmq = False  # are lines and leases as BullMQ has them?
 
     def __init__(self) -> None:
         self._apps: list[Toril] = []
@@ -113,6 +114,7 @@ class Redis(EmptyStore):
     """A prefix of its own on the Redis that the session's tests share."""
 
     one_log = False
+    bullmq = True
 
     def __init__(self) -> None:
         super().__init__()

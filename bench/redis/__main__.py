@@ -39,8 +39,8 @@ def measure(bench: Bench, peer: Peer) -> dict[str, float]:
     return figures
 
 
-def rounds(bench: Bench, peers: list[Peer], count: int) -> list[Round]:
-    """Measure every peer in every round; each round begins with another one."""
+def rounds(bench: Bench, peers: list[Peer], count: int, keep: Path | None) -> list[Round]:
+    """Measure every peer in every round, each of which begins with another one; keep what is known after each."""
     found: list[Round] = []
     for number in range(count):
         found.append({})
@@ -48,6 +48,8 @@ def rounds(bench: Bench, peers: list[Peer], count: int) -> list[Round]:
             peer = peers[(number + place) % len(peers)]
             found[-1][peer.name] = measure(bench, peer)
             print(f"round {number + 1}, {peer.name}: done", file=sys.stderr)
+        if keep is not None:
+            keep.write_text(json.dumps(found, indent=1))
     return found
 
 
@@ -92,12 +94,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="toril-bench-") as folder:
         bench = Bench(Path(folder), given.port, concurrency=given.concurrency, jobs=given.jobs)
         try:
-            found = rounds(bench, [known[name] for name in given.peers.split(",")], given.rounds)
+            found = rounds(bench, [known[name] for name in given.peers.split(",")], given.rounds, given.json)
         finally:
             bench.close()
     show(found)
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,41 @@
 """An application on a fresh store, and processes that work on the same one.
 
-Tests run on a SQLite file, and among the slow ones on Redis; those marked `file` are about the file itself.
+Each test runs once for each kind of store that processes can share, or for those that `--store` names; a test that
+asks for the `file` runs on SQLite alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
 from ledger import Ledger
-from processes import Processes
-from redis_servers import forget, fresh_prefix, shared_url
+from processes import Processes, shared_kinds
+from stores import EmptyStore, SqliteFile
 from toril import Queue, Toril
-from toril.settings import Settings
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "url" in metafunc.fixturenames:
-        about_the_file = metafunc.definition.get_closest_marker("file")
-        kinds = ["sqlite"] if about_the_file else ["sqlite", pytest.param("redis", marks=pytest.mark.slow)]
-        metafunc.parametrize("url", kinds, indirect=True)
+    if "store_kind" in metafunc.fixturenames:
+        kinds = shared_kinds(metafunc.config)
+        if "file" in metafunc.fixturenames:
+            kinds = [kind for kind in kinds if kind.values == (SqliteFile,)]
+        metafunc.parametrize("store_kind", kinds)
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of the store."""
-    return shared_url() if request.param == "redis" else f"sqlite:///{tmp_path / 'jobs.db'}"
+async def store(store_kind: type[EmptyStore]) -> AsyncIterator[EmptyStore]:
+    """A store of the kind that this run of the test is for."""
+    async with store_kind() as store:
+        yield store
 
 
 @pytest.fixture
-def settings(url: str) -> Iterator[Settings]:
-    """Settings that nothing of the machine's environment reaches, on Redis with a prefix of the test's own."""
-    settings = Settings(env={}, dotenv=None, prefix=fresh_prefix())
-    yield settings
-    if url.startswith("redis"):
-        with redis.Redis.from_url(url) as client:
-            forget(client, settings.prefix)
+def file(store: EmptyStore) -> Path:
+    """The file that a SQLite store is."""
+    return Path(store.url.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
@@ -47,13 +44,20 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 @pytest.fixture
-def processes(tmp_path: Path, url: str, settings: Settings, ledger: Ledger) -> Iterator[Processes]:
-    running = Processes(Path(__file__).parent, tmp_path, url, ledger.path, TORIL_PREFIX=settings.prefix)
+def processes(tmp_path: Path, store: EmptyStore, ledger: Ledger) -> Iterator[Processes]:
+    settings = {f"TORIL_{name.upper()}": value for name, value in store.settings().items()}
+    running = Processes(Path(__file__).parent, tmp_path, store.url, ledger.path, **settings)
     yield running
     running.end()
 
 
 @pytest.fixture
-def queue(app: Toril) -> Queue:
+def make_app(store: EmptyStore) -> Callable[[], Toril]:
+    """Make applications that share the store, on real time."""
+    return store.app
+
+
+@pytest.fixture
+def queue(make_app: Callable[[], Toril]) -> Queue:
     """The queue that the worker processes serve, as an application sees it that only adds."""
-    return app.queue("work")
+    return make_app().queue("work")

@@ -1,4 +1,4 @@
-"""Many on one file, strangers included: everybody waits a little, nobody is told that it is locked."""
+"""Many on one store, on one file strangers included: everybody waits a little, nobody is told that it is locked."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from processes import Processes, until
-from toril import Queue, StoreUnavailable
+from toril import Queue, StoreUnavailable, Toril
 
 
 async def test_eight_processes_add_and_drain_at_once(queue: Queue, processes: Processes, ledger: Ledger) -> None:
@@ -29,14 +30,11 @@ async def test_eight_processes_add_and_drain_at_once(queue: Queue, processes: Pr
     assert len({entry.pid for entry in ledger.entries()}) == 8  # each had its share
 
 
-@pytest.mark.file
-async def test_a_stranger_that_holds_the_file(
-    queue: Queue, processes: Processes, ledger: Ledger, tmp_path: Path
-) -> None:
+async def test_a_stranger_that_holds_the_file(queue: Queue, processes: Processes, ledger: Ledger, file: Path) -> None:
     await queue.add("nap", {"seconds": 0}, job_id="before")
     worker = processes.worker()
     await until(lambda: ledger.entries("end"))
-    stranger = processes.script("hold.py", str(tmp_path / "jobs.db"), "3", "stranger")
+    stranger = processes.script("hold.py", str(file), "3", "stranger")
     await until(lambda: "held" in stranger.output)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match="did not answer within 1 s") as refused:
@@ -51,15 +49,14 @@ async def test_a_stranger_that_holds_the_file(
     assert "locked" not in processes.output
 
 
-@pytest.mark.file
 @pytest.mark.slow
 async def test_a_stranger_that_holds_the_file_for_long_is_named(
-    queue: Queue, processes: Processes, ledger: Ledger, tmp_path: Path
+    queue: Queue, processes: Processes, ledger: Ledger, file: Path
 ) -> None:
     job = await queue.add("nap", {"seconds": 1})
     worker = processes.worker()
     await until(ledger.entries)
-    stranger = processes.script("hold.py", str(tmp_path / "jobs.db"), "8", "stranger")
+    stranger = processes.script("hold.py", str(file), "8", "stranger")
     await until(lambda: "held" in stranger.output)
     await until(lambda: "another program has held the file's write lock" in worker.output)
     await stranger.ended()
@@ -68,13 +65,12 @@ async def test_a_stranger_that_holds_the_file_for_long_is_named(
     assert "locked" not in processes.output
 
 
-@pytest.mark.file
 async def test_the_first_use_of_a_file_that_a_stranger_holds(
-    make_app, url: str, processes: Processes, tmp_path: Path
+    make_app: Callable[[], Toril], processes: Processes, file: Path
 ) -> None:
     async with make_app() as app:
         await app.queue("work").counts()
-    stranger = processes.script("hold.py", str(tmp_path / "jobs.db"), "3", "stranger")
+    stranger = processes.script("hold.py", str(file), "3", "stranger")
     await until(lambda: "held" in stranger.output)
     late = make_app().queue("work")
     turns, began = 0, time.monotonic()

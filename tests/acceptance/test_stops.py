@@ -47,18 +47,17 @@ async def test_a_stopped_worker_may_report_what_nobody_took_over(
     assert (record.starts, record.attempts, record.stalls) == (1, 1, 0)
 
 
-@pytest.mark.file
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["polite", "stranger"])
 async def test_a_process_stopped_inside_a_write_makes_nobodys_job_run_twice(
-    queue: Queue, processes: Processes, ledger: Ledger, tmp_path: Path, kind: str
+    queue: Queue, processes: Processes, ledger: Ledger, file: Path, kind: str
 ) -> None:
     await queue.add_many([("nap", {"seconds": 2})] * 60)
     for _ in range(4):
         processes.worker(5)
     await until(lambda: len(ledger.entries()) >= 20)
     await asyncio.sleep(5)  # until they trust their contact enough to judge each other
-    holder = processes.script("hold.py", str(tmp_path / "jobs.db"), "0.5", kind)
+    holder = processes.script("hold.py", str(file), "0.5", kind)
     await until(lambda: "held" in holder.output)
     holder.signal(signal.SIGSTOP)
     begun = len(ledger.entries())

@@ -18,10 +18,15 @@ Work = Callable[..., Awaitable[None]]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store_kind" in metafunc.fixturenames:
-        chosen = list(metafunc.config.getoption("store") or KINDS)
+        named = metafunc.config.getoption("store")
+        chosen = list(named or KINDS)
         if metafunc.definition.get_closest_marker("one_store"):
             del chosen[1:]
-        metafunc.parametrize("store_kind", [pytest.param((KINDS | WHEN_ASKED)[name], id=name) for name in chosen])
+        # In memory it is the code of the file, on one connection: after the fast tests.
+        late = set() if named else {"sqlite-memory"}
+        kinds = KINDS | WHEN_ASKED
+        marks = {name: [pytest.mark.slow] if name in late else [] for name in chosen}
+        metafunc.parametrize("store_kind", [pytest.param(kinds[name], id=name, marks=marks[name]) for name in chosen])
 
 
 @pytest.fixture

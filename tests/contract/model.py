@@ -1,4 +1,9 @@
-"""A queue in plain Python: what every store must agree with. Slow and obvious; its time is that of the clock given."""
+"""A queue in plain Python: what every store must agree with. Slow and obvious; its time is that of the clock given.
+
+Where BullMQ's layout has it otherwise than SQLite's, `bullmq` says which holds: a lease is a job's, not its worker's; a
+job that was lost goes before all that wait, whatever its priority, and so does a parent whose last child is removed; of
+several that were put before their priority the first is the one with the lowest id.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +45,9 @@ class ModelJob:
     delay: int = 0  # milliseconds from when its children have ended
     deferred: bool = False  # it fails when it is taken
     tick: int | None = None  # the time of the schedule that made it
+    front: bool = False  # it was put before the others of its priority
+    turn: int = 0  # counts those who were taken
+    held_until: float = 0.0
 
     @property
     def waits(self) -> bool:
@@ -69,13 +77,14 @@ class ModelSchedule:
 class Model:
     """One queue. Ready jobs stand in lists, first to be taken first."""
 
-    def __init__(self, clock: ManualClock, keep: int, stalls: int) -> None:
-        self.clock, self.keep, self.stalls = clock, keep, stalls
+    def __init__(self, clock: ManualClock, keep: int, stalls: int, lease: float, *, bullmq: bool) -> None:
+        self.clock, self.keep, self.stalls, self.lease, self.bullmq = clock, keep, stalls, lease, bullmq
         self.jobs: dict[str, ModelJob] = {}
         self.waiting: list[ModelJob] = []
         self.prioritized: dict[int, list[ModelJob]] = {}
         self.paused = False
         self.beats: dict[str, float] = {}  # worker → end of its lease
+        self.turns = 0
         self.schedule: ModelSchedule | None = None
         self.number = 0
 
@@ -86,23 +95,45 @@ class Model:
 
     def is_held(self, job: ModelJob) -> bool:
         """Return whether a live worker runs a job."""
-        return job.state == "active" and self.beats.get(job.worker, -1.0) >= self.clock.monotonic()
+        until = job.held_until if self.bullmq else self.beats.get(job.worker, -1.0)
+        return job.state == "active" and until >= self.clock.monotonic()
+
+    def beat(self, worker: str, jobs: list[ModelJob]) -> None:
+        """Renew a worker's lease, and those of the jobs that it holds, as far as they need it."""
+        now = self.clock.monotonic()
+        self.beats[worker] = now + self.lease
+        for job in jobs:
+            if job.held_until - now < self.lease * 2 / 3:
+                job.held_until = now + self.lease
 
     def is_awaited(self, job: ModelJob) -> bool:
-        """Return whether a job was made for a tick that it has not been taken for."""
-        return job.tick is not None and job.starts == 0
+        """Return whether the schedule goes on when a job is taken: it was made for the next tick of it."""
+        return self.schedule is not None and job.tick == self.schedule.next is not None and job.starts == 0
 
     def delayed(self) -> list[ModelJob]:
         return sorted((job for job in self.jobs.values() if job.state == "delayed"), key=lambda j: (j.due, j.number))
 
     def ended(self, state: str) -> list[ModelJob]:
-        return sorted((job for job in self.jobs.values() if job.state == state), key=lambda j: (j.ended, j.number))
+        """Return the jobs that have ended so, the first to end first; of one moment, by id where BullMQ has it so."""
+        jobs = [job for job in self.jobs.values() if job.state == state]
+        if self.bullmq:
+            return sorted(jobs, key=lambda j: (j.ended, j.id))
+        return sorted(jobs, key=lambda j: (j.ended, j.number))
 
     def in_line(self, state: str) -> list[ModelJob]:
         """Return the jobs of a ready state in the order in which they are taken."""
         if state == "waiting":
             return list(self.waiting)
-        return [job for priority in sorted(self.prioritized) for job in self.prioritized[priority]]
+        return [job for priority in sorted(self.prioritized) for job in self._of_priority(priority)]
+
+    def _of_priority(self, priority: int) -> list[ModelJob]:
+        line = self.prioritized[priority]
+        if not self.bullmq:
+            return line
+        return [
+            *sorted((job for job in line if job.front), key=lambda j: j.id),
+            *(job for job in line if not job.front),
+        ]
 
     def counts(self) -> dict[str, int]:
         states = (*READY, "delayed", "waiting-children", "active", *ENDED)
@@ -142,6 +173,7 @@ class Model:
 
     def ready(self, job: ModelJob, *, front: bool = False) -> None:
         job.state = "prioritized" if job.priority else "waiting"
+        job.front = front
         line = self.prioritized.setdefault(job.priority, []) if job.priority else self.waiting
         line.insert(0 if front else len(line), job)
 
@@ -166,6 +198,8 @@ class Model:
         for job in taken:
             self.leave_line(job)
             job.state, job.worker, job.starts, job.ended = "active", worker, job.starts + 1, self.clock.now()
+            self.turns += 1
+            job.turn, job.held_until = self.turns, self.clock.monotonic() + self.lease
         for job in taken:
             self.advance(job)
         return taken
@@ -204,23 +238,31 @@ class Model:
                 self.release(parent, at_once=link.policy == "continue_parent")
         self._trim("failed")
 
-    def release(self, job: ModelJob, *, at_once: bool = False, from_delayed: bool = False) -> None:
-        """Let a parent go on if it waits for no child any more (`at_once`: even if it does)."""
+    def release(self, job: ModelJob, *, at_once: bool = False, from_delayed: bool = False, gone: bool = False) -> None:
+        """Let a parent go on if it waits for no child any more (`at_once`: even if it does; `gone`: one is removed)."""
         was_delayed = job.state == "delayed"
         waited = job.state == "waiting-children" and (at_once or not job.waits)
         if not self.is_there(job) or not (waited or (was_delayed and from_delayed)):
             return
-        if job.delay and not job.starts and not was_delayed:
+        if gone and self.bullmq:
+            self.before_all(job)
+        elif job.delay and not job.starts and not was_delayed:
             job.state, job.due = "delayed", self.clock.now() + job.delay
         else:
             self.ready(job, front=not job.priority)
 
+    def before_all(self, job: ModelJob) -> None:
+        job.state = "waiting"
+        self.waiting.insert(0, job)
+
     def rescue(self) -> set[str]:
         lost = [job for job in self.jobs.values() if job.state == "active" and not self.is_held(job)]
-        for job in sorted(lost, key=lambda j: (j.ended, j.number), reverse=True):
+        for job in sorted(lost, key=lambda j: j.turn if self.bullmq else (j.ended, j.number), reverse=True):
             job.stalls += 1
             if job.stalls > self.stalls:
                 self.fail(job)
+            elif self.bullmq:
+                self.before_all(job)
             else:
                 self.ready(job, front=True)
         return {job.id for job in lost}
@@ -240,7 +282,7 @@ class Model:
     def detach(self, job: ModelJob, parent: ModelJob) -> None:
         del parent.links[job.id]
         job.parent = None
-        self.release(parent)
+        self.release(parent, gone=True)
 
     def retry(self, jobs: list[ModelJob]) -> None:
         """Let ended jobs run again: their parents wait for them, and they for children that are pending."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from toril import Dedup, ManualClock, Toril
-from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule
+from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule, WrongState
 from toril.task import Task
 
 MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -81,6 +81,16 @@ async def test_a_ready_tick_of_a_removed_schedule_still_runs_and_has_no_successo
     assert (len(ran), (await app.queue("reports").counts())["delayed"]) == (1, 0)
 
 
+async def test_a_ready_tick_can_be_removed_once_its_schedule_is(app, report, clock) -> None:
+    await app.schedule(report.call("sales"), id="sales", every=HOUR)
+    (job,) = (await app.queue("reports").jobs("waiting")).jobs
+    with pytest.raises(WrongState, match="the next one of schedule sales"):
+        await job.remove()
+    await app.unschedule("sales")
+    await job.remove()
+    assert await app.queue("reports").get(job.id) is None
+
+
 async def test_they_are_listed_with_their_next_and_last_times(app, report, work, clock) -> None:
     assert await app.schedules() == []
     await app.schedule(report.call("a"), id="b-hourly", every=HOUR, limit=3)
@@ -131,6 +141,17 @@ async def test_an_overdue_tick_that_outlives_a_change_counts(app, report, clock,
     await work()
     await pass_hours(3)
     assert ran == ["a Mon 09:05"]
+
+
+async def test_a_change_while_a_tick_is_overdue_counts_from_that_one(app, report, clock, work, pass_hours, ran) -> None:
+    await app.schedule(report.call("sales"), id="sales", every=HOUR, limit=5)
+    await pass_hours(2)
+    clock.advance(2 * 3600)
+    del ran[:]
+    await app.schedule(report.call("sales"), id="sales", every=HOUR, limit=2)
+    await work()
+    await pass_hours(5)
+    assert len(ran) == 2
 
 
 async def test_immediately_runs_now_once_and_then_by_the_rule(app, report, work, pass_hours, ran) -> None:

@@ -10,29 +10,29 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toril import JobCancelled, JobContext, RateLimited, Snooze, Toril, Worker
-from toril.clock import SystemClock
+from toril.clock import Clock, SystemClock
 from toril.settings import Settings
 from toril.store.base import WorkerInfo
 
 QUEUE = "work"
 LEASE = 10.0
-AGE = 100.0  # seconds from the preparation of a scenario to its play, and from there to the recovery
 
 
-class Later(SystemClock):
-    """The machine's clock, some seconds ahead."""
+class Later(Clock):
+    """The machine's clock, some seconds ahead. It is no SystemClock: a store must not take its server's in its place."""
 
     def __init__(self, ahead: float) -> None:
         self.ahead = ahead
+        self._real = SystemClock()
 
     def now(self) -> int:
-        return super().now() + round(self.ahead * 1000)
+        return self._real.now() + round(self.ahead * 1000)
 
     def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
+        return self._real.monotonic() + self.ahead
 
 
 class Ledger(NamedTuple):
@@ -53,11 +53,15 @@ class Ledger(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a scenario is played: the store, and the ledger beside it."""
+    """What the processes share: a store, the settings that it takes, and the file of the ledger."""
 
     url: str
-    prefix: str
-    ledger: Ledger
+    settings: dict[str, Any]
+    path: Path
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.path)
 
 
 Begins = Callable[[JobContext], bool]
@@ -65,7 +69,7 @@ Begins = Callable[[JobContext], bool]
 
 def make_app(place: Place, ahead: float, crash_at: int | None = None, *, scheduled: bool = False) -> Toril:
     """Return an application whose tasks end in each way that there is."""
-    settings = Settings(env={}, dotenv=None, prefix=place.prefix, crash_at=crash_at)
+    settings = Settings(env={}, dotenv=None, crash_at=crash_at, **place.settings)
     app = Toril(place.url, settings=settings, clock=Later(ahead))
     ledger = place.ledger
 
@@ -222,7 +226,7 @@ SCENARIOS: dict[str, tuple[Scenario, list[str]]] = {
 
 def play(name: str, place: Place, crash_at: int) -> None:
     """Play a scenario in this process, which dies after its `crash_at`-th call of the store."""
-    app = make_app(place, AGE, crash_at, scheduled=name == "schedules")
+    app = make_app(place, 100, crash_at, scheduled=name == "schedules")
 
     async def main() -> None:
         async with app:

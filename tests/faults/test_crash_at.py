@@ -8,15 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import crash_scenarios
 import pytest
-import redis
-from crash_scenarios import AGE, QUEUE, RETURNS, SCENARIOS, Ledger, Place, hold, make_app
+from crash_scenarios import QUEUE, RETURNS, SCENARIOS, Ledger, Place, hold, make_app
 
-from redis_servers import forget, fresh_prefix, pass_time, shared_url
+from processes import shared_kinds
+from stores import EmptyStore
 from toril import Job, Toril, Worker
 
 _FORK = multiprocessing.get_context("forkserver")  # a child that has imported all in a few milliseconds
@@ -25,6 +24,11 @@ _FORK.set_forkserver_preload(
 )
 WHO = "Cancelled: by ana"
 MOST = 200  # store calls of a scenario: more is one that does not end
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run once for each kind of store that several processes can share, or for those that `--store` names."""
+    metafunc.parametrize("store_kind", shared_kinds(metafunc.config))
 
 
 def crashed(name: str, place: Place, at: int) -> bool:
@@ -40,19 +44,20 @@ def crashed(name: str, place: Place, at: int) -> bool:
     return process.exitcode != 0
 
 
-async def recover(place: Place, *, scheduled: bool) -> Toril:
+async def recover(store: EmptyStore, place: Place, *, scheduled: bool) -> Toril:
     """Let a healthy process rescue what was held and run what is left, delayed jobs included."""
-    pass_by(place, AGE)
-    app = make_app(place, 2 * AGE, scheduled=scheduled)
+    store.age(100)
+    app = make_app(place, 200, scheduled=scheduled)
     queue = app.queue(QUEUE)
-    if place.ledger.lines("paused") and not place.ledger.lines("resuming"):
+    ledger = place.ledger
+    if ledger.lines("paused") and not ledger.lines("resuming"):
         assert await queue.paused() is not None
     await queue.resume()
     await app.store.rescue(QUEUE)
     for _ in range(3):
         await Worker(app, {QUEUE: 2}, burst=True).run()
         app.clock.ahead += 6  # type: ignore[attr-defined]
-        pass_by(place, 6)
+        store.age(6)
     return app
 
 
@@ -95,7 +100,7 @@ def check(jobs: list[Job], ledger: Ledger, *, died: bool) -> None:
             assert record.progress == "0.5"
 
 
-async def prepared(name: str, place: Place) -> set[str]:
+async def prepared(name: str, store: EmptyStore, place: Place) -> set[str]:
     """Make the store as a scenario expects it; return the ids of the jobs that must not get lost."""
     names = SCENARIOS[name][1]
     async with make_app(place, 0) as app:
@@ -104,53 +109,36 @@ async def prepared(name: str, place: Place) -> set[str]:
         if name == "rescue":
             await hold(app)
             place.ledger.write("held")
-    pass_by(place, AGE)
+    store.age(100)
     return ids
 
 
-def pass_by(place: Place, seconds: float) -> None:
-    """Let time pass for what Redis times by itself; applications have a clock of their own."""
-    if place.url.startswith("redis"):
-        with redis.Redis.from_url(place.url) as client:
-            pass_time(client, place.prefix, seconds)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.slow)])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], Place]]:
-    """Make a new place for each point."""
-    made: list[Place] = []
-
-    def make(at: int) -> Place:
-        url = shared_url() if request.param == "redis" else f"sqlite:///{tmp_path / f'{at}.db'}"
-        made.append(Place(url, fresh_prefix(), Ledger(tmp_path / f"ledger-{at}")))
-        return made[-1]
-
-    yield make
-    if request.param == "redis":
-        with redis.Redis.from_url(shared_url()) as client:
-            for place in made:
-                forget(client, place.prefix)
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_whatever_call_is_the_last(name: str, places: Callable[[int], Place]) -> None:
+async def test_whatever_call_is_the_last(name: str, store_kind: type[EmptyStore], tmp_path: Path) -> None:
     points = 0
     for at in range(1, MOST):
-        place = places(at)
-        ledger = place.ledger
-        expected = await prepared(name, place)
-        died = crashed(name, place, at)
-        app = await recover(place, scheduled=name == "schedules")
-        try:
-            jobs = await all_jobs(app)
-            assert expected | {words[0] for words in ledger.lines("added")} <= {job.id for job in jobs}, f"call {at}"
-            if name == "schedules":
-                assert len(jobs) == 1  # one tick was due
-            check(jobs, ledger, died=died)
-        finally:
-            await app.close()
-        if not died:
-            break
+        async with store_kind() as store:
+            place = Place(store.url, store.settings(), tmp_path / str(at))
+            if not await is_survived(name, store, place, at):
+                break
         points = at
-    assert died is False, "the scenario does not end"
+    else:
+        pytest.fail("the scenario does not end")
     assert points >= 3  # or there was nothing to crash
+
+
+async def is_survived(name: str, store: EmptyStore, place: Place, at: int) -> bool:
+    """Crash at a call and check what another process makes of what is left; return False if there is no such call."""
+    expected = await prepared(name, store, place)
+    died = crashed(name, place, at)
+    app = await recover(store, place, scheduled=name == "schedules")
+    try:
+        jobs = await all_jobs(app)
+        ledger = place.ledger
+        assert expected | {words[0] for words in ledger.lines("added")} <= {job.id for job in jobs}, f"call {at}"
+        if name == "schedules":
+            assert len(jobs) == 1  # one tick was due
+        check(jobs, ledger, died=died)
+    finally:
+        await app.close()
+    return died

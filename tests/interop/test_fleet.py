@@ -98,9 +98,13 @@ async def test_a_mixed_fleet(
     assert set(again) == fleet.killed
     shares = Counter(entry.pid for entry in ledger.entries("end"))
     assert all(sum(shares[pid] for pid in fleet.pids(kind)) > JOBS / 10 for kind in ("node", "python")), shares
-    heard = Counter(name for name, _ in node_side.node.call("heard", "fleet"))
-    assert heard["completed"] == JOBS
-    assert (heard["stalled"], heard["paused"], heard["resumed"]) == (again.total(), 1, 1)
+
+    def heard() -> Counter[str]:
+        return Counter(name for name, _ in node_side.node.call("heard", "fleet"))
+
+    await until(lambda: heard()["completed"] == JOBS)
+    assert (heard()["paused"], heard()["resumed"]) == (1, 1)
+    assert heard()["stalled"] >= again.total()  # what was taken by who died may not have begun
     counts = {
         state: keys.client.execute_command("ZCARD", f"{keys.prefix}:fleet:{state}") for state in ("failed", "delayed")
     }

@@ -12,6 +12,7 @@ from redis_servers.sentinel import Sentinels
 from redis_servers.server import Server
 from redis_servers.servers import Servers
 from redis_servers.shared import shared_cluster, shared_url
+from redis_servers.wire import Wire
 
 __all__ = [
     "Cluster",
@@ -19,6 +20,7 @@ __all__ = [
     "Sentinels",
     "Server",
     "Servers",
+    "Wire",
     "find_program",
     "forget",
     "fresh_prefix",

@@ -285,7 +285,8 @@ def test_a_store_url_with_a_typo_is_refused_where_the_application_is_made(tmp_pa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidStoreURL) as caught:
         Toril("sqlit:///jobs.db", settings=Settings(env={}, dotenv=None))
-    assert str(caught.value) == "sqlit:///jobs.db: expected a URL that begins with sqlite://; did you mean sqlite://?"
+    expected = "expected a URL that begins with sqlite:// or redis://; did you mean sqlite://?"
+    assert str(caught.value) == f"sqlit:///jobs.db: {expected}"
     with pytest.raises(InvalidStoreURL, match=r"^sqlite:/jobs\.db: "):
         Toril(settings=Settings(env={"TORIL_URL": "sqlite:/jobs.db"}, dotenv=None))
     assert list(tmp_path.iterdir()) == []

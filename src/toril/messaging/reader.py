@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from toril.errors import StoreUnavailable
@@ -19,6 +19,7 @@ from toril.messaging.transactions import Transactions
 __all__ = ["Found", "RowReader"]
 
 _logs: Table = Base.metadata.tables["email_logs"]
+_by_id = select(_logs).where(_logs.c.id.in_(bindparam("ids", expanding=True)))
 _LARGEST = 256  # rows of one query
 
 
@@ -82,6 +83,6 @@ class _Row:
 
 
 def _read(ids: list[str], connection: Connection) -> dict[str, Found]:
-    mails = [cast(EmailLog, _Row(row)) for row in connection.execute(select(_logs).where(_logs.c.id.in_(ids)))]
+    mails = [cast(EmailLog, _Row(row)) for row in connection.execute(_by_id, {"ids": ids})]
     why = reasons(mails, connection.execute(chosen_for(mails)).all()) if mails else {}
     return {mail.id: Found(mail, why.get(mail.id)) for mail in mails}

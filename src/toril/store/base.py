@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
 from toril.options import LOG_LINES, Keep
@@ -38,6 +39,7 @@ __all__ = [
     "RunningJob",
     "ScheduleInfo",
     "ScheduleRecord",
+    "ServerInfo",
     "Step",
     "Store",
     "WorkerInfo",
@@ -135,6 +137,7 @@ class Extended(NamedTuple):
 
     lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
     cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
+    forgotten: bool = False  # the store did not know the worker any more: what it holds may have been lost
 
 
 class Event(NamedTuple):
@@ -270,6 +273,19 @@ class ScheduleInfo(NamedTuple):
     ticks: int  # made since the schedule was last changed
 
 
+class ServerInfo(NamedTuple):
+    """What the database behind a store tells of itself; sizes in bytes, None where there is no such figure."""
+
+    kind: str  # sqlite or redis
+    version: str
+    memory: int | None = None
+    memory_limit: int | None = None  # None: no limit
+    policy: str | None = None  # what it does when the limit is reached
+    evicted: int | None = None  # keys that it has thrown away: jobs that are lost
+    persistence: str | None = None  # what survives its end
+    size: int | None = None  # of the file
+
+
 class Store(Protocol):
     """Where jobs live."""
 
@@ -279,14 +295,27 @@ class Store(Protocol):
         a time, and has jobs to run while it waits for the others.
         """
 
+    @property
+    def largest(self) -> int | None:
+        """The largest whole number that all who share the store read as it is; None: any."""
+
     async def open(self) -> None:
         """Make the store ready, or raise StoreRefused or StoreUnavailable with what is wrong."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """What whoever runs the store should know: whether it can lose jobs, who can reach it, whose clock is wrong."""
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """Whether others than Toril's workers serve a queue; None where nobody else can."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of every connection."""
 
     def forget(self) -> None:
         """This process is a fork: what its parent had opened is not its own; it opens anew at the next use."""
+
+    async def server(self) -> ServerInfo:
+        """Return what the database behind the store tells of itself."""
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.

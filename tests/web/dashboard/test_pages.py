@@ -90,8 +90,8 @@ async def test_every_link_leads_to_a_page_that_keeps_to_the_policy(maria: Browse
             assert len(links.ids) == len(set(links.ids)), path
 
 
-async def test_no_page_shows_a_secret_or_an_address(maria: Browser) -> None:
-    pages = await crawl(maria)
+async def test_no_page_shows_a_secret_or_an_address(noor: Browser) -> None:
+    pages = await crawl(noor)
     for path, text in pages.items():
         assert "tok_51x9" not in text, path
         if "/mailbox" in path:  # it is for what developers sent to themselves
@@ -99,7 +99,7 @@ async def test_no_page_shows_a_secret_or_an_address(maria: Browser) -> None:
         assert RESET not in text, path
         bare = text.replace('value="ana@example.com"', "")
         assert not re.search(r"\b(ana|bo)@example\.com", bare), path
-    assert any("a•••@example.com" in text for text in pages.values())
+    assert any("a***@example.com" in text for text in pages.values())
 
 
 async def test_who_may_only_look_is_offered_nothing_to_do(noor: Browser) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from toril.job import JobRecord
-from toril.json import decode, dump
+from toril.json import decode, decode_or, dump
 from toril.options import Policy
 from toril.store.base import ScheduleInfo, ScheduleRecord
-from toril.store.redis.records import pairs
+from toril.store.redis.records import number, pairs
 from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
 
 __all__ = ["Schedules"]
@@ -44,7 +44,8 @@ class Schedules:
         stays = old is not None and old.waits and keeps_overdue(schedule, old.tick, now)
         tick: int | None
         if stays and old is not None:
-            tick, ticks, job = old.tick, 1, _NO_JOB
+            tick, ticks = old.tick, 1
+            job = ("", "", dump(old.opts | _repeats(schedule, old.tick, 1)), "", "")  # it counts anew, by the new rule
         else:
             known = ScheduleInfo(schedule, old.tick, None, 0) if same and old is not None else None
             tick = start_of(schedule, known, now, immediately=immediately)
@@ -110,10 +111,11 @@ class _Stored:
         fields, ours = pairs(definition), pairs(own)
         self.tick = int(tick)
         self.waits = state != ""
-        count = _repeat(opts).get("count") or ours.get("ticks") or fields.get("ic") or 0
+        self.opts = _object(opts)
+        count = _object(self.opts.get("repeat")).get("count") or ours.get("ticks") or fields.get("ic")
         last = ours.get("last")
         record = _record(queue, schedule_id, fields, declared=bool(ours.get("declared")))
-        self.info = ScheduleInfo(record, self.tick, int(last) if last else None, int(count))
+        self.info = ScheduleInfo(record, self.tick, int(last) if last else None, number(count) or 0)
 
     @property
     def goes_on(self) -> bool:
@@ -126,20 +128,18 @@ class _Stored:
         )
 
 
-def _repeat(opts: str) -> dict[str, Any]:
-    try:
-        repeat = decode(opts).get("repeat") if opts else None
-    except ValueError:
-        return {}
-    return repeat if isinstance(repeat, dict) else {}
+def _object(value: Any) -> dict[str, Any]:
+    """Return an object that others may have written, as text or within another; empty: it is none."""
+    value = decode_or(value, None) if isinstance(value, str) else value
+    return value if isinstance(value, dict) else {}
 
 
 def _record(queue: str, schedule_id: str, fields: dict[str, str], *, declared: bool) -> ScheduleRecord:
     def whole(name: str) -> int | None:
-        return int(float(fields[name])) if fields.get(name) else None
+        return number(fields.get(name) or None)
 
     opts = fields.get("opts", "{}")
-    missed = (decode(opts).get("toril") or {}).get("missed") or "once"
+    missed = _object(_object(opts).get("toril")).get("missed") or "once"
     return ScheduleRecord(
         schedule_id, queue, fields.get("pattern"), fields.get("tz"), whole("every"), missed,
         fields.get("name", schedule_id), fields.get("data", "{}"), opts, whole("startDate"), whole("endDate"),
@@ -163,23 +163,26 @@ def _within(schedule: ScheduleRecord, tick: int | None) -> int | None:
     return None if tick is None or (schedule.end is not None and tick > schedule.end) else tick
 
 
-def _job(schedule: ScheduleRecord, tick: int, count: int, now: int) -> tuple[str, str, str, str, str]:
-    """Return name, data, opts, priority and expiry of a tick's job, as BullMQ's workers want them."""
+def _repeats(schedule: ScheduleRecord, tick: int, count: int) -> dict[str, Any]:
+    """Return the options of a tick's job by which BullMQ's workers make the next one."""
     repeat: dict[str, Any] = {"count": count}
     names = {"every": schedule.every, "pattern": schedule.cron, "tz": schedule.tz, "limit": schedule.limit}
     names |= {"startDate": schedule.start, "endDate": schedule.end}
     repeat |= {name: value for name, value in names.items() if value is not None}
     if schedule.every is not None:
         repeat["offset"] = tick % schedule.every
+    return {"repeat": repeat} | ({} if schedule.cron is None else {"prevMillis": tick})
+
+
+def _job(schedule: ScheduleRecord, tick: int, count: int, now: int) -> tuple[str, str, str, str, str]:
+    """Return name, data, opts, priority and expiry of a tick's job, as BullMQ's workers want them."""
     opts = decode(schedule.opts) | {
         "jobId": f"repeat:{schedule.id}:{tick}",
         "repeatJobKey": schedule.id,
         "timestamp": now,
         "delay": max(tick - now, 0),
-        "repeat": repeat,
+        **_repeats(schedule, tick, count),
     }
-    if schedule.cron is not None:
-        opts["prevMillis"] = tick
     policy = Policy.from_json(schedule.opts)
     expires = policy.expires_at(tick)
     return schedule.name, schedule.data, dump(opts), str(policy.priority), "" if expires is None else str(expires)

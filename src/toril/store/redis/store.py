@@ -11,6 +11,7 @@ from typing import Any
 from toril.clock import Clock, SystemClock
 from toril.errors import HeldByNode, StoreUnavailable, WrongState
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node, expiry_reason
 from toril.limits import Limits
 from toril.options import Policy
@@ -31,6 +32,7 @@ from toril.store.base import (
     Run,
     ScheduleInfo,
     ScheduleRecord,
+    ServerInfo,
     Step,
     WorkerInfo,
 )
@@ -38,6 +40,7 @@ from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
 from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
+from toril.store.redis.examining import examine, foreign_workers
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
 from toril.store.redis.records import read_job
@@ -46,6 +49,7 @@ from toril.store.redis.scripts import script
 from toril.store.redis.searching import Lines, Window, read_place, search
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.url import Address
+from toril.store.redis.wire import refuse_foreign
 
 __all__ = ["RedisStore"]
 
@@ -60,19 +64,21 @@ class RedisStore:
     """
 
     remote = True
+    largest = 2**53 - 1  # Node's
 
     def __init__(self, url: str, shown: str, prefix: str, clock: Clock, replicas: int | None = None) -> None:
         self._address = Address.parse(url, shown)
         self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
-        clustered = self._address.kind == "cluster"
-        self._prefix = f"{{{prefix}}}" if clustered else prefix  # a script reaches several queues: all in one slot
+        tagged = self._address.kind != "cluster" or prefix.startswith("{")
+        self._prefix = prefix if tagged else f"{{{prefix}}}"  # a script reaches several queues: all in one slot
         self._clock = clock
         self._own_time = type(clock) is SystemClock
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._hearing: dict[asyncio.AbstractEventLoop, Ears] = {}
         self._workers: dict[str, workers.Enrolled] = {}
-        self._known: set[str] = set()  # queues that the registry has
+        self._fit = False  # the server is one that can be used
+        self._known: set[str] = set()  # queues that may be used, and that the registry has
         self._schedules = Schedules(self._script, clock.now)
 
     # -- life
@@ -80,6 +86,16 @@ class RedisStore:
     async def open(self) -> None:
         """See Store.open."""
         await looking.check_server(self._client(), self._shown)
+        self._fit = True
+
+    async def examine(self) -> Sequence[Finding]:
+        """See Store.examine."""
+        return await examine(self._client(), self._address)
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """See Store.strangers."""
+        ours = sum(queue in worker.info.queues for worker in await self.workers())
+        return await foreign_workers(self._client(), self._prefix, queue, ours)
 
     async def close(self) -> None:
         """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""
@@ -128,15 +144,15 @@ class RedisStore:
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
+        await self._admit({job.queue for job in jobs})
         keys, arguments, _ = add_arguments(self._prefix, jobs)
-        await self._register({job.queue for job in jobs})
         reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        await self._register({node.job.queue for node in nodes})
+        await self._admit({node.job.queue for node in nodes})
         reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
@@ -153,30 +169,35 @@ class RedisStore:
             told = (self._now, "1", *arguments)
             return await client.run(script(name), keys, told, left, replicas=self._replicas)
 
-    async def _register(self, queues: set[str]) -> None:
-        """Let the registry know queues that this process uses for the first time."""
-        if new := queues - self._known:
-            await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
-            self._known |= new
+    async def _admit(self, queues: set[str]) -> None:
+        """See that this process may use queues, before it writes to them for the first time; raise StoreRefused."""
+        if not (new := queues - self._known):
+            return
+        if not self._fit:  # it did not answer when the store was opened
+            await self.open()
+        for names in (names_for(self._prefix, queue) for queue in new):
+            refuse_foreign(names.queue, names.base, await self._script("wire", names.queue, ()))
+        await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
+        self._known |= new
 
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
         """See Store.step. The lane calls again after StoreUnavailable: the same step, under the same number."""
         enrolled = self._workers[worker]
-        number, again = enrolled.number(queue)
-        plain, failed, refused = await self._leave(queue, outcomes, again=again)
-        token = enrolled.token(queue, number)
+        attempt, again = enrolled.attempt(queue)
+        plain, failed, refused = await self._leave(queue, outcomes, attempt)
+        token = enrolled.token(queue, attempt.number)
         now = self._clock.now()
         arguments = (token, "1" if again else "", worker, enrolled.lease, want, *step_arguments(plain, notes))
         reply = await self._script("step", queue, arguments, None)
-        del enrolled.unanswered[queue]
         step = step_of(reply, plain, self._prefix, queue, worker, now, token)
         for phantom in reply[-1]:
             log.error("queue %s: id %r stood in line and names no job; it was dropped", queue, phantom)
         for record in step.taken:
             if record.schedule is not None:
-                await self._schedules.advance(record)
+                await self._schedules.advance(record)  # if that fails the step is repeated, and this with it
+        del enrolled.unanswered[queue]
         if failed or refused:
             return Step(
                 step.taken, [*step.refused, *refused], step.due_at, step.closed, step.opens_at, [*step.failed, *failed]
@@ -184,7 +205,7 @@ class RedisStore:
         return step
 
     async def _leave(
-        self, queue: str, outcomes: Sequence[Outcome], *, again: bool
+        self, queue: str, outcomes: Sequence[Outcome], attempt: workers.Attempt
     ) -> tuple[Sequence[Outcome], list[tuple[Run, str]], list[Run]]:
         """Let runs go that wait for children; return the others, runs that failed instead, and runs that are over."""
         if not any(isinstance(outcome, Awaiting) for outcome in outcomes):
@@ -197,8 +218,11 @@ class RedisStore:
                 plain.append(outcome)
                 continue
             run, nodes = outcome
-            keys, arguments = flow_arguments(self._prefix, nodes, (queue, run), leaves=True)
-            reply = await self._twice("flow", keys, arguments, again=again)
+            if run not in attempt.left:
+                again = run in attempt.flows
+                flow = attempt.flows.setdefault(run, flow_arguments(self._prefix, nodes, (queue, run), leaves=True))
+                attempt.left[run] = await self._twice("flow", *flow, again=again)
+            reply = attempt.left[run]
             match reply[:2]:
                 case ["", "over"]:
                     refused.append(run)
@@ -220,7 +244,7 @@ class RedisStore:
     async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         enrolled = self._workers[worker]
-        await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
+        known = await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
         by_queue: dict[str, list[Run]] = {}
         for run in runs:
             by_queue.setdefault(enrolled.queue_of(run), []).append(run)
@@ -231,7 +255,7 @@ class RedisStore:
             gone, asked = await self._script("extend", queue, (enrolled.lease, *told), None)
             lost += (held[number - 1] for number in gone)
             cancelled += ((held[number - 1], by) for number, by in asked)
-        return Extended(lost, cancelled)
+        return Extended(lost, cancelled, not known)
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
@@ -272,6 +296,7 @@ class RedisStore:
 
     async def enrol(self, worker: WorkerInfo) -> str:
         """See Store.enrol."""
+        await self._admit(set(worker.queues))
         enrolled = workers.Enrolled(worker)
         await workers.enrol(self._client(), self._prefix, enrolled, self._clock.now())
         self._workers[enrolled.id] = enrolled
@@ -281,7 +306,7 @@ class RedisStore:
         """See Store.leave."""
         enrolled = self._workers.pop(worker)
         for queue in enrolled.lanes:
-            await self._script("leave", queue, (f"{enrolled.mark}:",))
+            await self._script("leave", queue, (enrolled.lane(queue),))
         await workers.leave(self._client(), self._prefix, enrolled.id)
 
     # -- looking
@@ -339,6 +364,10 @@ class RedisStore:
         """See Store.workers."""
         return await workers.live(self._client(), self._prefix, self._clock.now())
 
+    async def server(self) -> ServerInfo:
+        """See Store.server."""
+        return await looking.server(self._client())
+
     async def queues(self) -> Sequence[str]:
         """See Store.queues. Those that only Node uses are found by a look at all keys."""
         return await looking.queues(self._client(), self._prefix)
@@ -351,8 +380,8 @@ class RedisStore:
 
     async def pause(self, queue: str, by: str, why: str) -> None:
         """See Store.pause."""
+        await self._admit({queue})
         await self._script("pause", queue, (by, why))
-        await self._register({queue})
 
     async def resume(self, queue: str) -> None:
         """See Store.resume."""
@@ -368,8 +397,8 @@ class RedisStore:
         """See Store.set_limits."""
         rate = limits.rate
         arguments = (limits.concurrency or "", rate.n if rate else "", rate.milliseconds if rate else "")
+        await self._admit({queue})
         await self._script("limits", queue, arguments)
-        await self._register({queue})
 
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """See Store.cancel. Raises HeldByNode for a job that one of Node's workers runs."""
@@ -389,12 +418,12 @@ class RedisStore:
 
     async def limit_length(self, queue: str, max_length: int | None) -> None:
         """See Store.limit_length."""
+        await self._admit({queue})
         bounds = f"{names_for(self._prefix, queue).own}bounds"
         if max_length is None:
             await self._client().call("HDEL", bounds, "length")
         else:
             await self._client().call("HSET", bounds, "length", max_length)
-        await self._register({queue})
 
     async def dedup_owner(self, queue: str, key: str) -> str | None:
         """See Store.dedup_owner."""
@@ -447,7 +476,7 @@ class RedisStore:
 
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
-        await self._register({schedule.queue})
+        await self._admit({schedule.queue})
         for queue in await self.queues():  # it may have been another queue's
             if queue != schedule.queue and await self._schedules.read(queue, schedule.id):
                 await self._schedules.remove(queue, schedule.id)

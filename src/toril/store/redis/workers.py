@@ -17,13 +17,22 @@ __all__ = ["Enrolled", "enrol", "leave", "live", "renew"]
 
 
 @dataclass
+class Attempt:
+    """A step that has not been answered yet: what is known of it when it is tried again."""
+
+    number: int
+    flows: dict[Run, tuple[list[str], list[Any]]] = field(default_factory=dict)  # of runs that wait for children
+    left: dict[Run, Any] = field(default_factory=dict)  # what the store said to those
+
+
+@dataclass
 class Enrolled:
     """A worker of this process. Its id is what BullMQ calls a worker's name; a token is `<uuid>:<lane>.<step>`."""
 
     info: WorkerInfo
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     lanes: list[str] = field(default_factory=list)
-    unanswered: dict[str, int] = field(default_factory=dict)
+    unanswered: dict[str, Attempt] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: count(1))
 
     @property
@@ -36,18 +45,22 @@ class Enrolled:
         """Its lease in milliseconds."""
         return round(self.info.lease * 1000)
 
-    def number(self, queue: str) -> tuple[int, bool]:
-        """Return the number of a lane's next step, and whether it repeats one that was never answered."""
-        earlier = self.unanswered.get(queue)
-        number = earlier if earlier is not None else next(self._numbers)
-        self.unanswered[queue] = number
-        return number, earlier is not None
+    def attempt(self, queue: str) -> tuple[Attempt, bool]:
+        """Return a lane's next step, and whether it repeats one that was never answered."""
+        if (earlier := self.unanswered.get(queue)) is not None:
+            return earlier, True
+        self.unanswered[queue] = Attempt(next(self._numbers))
+        return self.unanswered[queue], False
 
     def token(self, queue: str, number: int) -> str:
         """Return the token of a lane's step."""
+        return f"{self.lane(queue)}.{number}"
+
+    def lane(self, queue: str) -> str:
+        """Return what the tokens of a lane begin with, before a dot."""
         if queue not in self.lanes:
             self.lanes.append(queue)
-        return f"{self.mark}:{self.lanes.index(queue)}.{number}"
+        return f"{self.mark}:{self.lanes.index(queue)}"
 
     def queue_of(self, run: Run) -> str:
         """Return the queue of a run that this worker has taken."""
@@ -75,13 +88,14 @@ async def enrol(client: Client, prefix: str, worker: Enrolled, now: int) -> None
         await client.call("SADD", f"{prefix}::toril:queues", *info.queues)
 
 
-async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> None:
-    """Let a worker's lease count from now; enter it anew if it had been forgotten."""
+async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> bool:
+    """Let a worker's lease count from now; enter it anew and return False if it had been forgotten."""
     known = await client.call("PEXPIRE", _card(prefix, worker.id), worker.lease * 3, limit=None)
     if not known:
         await enrol(client, prefix, worker, now)
-        return
+        return False
     await client.call("ZADD", _registry(prefix), now, worker.id, limit=None)
+    return True
 
 
 async def leave(client: Client, prefix: str, worker: str) -> None:

@@ -21,7 +21,8 @@ WITH RECURSIVE tree (id, depth) AS (
   SELECT child.job, depth + 1 FROM tree CROSS JOIN child ON child.parent = tree.id WHERE :whole
 )
 SELECT depth, queue.name, job.id, state, coalesce(key, CAST(job.id AS TEXT)), state = 4 AND EXISTS (SELECT 1 FROM worker
-  WHERE worker.id = job.worker AND boot = :boot AND beat + lease >= :monotonic), tick IS NOT NULL AND starts = 0
+  WHERE worker.id = job.worker AND boot = :boot AND beat + lease >= :monotonic), starts = 0 AND EXISTS (SELECT 1
+  FROM schedule WHERE schedule.id = job.schedule AND schedule.tick = job.tick)
 FROM tree CROSS JOIN job ON job.id = tree.id JOIN queue ON queue.id = job.queue;
 
 -- name: unprocessed
@@ -46,7 +47,8 @@ ORDER BY rank, id LIMIT :limit;
 
 -- name: old_pending_jobs
 -- A page of a state, each with whether it is old enough; the job that a schedule waits for is not.
-SELECT id, coalesce(key, CAST(id AS TEXT)), rank, coalesce(started, added) <= :before AND (tick IS NULL OR starts > 0)
+SELECT id, coalesce(key, CAST(id AS TEXT)), rank, coalesce(started, added) <= :before AND NOT (starts = 0 AND EXISTS (
+  SELECT 1 FROM schedule WHERE schedule.id = job.schedule AND schedule.tick = job.tick))
 FROM job WHERE queue = :queue AND state = :state AND (rank, id) > (:rank, :row) ORDER BY rank, id LIMIT :limit;
 
 -- name: any_jobs
@@ -59,7 +61,8 @@ DELETE FROM schedule WHERE queue = :queue;
 DELETE FROM metric WHERE queue = :queue;
 
 -- name: forget_queue
-UPDATE queue SET forgotten = 1, paused = NULL WHERE id = :queue;
+UPDATE queue SET forgotten = 1, paused = NULL, concurrency = NULL, rate_max = NULL, rate_ms = NULL,
+  rate_started = 0, rate_until = 0, max_length = NULL WHERE id = :queue;
 
 -- name: remember_queue
 UPDATE queue SET forgotten = NULL WHERE id = :queue;

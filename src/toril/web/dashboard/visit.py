@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from toril import JobNotFound, Queue, Toril
 from toril.handle import Job
 from toril.web.audit import Act
 from toril.web.auth import Principal, Role
-from toril.web.dashboard.masking import mask_json, mask_line, mask_text
 from toril.web.dashboard.site import Site
 from toril.web.dashboard.words import place, unplace
+from toril.web.masking import shown_data, shown_text
 from toril.web.sessions import CSRF_FIELD
 
 if TYPE_CHECKING:
@@ -109,6 +110,16 @@ class Visit:
             raise JobNotFound(f"Queue {self.queue.name} has no job {self.id}: it was never added, or removed since.")
         return job
 
+    def mask(self, text: str | None) -> str:
+        """Return a reason, a stack trace or a log line as the visitor may see it."""
+        assert self.principal is not None
+        return shown_text(text or "", self.principal)
+
+    def mask_json(self, text: str | None, indent: int | None = 2) -> str:
+        """Return JSON text as the visitor may see it, laid out to be read; `indent` None: in one line."""
+        assert self.principal is not None
+        return json.dumps(shown_data(text, self.principal), indent=indent, ensure_ascii=False)
+
     def ask(self, name: str, default: str = "") -> str:
         """Return a value of the query, without spaces around it."""
         return self.request.query_params.get(name, default).strip()
@@ -140,9 +151,8 @@ class Visit:
             "now": self.now,
             "theme": theme if theme in THEMES else "system",
             "said": unquote(cookies.get(SAID, "")),
-            "mask": mask_text,
-            "mask_json": mask_json,
-            "mask_line": mask_line,
+            "mask": self.mask,
+            "mask_json": self.mask_json,
             **values,
         }
         response = HTMLResponse(self.site.templates.get_template(template).render(context), status)

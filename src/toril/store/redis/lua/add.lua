@@ -24,9 +24,17 @@ for at = 3, #ARGV, 9 do
   jobs[#jobs + 1] = job
 end
 
+local lately = {}
+-- Whether a job is there, or (repeated) was added by the first try and is gone again.
+local function is_there(job)
+  if not (job.chosen or again) then return false end
+  if again and not lately[job.q] then lately[job.q] = added_lately(job.q) end
+  return (again and lately[job.q][job.id]) or call('EXISTS', job.q .. job.id) == 1
+end
+
 -- Whether a job will be added, as far as that is known before the others are.
 local function is_new(job, seen)
-  if (job.chosen or again) and (seen[job.q .. job.id] or call('EXISTS', job.q .. job.id) == 1) then return false end
+  if (job.chosen and seen[job.q .. job.id]) or is_there(job) then return false end
   seen[job.q .. job.id] = true
   if job.de then
     local key = job.q .. 'de:' .. job.de.id
@@ -55,7 +63,7 @@ for _, job in ipairs(jobs) do
   queues[q] = here
   here.added = here.added + 1
   ids[#ids + 1] = job.id
-  if (job.chosen or again) and call('EXISTS', q .. job.id) == 1 then
+  if is_there(job) then
     if not again then tell(q, 'duplicated', 'jobId', job.id) end
   else
     T = job.t

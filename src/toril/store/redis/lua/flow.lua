@@ -10,7 +10,33 @@
 -- Events: added, waiting, delayed, waiting-children; of parents: waiting, delayed.
 local NAMES_KEPT = 30 * 86400000 -- ms
 local again, run, starts, token, leaves = ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
-local top
+local top = run ~= '' and {q = Q, id = run} or nil
+
+local nodes, ids = {}, {}
+for at = 7, #ARGV, 10 do
+  local pair = tonumber(ARGV[at]) * 2 - 1
+  local node = {q = KEYS[pair], t = KEYS[pair + 1], id = ARGV[at + 1], chosen = ARGV[at + 2] == '1', name = ARGV[at + 3],
+    data = ARGV[at + 4], opts = ARGV[at + 5], priority = tonumber(ARGV[at + 6]), due = tonumber(ARGV[at + 7])}
+  local more = cjson.decode(ARGV[at + 8])
+  node.lifo, node.charge, node.expires, node.flag = more.lifo, more.charge, more.expires, more.flag
+  node.above = ARGV[at + 9] == '' and top or nodes[tonumber(ARGV[at + 9])]
+  nodes[#nodes + 1] = node
+end
+
+-- Repeated: the ids, if the first try was carried out. Its own jobs show that, there or gone again.
+local function done_before()
+  local lately, done, found = {}, false, {}
+  for number, node in ipairs(nodes) do
+    lately[node.q] = lately[node.q] or added_lately(node.q)
+    local ours = not node.chosen and (lately[node.q][node.id] or call('EXISTS', node.q .. node.id) == 1)
+    done = done or ours
+    found[number] = (ours or node.chosen) and node.id or ''
+  end
+  return done and found
+end
+
+local before = again and done_before()
+if before then return before end
 
 if run ~= '' then
   local lock, ats = call('GET', Q .. run .. ':lock'), call('HGET', Q .. run, 'ats')
@@ -22,19 +48,6 @@ if run ~= '' then
     return {'', 'over'}
   end
   if leaves and wished(all_wishes(T), run, ats) then return {'', 'cancelled'} end
-  top = {q = Q, id = run}
-end
-
-local nodes, ids = {}, {}
-for at = 7, #ARGV, 10 do
-  local pair = tonumber(ARGV[at]) * 2 - 1
-  local node = {q = KEYS[pair], t = KEYS[pair + 1], id = ARGV[at + 1], chosen = ARGV[at + 2] == '1', name = ARGV[at + 3],
-    data = ARGV[at + 4], opts = ARGV[at + 5], priority = tonumber(ARGV[at + 6]), due = tonumber(ARGV[at + 7])}
-  local more = cjson.decode(ARGV[at + 8])
-  node.lifo, node.charge, node.expires, node.flag = more.lifo, more.charge, more.expires, more.flag
-  local above = ARGV[at + 9] ~= '' and nodes[tonumber(ARGV[at + 9])]
-  node.above = above or (ARGV[at + 9] == '' and top or nil)
-  nodes[#nodes + 1] = node
 end
 
 -- Why a job that is there cannot become a child of `parent`; nil: it can.
@@ -133,7 +146,7 @@ if leaves then
   else -- it waits for none, or a child has failed it: taken again it fails
     place_first(Q, run, whole(job[1]))
     tell(Q, 'waiting', 'jobId', run, 'prev', 'active')
-    ring(Q)
   end
+  if call('EXISTS', Q .. 'wait', Q .. 'prioritized') > 0 then ring(Q) end -- it may have made room for them
 end
 return ids

@@ -4,6 +4,7 @@
 -- Returns {ids that were given back}.
 -- Events: waiting, stalled (BullMQ's order); failed, retries-exhausted; of parents: waiting, delayed.
 local SWEEP, NODES_SWEEP = 2000, 30000 -- ms; BullMQ's stalledInterval
+local MOST = 500 -- jobs given back by one sweep, about 10 ms; the next one is soon
 local MAX_STALLS = 1 -- BullMQ's maxStalledCount, for jobs that say nothing of it
 local rescued = {}
 
@@ -31,11 +32,12 @@ end
 local function give_back(id)
   local key = Q .. id
   if call('LREM', Q .. 'active', 1, id) == 0 then return end
-  local job = call('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats')
+  local job = look('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats', 'stc')
   if not job[4] then return end -- a phantom
   rescued[#rescued + 1] = id
-  local stalls = call('HINCRBY', key, 'stc', 1)
-  local most = tonumber(((decoded(job[1]) or {}).toril or {}).stalls) or MAX_STALLS
+  local stalls = whole(job[9]) + 1
+  call('HSET', key, 'stc', stalls)
+  local most = tonumber(own_options(job[1]).stalls) or MAX_STALLS
   local reason = wished(wishes, id, job[8])
   if reason then call('HDEL', T .. 'cancel', id) end
   if not reason and stalls > most then
@@ -51,8 +53,9 @@ end
 if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then
   local active = call('LRANGE', Q .. 'active', 0, -1)
   for _, id in ipairs(active) do -- the newest first: the oldest ends up foremost
+    if #rescued >= MOST then break end
     if call('EXISTS', Q .. id .. ':lock') == 0 then
-      local by = call('HGET', Q .. id, 'pb')
+      local by = look('HGET', Q .. id, 'pb')
       if by and by:sub(1, 6) == 'toril:' then give_back(id) end
     end
   end
@@ -66,7 +69,7 @@ if call('SET', Q .. 'stalled-check', now, 'PX', NODES_SWEEP, 'NX') then
   in_parts('SADD', Q .. 'stalled', call('LRANGE', Q .. 'active', 0, -1))
 end
 if #rescued > 0 then
-  call('SREM', Q .. 'stalled', unpack(rescued))
+  in_parts('SREM', Q .. 'stalled', rescued)
   trim_events(Q)
   ring(Q)
 end

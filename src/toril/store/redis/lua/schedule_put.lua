@@ -1,8 +1,8 @@
 -- use: base, events, places, jobs, removing
 -- Write a schedule and its next job, provided that it is as it was when it was read.
 -- ARGV: now; id; the tick that it had ('' if there was no schedule); '1' if the job of that tick is to go; its new tick
---   ('' if there is none any more, the old one if its job stays); the new job: '' or name, data, opts, priority,
---   expiry or ''; JSON of the definition ({field: text}); JSON of our own fields.
+--   ('' if there is none any more, the old one if its job stays); the new job: name, data, opts, priority, expiry or '',
+--   '' each if there is none, all but the opts '' if these are for the job that stays; JSON of the definition ({field: text}); JSON of our own fields.
 -- Returns 1; 0 if it has changed meanwhile; -1 if a job of the new tick is there already.
 -- Events: added; waiting or delayed; removed.
 local id, had, goes, tick = ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5]
@@ -18,6 +18,7 @@ if goes then
     tell(Q, 'removed', 'jobId', old, 'prev', was == 'waiting' and 'wait' or was)
   end
 end
+if ARGV[6] == '' and ARGV[8] ~= '' then call('HSET', Q .. old, 'opts', ARGV[8]) end
 call('DEL', Q .. 'repeat:' .. id)
 local hash = {}
 for field, value in pairs(cjson.decode(ARGV[11])) do

@@ -1,6 +1,7 @@
 -- use: base, events, places, jobs, family, ending, wishes
 -- The hot path: record what ended, promote what is due, take new jobs.
--- ARGV: now; token of this step; '1' if it repeats one whose reply was lost; worker; lease (ms); jobs wanted;
+-- ARGV: now; token of this step; '1' if it repeats one whose reply was lost: what that did is done once; worker; lease
+--   (ms); jobs wanted;
 --   numbers of notes, of kinds of retention, of outcomes; then
 --   notes: id, starts, token, progress or '', lines kept, number of lines, lines;
 --   retentions: state, most (negative: all), age in ms (negative: for ever);
@@ -15,7 +16,33 @@ local token, again, worker, lease, want = ARGV[2], ARGV[3] == '1', ARGV[4], tonu
 local notes, retentions, outcomes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local at = 10
 local ACTIVE = Q .. 'active'
+local MEMORY, KEPT = T .. 'step:' .. token:match('^(.*)%.'), 3600000 -- what this lane's last step did; ms
 local BY_HAND = '9007199254740991' -- jobs "started" in a window that a task has closed, as on BullMQ
+
+-- What this step did when it was tried before: its jobs are handed out again, but for those that were rescued since.
+local function done_before(reply)
+  local taken = {}
+  local active = {}
+  for _, id in ipairs(call('LRANGE', ACTIVE, 0, -1)) do active[id] = true end
+  for _, job in ipairs(reply[2]) do
+    local id, starts = job[1], job[2]
+    local key = Q .. id
+    local lock = call('GET', key .. ':lock')
+    if active[id] and (lock == token or (not lock and tonumber(call('HGET', key, 'ats')) == starts)) then
+      call('SET', key .. ':lock', token, 'PX', lease) -- it may have run out meanwhile
+      call('SREM', Q .. 'stalled', id)
+      taken[#taken + 1] = {id, starts, call('HGETALL', key)}
+    end
+  end
+  reply[2] = taken
+  return reply
+end
+
+if again then
+  local known = call('GET', MEMORY)
+  local first = known and cmsgpack.unpack(known)
+  if first and first[1] == token then return done_before(first[2]) end
+end
 
 -- Whether a run is still its job's: its lock holds, or the lock is gone and nobody has started the job since.
 local function current(id, starts, mark)
@@ -40,7 +67,7 @@ for _ = 1, notes do
       tell(Q, 'progress', 'jobId', id, 'data', progress)
     end
     local first = at + 6
-    if count > 0 and not (again and call('LRANGE', key .. ':logs', -1, -1)[1] == ARGV[first + count - 1]) then
+    if count > 0 then
       call('RPUSH', key .. ':logs', unpack(ARGV, first, first + count - 1))
       call('LTRIM', key .. ':logs', -kept, -1)
     end
@@ -56,7 +83,7 @@ end
 
 local wishes = outcomes > 0 and all_wishes(T) or {}
 
-local refused, instead, unlock, closing = {}, {}, {}, nil
+local refused, instead, unlock, closing, put_off = {}, {}, {}, nil, false
 local completed, failed = 0, 0
 
 local function failed_for_good(id, job, reason, stack, keep, attempts)
@@ -91,10 +118,11 @@ local function put_back(number, kind, id, job, a, b, c, d)
   if due > now then
     hash[#hash + 1], hash[#hash + 2] = 'delay', due - now
     place_delayed(Q, id, due)
+    put_off = true
     entry = tell(Q, 'delayed', 'jobId', id, 'delay', due)
   else
     local options = decoded(job.opts) or {}
-    place_ready(Q, id, priority, options.lifo)
+    place_ready(Q, id, priority, attempts > 0 and options.lifo) -- a snooze lets the others go first
     entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
   end
   call('HSET', key, unpack(hash))
@@ -115,8 +143,7 @@ for number = 1, outcomes do
     call('LREM', ACTIVE, -1, id)
   end
   if not valid or call('LREM', ACTIVE, -1, id) == 0 then
-    -- Repeated, it may have been recorded the first time: then the job is not active, and nobody has started it since.
-    if not (again and not lock and (not job.ats or job.ats == starts)) then refused[#refused + 1] = number end
+    refused[#refused + 1] = number
   else
     unlock[#unlock + 1] = id
     if kind == 'C' then
@@ -193,22 +220,14 @@ local function gate(meta, active)
 end
 
 local taken, phantoms, started = {}, {}, {}
-if again then -- what the first try has taken
-  for _, id in ipairs(call('LRANGE', ACTIVE, 0, -1)) do
-    if call('GET', Q .. id .. ':lock') == token then
-      taken[#taken + 1] = {id, call('HGET', Q .. id, 'ats'), call('HGETALL', Q .. id)}
-    end
-  end
-end
-
 local counted = 0
 local function start(id)
   local key = Q .. id
-  local fields = call('HGETALL', key)
+  local fields = look('HGETALL', key)
   local starts, name, deferred = 1, false, false
   for i = 1, #fields, 2 do
     local field = fields[i]
-    if field == 'ats' then starts = fields[i + 1] + 1
+    if field == 'ats' then starts = whole(fields[i + 1]) + 1
     elseif field == 'name' then name = true
     elseif field == 'defa' then deferred = true end
   end
@@ -226,7 +245,6 @@ end
 
 local meta = call('HMGET', Q .. 'meta', 'paused', 'concurrency', 'max', 'duration')
 local closed, opens, room = gate(meta, meta[2] and call('LLEN', ACTIVE) or 0)
-room = math.min(room, want - #taken)
 while #started < room do
   local ids = call('LRANGE', Q .. 'wait', #started - room, -1)
   if #ids == 0 then break end
@@ -258,4 +276,12 @@ if left == 0 then
 elseif #unlock > 0 and #started == 0 then
   ring(Q) -- what has ended may make room for another worker
 end
-return {refused, taken, due[2] and string.format('%.0f', math.floor(due[2] / SLOTS)) or '', closed, opens, instead, phantoms}
+if put_off and #taken == 0 then ring_later(Q) end
+due = due[2] and string.format('%.0f', math.floor(due[2] / SLOTS)) or ''
+if notes + outcomes + #taken > 0 then
+  local names = {}
+  for i, job in ipairs(taken) do names[i] = {job[1], job[2]} end
+  local reply = {refused, names, due, closed, opens, instead, phantoms}
+  call('SET', MEMORY, cmsgpack.pack({token, reply}), 'PX', KEPT)
+end
+return {refused, taken, due, closed, opens, instead, phantoms}

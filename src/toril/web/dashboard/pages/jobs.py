@@ -12,6 +12,8 @@ from toril.job import JobRecord
 from toril.json import decode
 from toril.web.dashboard.pages.changing import number, read_json
 from toril.web.dashboard.visit import Visit
+from toril.web.masking import unmasked
+from toril.web.verbs import Verb, act_on, reprocess
 
 __all__ = ["PAGES", "Moment", "story"]
 
@@ -88,12 +90,12 @@ def _stacks(record: JobRecord) -> list[str]:
 
 async def retry(visit: Visit) -> Response:
     """Let it run again, with other data if the form has some."""
+    assert visit.principal is not None
     job = await visit.job()
-    data = visit.said("data")
-    async with visit.acting("retry", job.queue.name, ids=[job.id], detail="with other data" if data else ""):
-        if data:
-            await job.change(data=read_json(data))
-        await job.retry()
+    if visit.said("data"):
+        await reprocess(visit.site.desk, visit.principal, job, read_json(visit.said("data")))
+    else:
+        await act_on(visit.site.desk, visit.principal, job.queue, Verb.RETRY, [job.id])
     return _back(visit, "It runs again.")
 
 
@@ -125,7 +127,10 @@ async def change(visit: Visit) -> Response:
     """Change its data, priority or delay."""
     job = await visit.job()
     priority, delay = number("priority", visit.said("priority")), number("delay", visit.said("delay"))
-    data = read_json(visit.said("data")) if visit.said("data") else None
+    stored = decode(job.record.data)
+    data = unmasked(read_json(visit.said("data")), stored) if visit.said("data") else None
+    if data == stored:
+        data = None
     if priority is None and delay is None and data is None:
         raise InvalidOption("data, priority, delay: expected at least one of them")
     changed = [name for name, value in (("data", data), ("priority", priority), ("delay", delay)) if value is not None]

@@ -1,0 +1,95 @@
+"""Toril's own controls on queues that Node fills and drains."""
+
+from __future__ import annotations
+
+import pytest
+from keyspace import Keys
+from nodes import Node
+from sides import NodeSide, PythonSide
+
+from ledger import Ledger
+from processes import until
+from toril import JobFailed
+from toril.errors import HeldByNode, WrongState
+
+
+async def test_what_node_has_added_is_counted_listed_and_found(node_side: NodeSide, python_side: PythonSide) -> None:
+    queue = python_side.app.queue("Q")
+    await node_side.add("Q", "echo", {"user": 42}, jobId="first")
+    await node_side.add("Q", "echo", {"user": 43}, jobId="ranked", priority=3)
+    await node_side.add("Q", "fail", {"times": 9}, jobId="bad")
+    await node_side.run("Q")
+    await node_side.add("Q", "echo", {"user": 44}, jobId="later", delay=60_000)
+    counts = {state: count for state, count in (await queue.counts()).items() if count}
+    assert counts == {"completed": 2, "failed": 1, "delayed": 1}
+    assert [job.id for job in (await queue.search("data.user:43")).jobs] == ["ranked"]
+    (bad,) = (await queue.jobs("failed")).jobs
+    assert (bad.id, bad.record.reason, bad.record.attempts) == ("bad", "boom", 1)
+    assert "behaviours.mjs" in (bad.record.stack or "")
+    assert "Q" in await python_side.app.store.queues()
+    with pytest.raises(JobFailed, match="boom"):
+        await bad.result(5)
+
+
+async def test_a_job_that_a_node_worker_runs_cannot_be_cancelled(
+    node_side: NodeSide, python_side: PythonSide, keys: Keys
+) -> None:
+    queue = python_side.app.queue("Q")
+    await node_side.add("Q", "slow", {"ms": 500}, jobId="runs")
+    await node_side.add("Q", "echo", jobId="waits")
+    async with node_side.working("Q"):
+        job = await queue.get("runs")
+        assert job is not None
+        await until(lambda: keys("Q", "active") == ["runs"])
+        with pytest.raises(HeldByNode, match="someone"):
+            await job.cancel(by="ana")
+        assert await job.result(10) is None
+
+
+async def test_a_waiting_job_of_nodes_is_cancelled(
+    node: Node, node_side: NodeSide, python_side: PythonSide, keys: Keys
+) -> None:
+    await node_side.add("Q", "echo", jobId="j", attempts=3)
+    node.call("listen", "Q")
+    job = await python_side.app.queue("Q").get("j")
+    assert job is not None
+    await job.cancel(by="ana")
+    await until(lambda: any(name == "failed" for name, _ in node.call("heard", "Q")))
+    told = next(args for name, args in node.call("heard", "Q") if name == "failed")
+    assert told == {"jobId": "j", "failedReason": "Cancelled: by ana", "prev": "waiting"}
+    assert keys("Q", "failed").keys() == {"j"}
+    assert keys("Q", "wait") is None
+
+
+async def test_node_jobs_are_changed_removed_and_retried(
+    node_side: NodeSide, python_side: PythonSide, ledger: Ledger
+) -> None:
+    queue = python_side.app.queue("Q")
+    await node_side.add("Q", "fail", {"times": 1}, jobId="bad")
+    await node_side.run("Q")
+    for job_id, options in (
+        ("later", {"delay": 60_000}),
+        ("gone", {}),
+        ("urgent", {"priority": 9}),
+        ("less", {"priority": 5}),
+    ):
+        await node_side.add("Q", "echo", {"n": 1}, jobId=job_id, **options)
+    jobs = {job_id: await queue.get(job_id) for job_id in ("later", "gone", "urgent", "bad")}
+    assert all(jobs.values())
+    await jobs["later"].promote()
+    await jobs["gone"].remove()
+    await jobs["urgent"].change(priority=1, data={"n": 2})
+    await jobs["bad"].retry()
+    with pytest.raises(WrongState):
+        await jobs["bad"].retry()
+    await node_side.run("Q")
+    assert [entry.job for entry in ledger.entries("end")] == ["later", "bad", "urgent", "less"]
+    assert (await jobs["urgent"].refresh()).result == '{"n":2}'
+
+
+async def test_why_a_job_of_nodes_does_not_run(node_side: NodeSide, python_side: PythonSide) -> None:
+    await node_side.pause("Q")
+    await node_side.add("Q", "echo", jobId="j")
+    job = await python_side.app.queue("Q").get("j")
+    assert job is not None
+    assert "paused" in str(await job.why())

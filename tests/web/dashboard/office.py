@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from html import unescape
 
@@ -15,6 +16,7 @@ from toril.web import dashboard_router
 
 BASE = "/back/office"
 PASSWORD = "correct horse battery"
+TRIES = 5
 KEY = "a key for tests of 32 characters or more"
 
 
@@ -26,7 +28,12 @@ class Browser:
         self.client = httpx.AsyncClient(transport=transport, base_url="http://shop.test", follow_redirects=True)
 
     async def get(self, path: str = "/", **query: str) -> httpx.Response:
-        return await self.client.get(path if path.startswith(BASE) else BASE + path, params=query or None)
+        for _ in range(TRIES):
+            answer = await self.client.get(path if path.startswith(BASE) else BASE + path, params=query or None)
+            if answer.status_code != 503:  # on a machine with much else to do, a store may need more than its second
+                break
+            await asyncio.sleep(1.1)
+        return answer
 
     async def post(self, path: str, csrf: bool = True, **fields: object) -> httpx.Response:
         """Send a form as the page would."""

@@ -11,6 +11,7 @@ from toril import InvalidJob, JobState, Rate
 from toril.errors import InvalidData, InvalidOption
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
+from toril.web.problems import Problem
 
 __all__ = ["PAGES", "number", "read_json"]
 
@@ -60,6 +61,8 @@ async def limit(visit: Visit) -> Response:
 
 async def form(visit: Visit) -> Response:
     """Show the form that adds a job."""
+    if not visit.may_act:
+        raise Problem(403, "role-missing", "Your account may look, and change nothing.")
     return _form(visit, "", {"name": visit.ask("name")})
 
 

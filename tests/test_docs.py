@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from toril.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+CONTRACT = ROOT / "tests" / "contract"
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -68,3 +70,34 @@ def test_every_make_target_is_in_its_help() -> None:
     assert isinstance(app, typer.Typer)
     for target in ("venv", "demo", "test", "lint", "bench"):
         assert f"make {target} " in printed
+
+
+def promises() -> list[list[str]]:
+    """Return the cells of each line of the table of promises."""
+    lines = (CONTRACT / "COVERAGE.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] != "promise"]
+
+
+def names_of(path: Path) -> set[str]:
+    found = [
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return {node.name for node in found if node.name.startswith("test_")}
+
+
+@pytest.mark.parametrize("row", promises(), ids=lambda row: row[0])
+def test_each_promise_has_tests_that_show_it_kept_and_where_it_ends(row: list[str]) -> None:
+    _, *columns = row
+    named = [re.findall(r"`(.+?)::(.+?)`", column) for column in columns]
+    assert len(named) == 2
+    assert all(named), "one column names no test"
+    assert not set(named[0]) & set(named[1]), "a test cannot show both"
+    for file, test in [*named[0], *named[1]]:
+        assert test in names_of(CONTRACT / file), f"{file} has no test {test}"
+
+
+def test_each_file_of_the_contract_holds_a_promise() -> None:
+    named = {file for _, *columns in promises() for file, _ in re.findall(r"`(.+?)::(.+?)`", " ".join(columns))}
+
+    assert {path.name for path in CONTRACT.glob("test_*.py")} <= named

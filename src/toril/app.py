@@ -152,12 +152,7 @@ class Toril(Registry):
         queues: whose schedules to look at, default those that the application serves: other applications may share
         the store. What `schedule` has made stays.
         """
-        looked_at = set(self.served_queues() if queues is None else queues)
-        stale = [
-            info.schedule.id
-            for info in await self.store.schedules()
-            if info.schedule.declared and info.schedule.id not in self._schedules and info.schedule.queue in looked_at
-        ]
+        stale = self.stale_schedules(await self.store.schedules(), queues)
         return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:
@@ -191,8 +186,11 @@ class Toril(Registry):
     # -- life
 
     async def open(self) -> None:
-        """Open the store; raise StoreRefused or StoreUnavailable if it cannot be used."""
-        await self.store.open()
+        """Open the store; raise StoreRefused if it must not be used. One that does not answer is told in the log."""
+        try:
+            await self.store.open()
+        except StoreUnavailable as error:
+            log.warning("%s; jobs cannot be added until it answers", error)
 
     async def close(self) -> None:
         """Let go of everything that was opened."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Never, NoReturn, NotRequired, get_args, get_type_hints
+from typing import Any, Literal, Never, NoReturn, NotRequired, get_args, get_type_hints
 
 from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict  # pydantic reads typing's own only from Python 3.12 on
@@ -18,18 +19,20 @@ from toril.errors import ConfigurationError, InvalidArguments
 from toril.json import check, invalid
 from toril.secret import holds_secret, veil
 
-__all__ = ["Arguments", "result_adapter"]
+__all__ = ["Arguments", "Names", "result_adapter"]
 
 _typed_dict: Any = TypedDict
 _KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
-_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants", validate_by_name=True)
+_CAMEL = ConfigDict(**_CONFIG, alias_generator=to_camel)
+Names = Literal["camel"]
 
 
 class Arguments:
     """The typed arguments of one function: Python values in, JSON out, and back.
 
-    keys: what Secret arguments are encrypted with. Raises ConfigurationError for parameters that cannot be data, and
-    for secrets without a key.
+    keys: what Secret arguments are encrypted with. names: "camel" if the data call `user_id` `userId`; a parameter's
+    own alias comes first. Raises ConfigurationError for parameters that cannot be data, and for secrets without a key.
     """
 
     __slots__ = (
@@ -39,12 +42,15 @@ class Arguments:
         "_validate",
         "_write",
         "cipher",
+        "fields",
         "function_name",
         "names",
         "wants_context",
     )
 
-    def __init__(self, function: Callable[..., Any], keys: Sequence[SecretStr] = ()) -> None:
+    def __init__(
+        self, function: Callable[..., Any], keys: Sequence[SecretStr] = (), names: Names | None = None
+    ) -> None:
         self.function_name = function.__name__
         hints = _hints(function)
         parameters = list(inspect.signature(function).parameters.values())
@@ -57,7 +63,9 @@ class Arguments:
         types = {parameter.name: hints.get(parameter.name, Any) for parameter in parameters}
         shape = {parameter.name: _required(parameter, types[parameter.name]) for parameter in parameters}
         arguments: Any = _typed_dict("arguments", shape)  # any name may be a key, unlike a model's field
-        arguments.__pydantic_config__ = _CONFIG
+        if names not in {None, "camel"}:
+            raise ConfigurationError(f"task {self.function_name}: names: expected 'camel' or None, got {names!r}")
+        arguments.__pydantic_config__ = _CAMEL if names else _CONFIG
         try:
             self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(arguments)
         except PydanticUserError as error:
@@ -65,10 +73,12 @@ class Arguments:
                 _adapter(hint, f"task {self.function_name}: parameter {name}")
             raise ConfigurationError(f"task {self.function_name}: {error}") from error
         self.names = tuple(parameter.name for parameter in parameters)
+        self.fields = self._fields()
         self._by_position = tuple(parameter.name for parameter in parameters if parameter.kind is not _KEYWORD_ONLY)
         self._validate = self._adapter.validator.validate_python
         self._read: Callable[..., dict[str, Any]] = self._adapter.validator.validate_json
         self._write: Callable[..., bytes] = self._adapter.serializer.to_json
+        self._write = partial(self._write, by_alias=True)
         self.cipher: Cipher | None = None
         if holds_secret(self._adapter.core_schema):
             self._encrypt(keys)
@@ -80,7 +90,9 @@ class Arguments:
         try:
             values = self._validate(kwargs)
         except ValidationError as error:
-            raise InvalidArguments(self._explain(task, error)) from None
+            raise InvalidArguments(
+                self._explain(task, error, {field: name for name, field in self.fields.items()})
+            ) from None
         try:
             text = self._write(values).decode()
         except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -112,8 +124,24 @@ class Arguments:
         self._read = partial(self._read, context=self.cipher)
         self._write = partial(self._write, context=self.cipher)
 
-    def _explain(self, task: str, error: ValidationError) -> str:
-        return explain(task, error, show=self.cipher is None)
+    def _explain(self, task: str, error: ValidationError, spoken: Mapping[str, str] | None = None) -> str:
+        return explain(task, error, show=self.cipher is None, spoken=spoken)
+
+    def _fields(self) -> dict[str, str]:
+        """Return what each parameter is called in the data; raise ConfigurationError if two could not be told apart."""
+        schema: Any = self._adapter.core_schema
+        while schema["type"] != "typed-dict":
+            schema = schema["schema"]
+        fields: dict[str, str] = {}
+        for name, field in schema["fields"].items():
+            fields[name] = field.get("serialization_alias", name)
+            if field.get("validation_alias", name) != fields[name]:
+                raise ConfigurationError(
+                    f"task {self.function_name}: parameter {name}: expected alias=, one name to read and to write by"
+                )
+        if twice := {field for field in fields.values() if list(fields.values()).count(field) > 1}:
+            raise ConfigurationError(f"task {self.function_name}: two parameters are called {min(twice)!r} in the data")
+        return fields
 
     def _bind(self, task: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         names = self._by_position
@@ -132,11 +160,15 @@ class Arguments:
             )
 
 
-def explain(task: str, error: ValidationError, *, show: bool = True) -> str:
-    """Say in one line which fields are wrong and what was expected, and if `show`, what was given."""
+def explain(task: str, error: ValidationError, *, show: bool = True, spoken: Mapping[str, str] | None = None) -> str:
+    """Say in one line which fields are wrong and what was expected, and if `show`, what was given.
+
+    spoken: what the caller calls some fields.
+    """
     parts = []
     for problem in error.errors(include_url=False, include_context=False):
-        place = ".".join(map(str, (task, *problem["loc"])))
+        first, inner = problem["loc"][:1], problem["loc"][1:]
+        place = ".".join(map(str, (task, *((spoken or {}).get(str(name), name) for name in first), *inner)))
         got = (
             "" if not show or problem["type"] in {"missing", "extra_forbidden"} else f", got {_short(problem['input'])}"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from toril.family import Children, read_children
 from toril.job import JobRecord
-from toril.json import clip, decode, encode
+from toril.json import check_integers, clip, decode, encode
 from toril.options import Policy
 from toril.store.base import Note, Run
 
@@ -112,7 +112,7 @@ class JobContext:
 
     def progress(self, value: object) -> Said:
         """Record how far the run is: a share from 0 to 1, or any JSON. Raises InvalidData."""
-        self._progress = encode(value, "progress")
+        self._progress = check_integers(encode(value, "progress"), self._app.store.largest, "progress")
         self._speak()
         return _SAID
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toril.errors import InvalidOption, JobNotFound, WrongState
 from toril.job import JobRecord, JobState
-from toril.json import encode
+from toril.json import check_integers, encode
 from toril.options import check_options
 from toril.why import Why, explain
 
@@ -127,7 +127,7 @@ class JobControls:
         checked = check_options(delay=delay, priority=priority)
         text = None if data is None else encode(data)
         if text is not None:
-            text = app.check(self.name, text)
+            text = app.check(self.name, check_integers(text, app.store.largest, "data"))
         due = None if delay is None else app.clock.now() + round(checked["delay"] * 1000)
         if not await app.store.change(self.queue.name, self.id, due, priority, text):
             raise WrongState(f"job {self.id} is {(await self.refresh()).state}: expected delayed to change its delay")

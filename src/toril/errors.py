@@ -157,7 +157,10 @@ class StoreUnavailable(StoreError):
 
 
 class PartlyAdded(StoreError):
-    """A bulk add stopped on the way; `ids` are the jobs that were added, in order."""
+    """A bulk add stopped on the way; `ids` are the jobs that were added, in order.
+
+    The same call again finishes it if its jobs have ids of their own (`job_id=`).
+    """
 
     def __init__(self, ids: Sequence[str], total: int) -> None:
         super().__init__(f"{len(ids)} of {total} jobs were added before one call failed")

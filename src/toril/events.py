@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from toril.errors import StoreUnavailable
-from toril.json import decode
+from toril.json import decode_or
 from toril.store.base import Event, Store
 
 __all__ = ["EVENT_KINDS", "Event", "EventStream", "Listener"]
@@ -84,7 +84,7 @@ class EventStream:
 
 
 def _plain(name: str, value: Any) -> Any:
-    return decode(value) if name in _JSON and isinstance(value, str) else value
+    return decode_or(value, value) if name in _JSON and isinstance(value, str) else value
 
 
 class Listener:

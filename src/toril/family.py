@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from toril.job import ChildRecord, JobState
-from toril.json import decode
+from toril.json import decode_or
 
 if TYPE_CHECKING:
     from toril.handle import Job
@@ -113,5 +113,5 @@ async def _records(job: Job[Any]) -> Sequence[ChildRecord]:
 def _child(parent: Job[Any], record: ChildRecord) -> Child:
     job = type(parent)(parent.queue.app.queue(record.queue), record.id, record.name)
     completed, failed = record.ended == "completed", record.ended == "failed"
-    result = decode(record.value) if completed and record.value is not None else None
+    result = decode_or(record.value, None) if completed else None
     return Child(job, record.state, record.ended, result, record.value if failed else None)

@@ -13,7 +13,7 @@ from toril.controls import JobControls
 from toril.errors import InvalidOption, JobCancelled, JobFailed, JobNotFound, ResultTimeout, WrongState
 from toril.family import Children, Tree, read_children, read_tree
 from toril.job import CANCELLED, JobRecord, JobState
-from toril.json import decode
+from toril.json import decode_or
 from toril.store.base import Event
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Job(JobControls, Generic[R_co]):
 
     async def progress(self) -> Any:
         """Return the progress that its run last reported, or None."""
-        text = (await self.refresh()).progress
-        return None if text is None else decode(text)
+        return decode_or((await self.refresh()).progress, None)
 
     async def log(self) -> Sequence[str]:
         """Return its log lines, oldest first."""

@@ -19,11 +19,12 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from toril.errors import InvalidData
 
-__all__ = ["check", "clean", "clip", "decode", "dump", "encode", "invalid"]
+__all__ = ["check", "check_integers", "clean", "clip", "decode", "decode_or", "dump", "encode", "invalid"]
 
 LONG = 8_192  # bytes of a log line or a reason that are kept
 
 DEEPEST = 200  # levels that our own reader takes
+_LONG_NUMBER = re.compile(r"\d{16}")  # 2^53 has as many digits
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _STARS = "**********"  # what pydantic writes for a secret
 
@@ -59,9 +60,36 @@ def invalid(value: object, what: str, otherwise: str) -> InvalidData:
     return InvalidData(_culprit(value, what) or f"{what}: expected JSON, {' '.join(otherwise.split())}")
 
 
+def check_integers(text: str, largest: int | None, what: str) -> str:
+    """Return JSON text if no whole number in it is beyond ±`largest`; raise InvalidData, which names the place."""
+    if largest is None or not _LONG_NUMBER.search(text):
+        return text
+    try:
+        todo: list[tuple[str, object]] = [(what, json.loads(text))]
+    except ValueError as error:  # more digits than Python reads
+        raise InvalidData(f"{what}: {error}") from None
+    while todo:
+        place, item = todo.pop()
+        if isinstance(item, int) and abs(item) > largest:
+            raise InvalidData(
+                f"{place}: expected a whole number up to {largest:,}, for Node reads no larger one as it is; got "
+                f"{item:,} (text can carry it)"
+            )
+        todo += [(f"{place}{step}", child) for step, child in reversed(_children(item) or [])]
+    return text
+
+
 def decode(text: str | bytes) -> Any:
     """Return what JSON text stands for, a careless writer's NaN included; raise ValueError if it cannot be read."""
     return from_json(text)
+
+
+def decode_or(text: str | None, otherwise: Any) -> Any:
+    """Return what JSON text stands for, `otherwise` for none and for text of others that cannot be read."""
+    try:
+        return otherwise if text is None else from_json(text)
+    except ValueError:
+        return otherwise
 
 
 def dump(value: list[Any] | dict[str, Any]) -> str:

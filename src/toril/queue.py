@@ -12,7 +12,7 @@ from toril.filter import parse
 from toril.handle import Job
 from toril.insight import QueueInsight
 from toril.job import JobState, NewJob, check_name
-from toril.json import encode
+from toril.json import check_integers, encode
 from toril.limits import Limits, Rate
 from toril.options import Options, TaskOptions, carried, declared, resolve
 from toril.task import Call, new_job
@@ -204,7 +204,8 @@ class Queue(QueueControls, QueueInsight):
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))
-        text = self.app.check(name, encode({} if data is None else data))
+        text = check_integers(encode({} if data is None else data), self.app.store.largest, "data")
+        text = self.app.check(name, text)
         policy.check_size(name, text)
         return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
 

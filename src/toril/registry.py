@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
+from toril.arguments import Names
 from toril.context import JobContext
 from toril.decorators import ScheduleDecorator, TakesAnything, TaskDecorator
 from toril.errors import ConfigurationError, InvalidArguments, UnknownTask
@@ -16,6 +17,7 @@ from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Queue
 from toril.schedule import Cron
+from toril.store.base import ScheduleInfo
 from toril.task import Task
 from toril.timetable import Bounds, Plan, distance
 
@@ -71,6 +73,7 @@ class Registry:
         name: str | None = None,
         queue: str = "default",
         process: bool = False,
+        names: Names | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskDecorator: ...
     def task(
@@ -81,17 +84,19 @@ class Registry:
         name: str | None = None,
         queue: str = "default",
         process: bool = False,
+        names: Names | None = None,
         **options: Unpack[TaskOptions],
     ) -> Task[..., Any] | TaskDecorator:
         """Register a function as a task: `@app.task` or `@app.task(queue=…, attempts=…, …)`.
 
         name: the job name; default: the function's. process: run it in a process of its own, which a timeout kills.
+        names: "camel" if Node shares the task: what is `user_id` here is `userId` in the job's data.
         options: see TaskOptions. A plain function runs in a thread, an async one on the worker's loop; a first
         parameter annotated JobContext receives the run. Raises ConfigurationError, InvalidOption.
         """
 
         def make(function: Callable[..., Any]) -> Task[..., Any]:
-            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process)
+            task: Task[..., Any] = Task(function, self.queue(queue), options, name=name, process=process, names=names)
             if task.name in self.tasks:
                 raise ConfigurationError(f"task {task.name}: registered twice; give one of them another name")
             self.tasks[task.name] = task
@@ -225,6 +230,12 @@ class Registry:
     def declared_schedules(self) -> list[tuple[Task[..., Any], Plan]]:
         """Return the schedules that code declares: task and plan."""
         return list(self._schedules.values())
+
+    def stale_schedules(self, stored: Iterable[ScheduleInfo], queues: Iterable[str] | None = None) -> list[str]:
+        """Return the ids of stored schedules that code once declared and does no more; queues: default those served."""
+        looked_at = set(self.served_queues() if queues is None else queues)
+        found = (info.schedule for info in stored if info.schedule.declared and info.schedule.queue in looked_at)
+        return [schedule.id for schedule in found if schedule.id not in self._schedules]
 
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""

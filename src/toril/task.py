@@ -7,11 +7,12 @@ import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
-from toril.arguments import Arguments, result_adapter
+from toril.arguments import Arguments, Names, result_adapter
 from toril.budget import Budget
 from toril.errors import ConfigurationError, InvalidOption, NoEventLoop
 from toril.handlers import Handler
 from toril.job import NewJob, check_name
+from toril.json import check_integers
 from toril.options import Options, Policy, carried, declared, resolve
 from toril.secret import masked
 
@@ -68,6 +69,7 @@ class Task(Generic[P, R_co]):
         *,
         name: str | None = None,
         process: bool = False,
+        names: Names | None = None,
     ) -> None:
         _refuse_function(function)
         self.function = function
@@ -75,7 +77,7 @@ class Task(Generic[P, R_co]):
         self.name = check_name("task", function.__name__ if name is None else name)
         self.process = process
         self.is_async = inspect.iscoroutinefunction(function)
-        self.arguments = Arguments(function, queue.app.settings.secret_keys)
+        self.arguments = Arguments(function, queue.app.settings.secret_keys, names)
         self.result_type = result_adapter(function)  # reads a result back as what the function returns
         self.options = self._own(options)
         self.failed_handlers: list[Handler] = []
@@ -87,8 +89,8 @@ class Task(Generic[P, R_co]):
 
     def _refuse(self) -> None:
         budget = resolve(declared(self.options)).budget
-        if budget and budget.argument not in {None, *self.arguments.names}:
-            raise ConfigurationError(f"task {self.name}: budget key {budget.key}: it has no such parameter")
+        if budget and budget.argument not in {None, *self.arguments.fields.values()}:
+            raise ConfigurationError(f"task {self.name}: budget key {budget.key}: there is no such field in its data")
         if self.process and (self.is_async or self.arguments.wants_context):
             raise ConfigurationError(
                 f"task {self.name}: process=True expects a plain function without JobContext; it runs in a process "
@@ -128,6 +130,7 @@ class Task(Generic[P, R_co]):
         """Return a validated call; raise InvalidArguments, InvalidData or DataTooLarge."""
         _, policy, text = self._planned()
         data = self.arguments.write(self.name, args, kwargs)
+        check_integers(data, self.queue.app.store.largest, self.name)
         policy.check_size(self.name, data)
         return Call(self, data, policy, text)
 

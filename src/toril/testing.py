@@ -70,7 +70,8 @@ class Jobs:
 
         Raises AssertionError that lists what waits instead, also if there are several.
         """
-        wanted = decode(encode(arguments))
+        fields = task.arguments.fields if isinstance(task, Task) else {}
+        wanted = decode(encode({fields.get(name, name): value for name, value in arguments.items()}))
         waiting = await self.enqueued(task)
         matching = [job for job in waiting if wanted.items() <= decode(job.record.data).items()]
         if len(matching) != 1:

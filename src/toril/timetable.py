@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, get_args
 
 from toril.clock import LONGEST
 from toril.errors import InvalidOption, InvalidSchedule
-from toril.json import clean, decode
+from toril.json import clean, decode_or
 from toril.options import Options, Policy, TaskOptions
 from toril.schedule import Cron, Every
 from toril.store.base import ScheduleInfo, ScheduleRecord
@@ -128,7 +128,7 @@ def scheduled(info: ScheduleInfo) -> Scheduled:
         id=found.id,
         queue=found.queue,
         task=found.name,
-        data=decode(found.data),
+        data=decode_or(found.data, found.data),
         cron=found.cron,
         tz=found.tz,
         every=None if found.every is None else found.every / 1000,

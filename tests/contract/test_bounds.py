@@ -21,6 +21,7 @@ from toril import (
     TorilError,
 )
 from toril.errors import ConfigurationError
+from toril.store.base import Released, Run, WorkerInfo
 
 # -- size
 
@@ -112,6 +113,45 @@ async def test_jobs_that_come_back_find_the_full_queue_open(app: Toril, clock: M
     assert (await fails.queue.counts())["delayed"] == 2
 
 
+async def test_a_job_that_is_handed_back_or_rescued_finds_the_full_queue_open(app: Toril, clock: ManualClock) -> None:
+    queue = app.queue("mails")
+    job = await queue.add("x")
+    worker = await app.store.enrol(WorkerInfo("ana", "host", 1, 10.0, {"mails": 1}))
+    (record,) = (await app.store.step("mails", worker, [], [], 1)).taken
+    await queue.limit_length(1)
+    await queue.add("y")
+    await app.store.step("mails", worker, [Released(Run(record.id, record.starts, record.token))], [], 0)
+    assert await job.state() == "waiting"
+    assert [again.id for again in (await app.store.step("mails", worker, [], [], 1)).taken] == [job.id]
+    clock.advance(11)
+    assert list(await app.store.rescue("mails")) == [job.id]
+    assert (await queue.counts())["waiting"] == 2
+    with pytest.raises(QueueFull):
+        await queue.add("z")
+
+
+async def test_ticks_of_a_schedule_find_the_full_queue_open_and_cost_no_budget(app: Toril, clock, work) -> None:
+    ran: list[int] = []
+
+    @app.every(60)
+    @app.task(budget=Budget(1, per=3_600))
+    async def tick() -> None:
+        ran.append(clock.now())
+
+    await tick.queue.limit_length(1)
+    await tick.queue.add("something else", delay=7_200)
+    for _ in range(3):
+        await work()
+        clock.advance(60)
+    assert len(ran) == 3
+    with pytest.raises(QueueFull):
+        await tick.enqueue()
+    await tick.queue.limit_length(None)
+    await tick.enqueue()
+    with pytest.raises(BudgetExceeded):
+        await tick.enqueue()
+
+
 async def test_what_no_longer_fits_after_a_thousand_is_named(app: Toril) -> None:
     queue = app.queue("mails")
     await queue.limit_length(1_500)
@@ -119,6 +159,20 @@ async def test_what_no_longer_fits_after_a_thousand_is_named(app: Toril) -> None
         await queue.add_many([("x", n) for n in range(2_000)])
     assert len(partly.value.ids) == 1_000
     assert isinstance(partly.value.__cause__, QueueFull)
+
+
+async def test_the_same_call_finishes_what_was_partly_added_if_its_jobs_have_ids_of_their_own(app: Toril) -> None:
+    @app.task
+    async def greet(n: int) -> None: ...
+
+    calls = [greet.using(job_id=f"greet-{n}").call(n) for n in range(2_000)]
+    await greet.queue.limit_length(1_500)
+    with pytest.raises(PartlyAdded) as partly:
+        await app.enqueue_many(calls)
+    await greet.queue.limit_length(None)
+    jobs = await app.enqueue_many(calls)
+    assert partly.value.ids == tuple(job.id for job in jobs[:1_000])
+    assert (len({job.id for job in jobs}), (await greet.queue.counts())["waiting"]) == (2_000, 2_000)
 
 
 @pytest.mark.parametrize("value", [0, -1, True, 1.5, "10"])
@@ -230,7 +284,7 @@ def test_budgets_that_make_no_sense_are_refused(make, message: str) -> None:
 
 
 def test_a_key_that_the_task_does_not_have_is_refused_where_it_is_declared(app: Toril) -> None:
-    with pytest.raises(ConfigurationError, match=r"task greet: budget key data.user: it has no such parameter"):
+    with pytest.raises(ConfigurationError, match=r"task greet: budget key data.user: there is no such field"):
 
         @app.task(budget=Budget(1, per=60, key="data.user"))
         async def greet(user_id: int) -> None: ...

@@ -39,6 +39,25 @@ async def test_a_promoted_job_does_not_wait_for_its_time(app: Toril, ran, work) 
     assert ran == ["first", "second"]
 
 
+@pytest.mark.parametrize("priority", [0, 3])
+@pytest.mark.parametrize("lifo", [False, True], ids=["fifo", "lifo"])
+@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
+async def test_promoted_and_retried_jobs_stand_behind_those_that_are_ready(
+    app: Toril, ran, work, priority: int, lifo: bool, everything: bool
+) -> None:
+    """But for a retried one that is `lifo`, as on BullMQ."""
+    line = app.queue("line")
+    bad = await line.add("bad", priority=priority, lifo=lifo)
+    await work()
+    later = await line.add("later", priority=priority, delay=60, lifo=lifo)
+    await line.add("ready", priority=priority)
+    await later.promote()
+    await (line.retry_all() if everything else bad.retry())
+    ran.clear()
+    await work()
+    assert ran == (["bad", "ready", "later"] if lifo else ["ready", "later", "bad"])
+
+
 async def test_only_a_delayed_job_can_be_promoted(app: Toril) -> None:
     job = await app.queue("line").add("x")
     with pytest.raises(WrongState, match="waiting: expected delayed"):

@@ -329,3 +329,21 @@ async def test_a_job_that_is_removed_holds_nothing(app: Toril, options) -> None:
     assert await queue.dedup_owner(KEY) is None
     assert await queue.dedup_owner("another") == other.id
     assert (await queue.add("sync", 2, dedup=Dedup(KEY, **options))).id != job.id
+
+
+@pytest.mark.parametrize("goes", ["clean", "drain", "obliterate"])
+@pytest.mark.parametrize("options", [{}, {"ttl": 3_600}], ids=str)
+async def test_nor_does_one_that_goes_with_many(app: Toril, clock: ManualClock, goes: str, options) -> None:
+    queue = app.queue("syncs")
+    job = await queue.add("sync", 1, delay=60, dedup=Dedup(KEY, **options))
+    clock.advance(10)
+    await queue.pause()
+    gone = {
+        "clean": lambda: queue.clean("delayed", older_than=5),
+        "drain": lambda: queue.drain(delayed=True),
+        "obliterate": queue.obliterate,
+    }[goes]()
+    assert (await gone, await queue.dedup_owner(KEY)) == (1, None)
+    again = await queue.add("sync", 2, dedup=Dedup(KEY, **options))
+    assert again.id != job.id
+    assert await again.state() == "waiting"

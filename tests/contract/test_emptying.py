@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from toril import InvalidJob, JobContext, ManualClock, Toril
+from toril import Budget, BudgetExceeded, Dedup, Fixed, InvalidJob, JobContext, ManualClock, Rate, Toril
 from toril.errors import WrongState
 
 
@@ -60,6 +61,20 @@ async def test_what_has_not_run_is_as_old_as_its_adding(line, clock: ManualClock
     assert (counts[state], sum(counts.values()) - counts["ready"]) == (2, 2)
 
 
+async def test_what_has_run_and_waits_again_is_as_old_as_its_last_start(app: Toril, line, clock, work) -> None:
+    @app.task(queue="line", attempts=2, backoff=Fixed(500))
+    async def fail() -> None:
+        raise ValueError
+
+    await fail.enqueue()
+    clock.advance(100)
+    await work()
+    clock.advance(59)
+    assert await line.clean("delayed", older_than=60) == 0
+    clock.advance(2)
+    assert await line.clean("delayed", older_than=60) == 1
+
+
 async def test_cleaning_refuses_what_it_cannot_do(line) -> None:
     with pytest.raises(InvalidJob, match="state 'active': expected one of waiting"):
         await line.clean("active")
@@ -103,6 +118,36 @@ async def test_an_obliterated_queue_is_as_if_never_used(line, app: Toril, clock,
     assert await app.store.queues() == ["line"]
     await work()
     assert await again.state() == "completed"
+
+
+async def test_what_was_said_of_an_obliterated_queue_is_gone_too(line, app: Toril, clock, work) -> None:
+    @app.task(queue="line", budget=Budget(1, per=3_600))
+    async def report() -> None: ...
+
+    await app.schedule(report.call(), id="hourly", every=3_600)
+    await line.set_limits(concurrency=1, rate=Rate(1, per=3_600))
+    await line.limit_length(9)
+    await line.add("x", dedup=Dedup("key", ttl=7_200))
+    await report.using(expires=60).enqueue()
+    await work()
+    await line.pause()
+    assert await line.obliterate() == 4  # the tick that ran and the next one, too
+    limits = await line.limits()
+    assert (limits.concurrency, limits.rate, await line.max_length()) == (None, None, None)
+    assert (await line.dedup_owner("key"), await app.schedules()) == (None, [])
+    with pytest.raises(BudgetExceeded):  # what its users have spent is spent: emptying a queue is no gift to them
+        await report.enqueue()
+    clock.advance(3_600)
+    await report.enqueue()
+    await work()
+    counts = await line.counts()
+    assert (counts["completed"], counts["failed"], counts["delayed"], counts["ready"]) == (1, 0, 0, 0)
+
+
+async def test_a_queue_that_is_used_while_it_is_obliterated_is_listed_if_it_has_a_job(line, app: Toril) -> None:
+    await line.pause()
+    await asyncio.gather(line.set_limits(concurrency=1), line.obliterate(), line.add("x"))
+    assert await app.store.queues() == ["line"] * (await line.counts())["waiting"]
 
 
 async def test_active_jobs_are_obliterated_by_force_alone(app: Toril, work) -> None:

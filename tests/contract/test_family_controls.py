@@ -68,6 +68,10 @@ async def clean(app: Toril, child: Job, clock: ManualClock) -> None:
     assert await app.queue("parts").clean(await child.state(), older_than=timedelta(seconds=30)) == 1
 
 
+async def drain(app: Toril, child: Job, clock: ManualClock) -> None:
+    assert await app.queue("parts").drain(delayed=True) == 1
+
+
 async def obliterate(app: Toril, child: Job, clock: ManualClock) -> None:
     parts = app.queue("parts")
     await parts.pause()
@@ -78,7 +82,7 @@ async def replace(app: Toril, child: Job, clock: ManualClock) -> None:
     await app.queue("parts").add("other", delay=90, dedup=Dedup("key", ttl=600, replace=True, extend=True))
 
 
-@pytest.mark.parametrize("go", [remove, clean, obliterate])
+@pytest.mark.parametrize("go", [remove, clean, drain, obliterate])
 @pytest.mark.parametrize("options", [{}, {"delay": 3_600}, {"priority": 4}], ids=["waiting", "delayed", "prioritized"])
 async def test_a_child_that_is_removed_is_not_waited_for(app, part, whole, work, clock, go, options) -> None:
     parent, child = await of_one(app, whole, part.using(**options))

@@ -112,6 +112,27 @@ async def test_a_cancelled_job_is_told_of_as_failed(app: Toril, heard: list[JobE
     assert [(event.kind, event.reason) for event in heard] == [("failed", "Cancelled: by ana")]
 
 
+async def test_a_job_that_is_cancelled_while_it_waits_is_not_told_of(app: Toril, work, heard: list[JobEvent]) -> None:
+    @app.task
+    async def idle() -> None: ...
+
+    job = await idle.enqueue()
+    await job.cancel(by="ana")
+    await work()
+    assert (await job.state(), heard) == ("failed", [])
+
+
+async def test_a_job_that_is_taken_too_late_is_told_of_as_failed(app: Toril, clock, work, heard) -> None:
+    @app.task
+    async def idle() -> None: ...
+
+    job = await idle.using(expires=60).enqueue()
+    clock.advance(61)
+    await work()
+    assert told(heard) == [("failed", job.id)]
+    assert (heard[0].reason or "").startswith("Expired: not started by")
+
+
 async def test_on_failed_of_a_task_is_for_its_jobs_alone(app: Toril, clock, work) -> None:
     heard: list[JobEvent] = []
 

@@ -261,12 +261,13 @@ async def test_a_task_may_close_its_queue_and_uses_no_attempt(app: Toril, clock,
     assert process or (attempts, job.record.state, job.record.attempts) == ([1, 1], "completed", 1)
 
 
-async def test_it_comes_back_first_and_the_later_time_wins(app: Toril, clock: ManualClock, hand: Hand) -> None:
+async def test_it_comes_back_first_and_the_later_time_wins(app: Toril, clock: ManualClock, hand, other) -> None:
     await add(app, 3)
     runs = await hand.take(2)
     now = clock.now()
     step = await hand.step(Limited(runs[1], now + 60_000), Limited(runs[0], now + 5_000))
     assert (list(step.taken), step.opens_at) == ([], now + 60_000)
+    assert await other.take() == []  # the whole queue is closed, for every worker
     clock.advance(60)
     again = await hand.take()
     assert [run.id for run in again[:2]] == [runs[0].id, runs[1].id]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from toril import Fixed, JobContext, JobFailed, JobNotFound, ResultTimeout, Toril
+from toril import Fixed, JobContext, JobFailed, JobNotFound, ResultTimeout, Toril, Worker
 
 
 async def subscribed(app: Toril, count: int, queue: str = "default") -> None:
@@ -86,6 +86,24 @@ async def test_a_failed_attempt_is_no_end(app: Toril, clock, work) -> None:
     clock.advance(5)
     await work()
     assert await waiting == "done"
+
+
+async def test_an_end_at_the_moment_of_asking_is_heard(app: Toril) -> None:
+    """One that came between a look and the subscription would be heard of at the next look only, 10 s later."""
+
+    @app.task
+    async def echo(number: int) -> int:
+        return number
+
+    worker = Worker(app, {"default": 1})
+    running = asyncio.create_task(worker.run())
+    for number in range(60):
+        job = await echo.enqueue(number)
+        for _ in range(number % 12):
+            await asyncio.sleep(0)  # each time the end comes at another moment of the asking
+        assert await job.result(timeout=5) == number
+    worker.stop()
+    await running
 
 
 async def test_waiting_has_an_end(app: Toril) -> None:

@@ -94,6 +94,22 @@ async def test_a_retry_keeps_its_priority_and_goes_behind_its_equals(app: Toril,
     assert seen == ["one", "other one", "one", "two"]
 
 
+@pytest.mark.parametrize("snoozes", [False, True], ids=["retried", "snoozed"])
+async def test_a_retry_of_a_lifo_job_goes_first_and_a_snooze_lets_the_others_go(app: Toril, work, snoozes) -> None:
+    ran: list[str] = []
+
+    @app.processor("line")
+    async def note(job: JobContext) -> None:
+        ran.append(job.name)
+        if ran == ["first"]:
+            raise Snooze(0) if snoozes else ValueError
+
+    await app.queue("line").add("other")
+    await app.queue("line").add("first", lifo=True, attempts=2)
+    await work()
+    assert ran == (["first", "other", "first"] if snoozes else ["first", "first", "other"])
+
+
 async def test_reason_and_the_last_ten_stacks_are_kept(app: Toril, work) -> None:
     @app.task(attempts=12)
     async def fail(job: JobContext) -> None:

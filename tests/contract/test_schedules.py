@@ -85,6 +85,13 @@ async def test_missed_times_can_be_skipped(start, clock: ManualClock) -> None:
     assert await start(*DAILY, missed="skip") == ["Wed 09:00:20"]
 
 
+@pytest.mark.parametrize(("late", "runs"), [(59, 1), (61, 0)])
+async def test_a_time_is_missed_when_it_is_more_than_a_minute_ago(start, clock: ManualClock, late: int, runs) -> None:
+    await start(*DAILY, missed="skip")
+    clock.advance(HOUR + late)
+    assert len(await start(*DAILY, missed="skip")) == runs
+
+
 async def test_missed_times_can_all_run(start, clock: ManualClock) -> None:
     await start(*DAILY, missed="all")
     clock.advance(3 * 24 * HOUR)

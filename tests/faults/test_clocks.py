@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from toril import Toril, Worker
+from toril.store.base import WorkerInfo
 
 DAY = 86_400_000
 
@@ -60,3 +64,18 @@ async def test_a_jump_while_jobs_run(make_app, jump: int) -> None:
         assert (sorted(starts), counts["completed"]) == (["a", "b", "c", "due in an hour"], 4)
     else:
         assert (sorted(starts), counts["completed"], counts["delayed"]) == (["a", "b", "c"], 3, 1)
+
+
+async def test_after_a_reboot_no_lease_of_before_holds(make_app, tmp_path: Path) -> None:
+    """The clock of leases begins anew then: a lease of before would seem to hold for as long as the machine was up."""
+    app: Toril = make_app()
+    job = await app.queue("work").add("x")
+    worker = await app.store.enrol(WorkerInfo("ana", "host", 1, 10.0, {"work": 1}))
+    await app.store.step("work", worker, [], [], 1)
+    assert list(await app.store.rescue("work")) == []
+    assert len(await app.workers()) == 1
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as link, link:
+        link.execute("UPDATE worker SET boot = 'the one before', beat = beat + 1000000")
+    assert await app.workers() == []
+    assert list(await app.store.rescue("work")) == [job.id]
+    assert (await job.refresh()).stalls == 1

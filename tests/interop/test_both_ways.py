@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from keyspace import Keys
-from sides import Side
+from sides import NodeSide, PythonSide, Side
 
 from ledger import Ledger
 from processes import until
 from toril import JobFailed
+from toril.errors import HeldByNode
 
 
 @pytest.fixture(params=["node", "python"])
@@ -124,3 +127,23 @@ async def test_paused_by_one_is_paused_for_the_other(adds: Side, runs: Side, led
         await runs.resume("Q")
         assert await adds.result("Q", job) == {"n": 1}
         assert await adds.result("Q", "also") == {"n": 2}
+
+
+async def test_python_cancels_what_waits_and_not_what_node_runs(node_side: NodeSide, python_side: PythonSide) -> None:
+    queue = python_side.app.queue("Q")
+    waits = await queue.get(await node_side.add("Q", "echo", attempts=5))
+    assert waits is not None
+    await waits.cancel(by="ana")
+    with pytest.raises(JobFailed, match="Cancelled: by ana"):
+        await node_side.result("Q", waits.id)
+    async with node_side.working("Q"):
+        runs = await queue.get(await node_side.add("Q", "slow", {"ms": 1_000}))
+        assert runs is not None
+        async with asyncio.timeout(10):
+            while await runs.state() != "active":
+                await asyncio.sleep(0.02)
+        with pytest.raises(HeldByNode, match="is run by Node's worker someone: only Node can stop it"):
+            await runs.cancel(by="ana")
+        assert await node_side.result("Q", runs.id) is None
+    record = await runs.refresh()
+    assert (record.state, record.reason) == ("completed", None)

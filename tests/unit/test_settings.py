@@ -335,7 +335,7 @@ def test_mail_from(env, sender):
         ("TORIL_TIMEZONE", "Europe", "an IANA time zone"),
         ("TORIL_TIMEZONE", "../../etc/passwd", "an IANA time zone"),
         ("TORIL_SQLITE_SYNCHRONOUS", "OFF", "NORMAL or FULL"),
-        ("TORIL_PREFIX", "a:b", "text without spaces, colons, braces"),
+        ("TORIL_PREFIX", "a:b", "text without spaces and colons; braces around all of it or none"),
         ("TORIL_TEMPLATES", "/no/such/folder", "a folder that exists"),
         ("EMAIL_SERVICE", "gmial", "one of brevo, fastmail, gmail"),
         ("MAIL_HOST", "smtp.example.com:587", "a host name or an IP address"),

@@ -6,7 +6,7 @@ import pytest
 
 from toril import Snooze, Toril
 from toril.settings import Settings
-from toril.testing import Jobs, fixture
+from toril.testing import Jobs, fixture, jobs_of
 
 app = Toril("sqlite:////nowhere/at/all.db", settings=Settings(env={}, dotenv=None))
 sent: list[str] = []
@@ -69,3 +69,13 @@ async def test_a_snooze_is_waited_for_by_moving_the_clock(jobs: Jobs) -> None:
     jobs.advance(61)
     assert await jobs.run_pending() == 1
     assert (await job.refresh()).starts == 2
+
+
+async def test_without_pytest_and_back_again() -> None:
+    store, clock = app.store, app.clock
+    async with jobs_of(app) as jobs:
+        await welcome.using(priority=1).enqueue(to="ana@example.com")
+        assert await app.run_pending() == 1
+        assert [(found.name, found.record.state) for found in await jobs.enqueued("remind")] == [("remind", "delayed")]
+        assert await jobs.enqueued(welcome) == []
+    assert (app.store, app.clock) == (store, clock)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from toril.cli.demo import demo
+from toril.cli.doctor import doctor
 from toril.cli.mail import mail
 from toril.cli.messages import messages
 from toril.cli.schedules import schedules
@@ -20,6 +21,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(demo)
 app.command()(worker)
+app.command()(doctor)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
 mail.add_typer(messages)

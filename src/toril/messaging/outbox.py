@@ -79,6 +79,8 @@ class Mailer(MailVerbs):
     ) -> None:
         self._app, self._clock = app, app.clock
         self._transport = guarded(transport_of(app, transport))
+        self.transports = self._transport.parts()  # in the order in which they are tried
+        self.queues = queue, f"{queue}-bulk"  # whose jobs send its mails
         self._url = log_of(app, log_url)
         self._usual = Policy().changed(attempts, backoff)
         self._policies = Policies(self._usual)
@@ -105,8 +107,8 @@ class Mailer(MailVerbs):
 
         relay = Relay(app, sending_tasks(app, queue, self._usual, send_email))
         relay.on_failed = sender.failed
-        app.service(self._serve, queue=queue)
-        app.service(self._serve, queue=f"{queue}-bulk")
+        for name in self.queues:
+            app.service(self._serve, queue=name)
         app.on_close(self._home.close)
         return relay
 

@@ -27,10 +27,11 @@ class JobSettings(BaseModel):
 
     prefix: Annotated[
         str,
-        Field(pattern=r"^[^\s:{}]+$"),
-        Variable("TORIL_PREFIX", "Jobs", "text without spaces, colons, braces"),
+        Field(pattern=r"^(?:[^\s:{}]+|\{[^\s:{}]+\})$"),
+        Variable("TORIL_PREFIX", "Jobs", "text without spaces and colons; braces around all of it or none"),
     ] = "bull"
-    """What the names of all keys begin with, as in BullMQ."""
+    """What the names of all keys begin with, as in BullMQ.
+    In a Cluster it is put into braces, as `{bull}`: all queues share a slot."""
 
     environment: Annotated[
         Literal["development", "production"],

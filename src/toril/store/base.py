@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
 from toril.options import LOG_LINES, Keep
@@ -135,6 +136,7 @@ class Extended(NamedTuple):
 
     lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
     cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
+    forgotten: bool = False  # the store did not know the worker any more: what it holds may have been lost
 
 
 class Event(NamedTuple):
@@ -279,8 +281,18 @@ class Store(Protocol):
         a time, and has jobs to run while it waits for the others.
         """
 
+    @property
+    def largest(self) -> int | None:
+        """The largest whole number that all who share the store read as it is; None: any."""
+
     async def open(self) -> None:
         """Make the store ready, or raise StoreRefused or StoreUnavailable with what is wrong."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """What whoever runs the store should know: whether it can lose jobs, who can reach it, whose clock is wrong."""
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """Whether others than Toril's workers serve a queue; None where nobody else can."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of every connection."""

@@ -16,7 +16,7 @@ from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, InvalidOption, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.flow import WaitForChildren, nodes_of
 from toril.job import JobRecord, expiry_reason
-from toril.json import clip, decode, dump, encode
+from toril.json import check_integers, clip, decode, decode_or, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
 from toril.store.base import Awaiting, Completed, Delayed, Failed, Limited, Outcome, Run
@@ -111,15 +111,22 @@ class Executor:
         timeout, around = policy.timeout, self._app.middleware
         if task.is_async and around is None and timeout is None and not task.arguments.wants_context:
             result = await task.function(**arguments)  # the most frequent kind: nobody looks at the context
-            return "null" if result is None else encode(result, "result")
+            return self._encoded(result)
         job = JobContext(record, policy, hear, self._app, task.arguments.veil(record.data))
         if around is not None:
             result = await around(job, lambda: self._call(task, arguments, job, timeout))
         elif task.process:
-            return await self._processes.run(task, timeout, job)
+            text = await self._processes.run(task, timeout, job)
+            return check_integers(text, self._app.store.largest, "result")
         else:
             result = await self._call(task, arguments, job, timeout)
-        return "null" if result is None else encode(result, "result")
+        return self._encoded(result)
+
+    def _encoded(self, result: object) -> str:
+        """Return a result as JSON text; raise InvalidData."""
+        if result is None:
+            return "null"
+        return check_integers(encode(result, "result"), self._app.store.largest, "result")
 
     async def _call(
         self, task: Task[..., Any], arguments: dict[str, Any], job: JobContext, timeout: float | None
@@ -226,5 +233,5 @@ def _stack(record: JobRecord, error: BaseException, veil: Callable[[str], str]) 
 
 def _trail(record: JobRecord, newest: str) -> str:
     """Return what a job keeps of its failures: stack traces, or the reason where that is all there is."""
-    earlier: list[str] = decode(record.stack) if record.stack else []
-    return dump([*earlier, newest][-STACKS:])
+    earlier = decode_or(record.stack, [])
+    return dump([*(earlier if isinstance(earlier, list) else []), newest][-STACKS:])

@@ -24,6 +24,9 @@ LAST = 1.0  # seconds that the last renewal has to end when the worker stops
 class Heartbeat:
     """Renews a worker's lease and, once its contact with the store is proven, sweeps for workers that are lost.
 
+    runs: those to be renewed. heard: told, on the worker's loop, what became of them. forgotten: told there that the
+    store knew the worker no more.
+
     After an outage every live owner renews first: whoever swept at once would rob them all.
     """
 
@@ -34,12 +37,15 @@ class Heartbeat:
         runs: Callable[[], Sequence[Run]],
         heard: Callable[[Extended], None],
         sweep: Callable[[], Awaitable[None]],
+        forgotten: Callable[[], None],
     ) -> None:
         self._store = store
         self._beat = min(BEAT, lease / 10)
         self._runs = runs
         self._heard = heard
         self._sweep = sweep
+        self._forgotten = forgotten
+        self._broken = False
         self._stop = threading.Event()
         self._last = self._unbroken_since = time.monotonic()
         self._thread: threading.Thread | None = None
@@ -62,15 +68,27 @@ class Heartbeat:
         while not self._stop.is_set():
             try:
                 news = await self._store.extend(worker, self._runs())
+                if self._broken:
+                    self._broken = False
+                    log.warning("the store answers again")
                 if news.lost or news.cancelled:
                     owner.call_soon_threadsafe(self._heard, news)
+                if news.forgotten:
+                    owner.call_soon_threadsafe(self._forgotten)
                 if self._contact_proven():
                     await self._sweep()
             except StoreUnavailable as error:
-                log.warning("the lease could not be renewed: %s", error)
+                if not self._broken:
+                    self._broken = True
+                    log.warning("the lease could not be renewed: %s; trying on until the store answers", error)
             except Exception:  # a fault of ours must not end the thread that keeps every lease
                 log.exception("the heartbeat met a fault; it goes on")
             await asyncio.to_thread(self._stop.wait, self._beat)
+
+    @property
+    def in_contact(self) -> bool:
+        """Whether the store has answered of late."""
+        return time.monotonic() - self._last <= (1 + SLACK) * self._beat
 
     def _contact_proven(self) -> bool:
         now = time.monotonic()

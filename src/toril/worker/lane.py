@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
+from logging import DEBUG, WARNING
 
 from toril.context import JobContext
 from toril.errors import StoreUnavailable
@@ -16,13 +18,18 @@ from toril.store.base import Failed, Outcome, Released, Run, Step, Store
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 
-__all__ = ["PAUSES", "Lane"]
+__all__ = ["Lane", "pauses"]
 
 log = logging.getLogger("toril.worker")
 
 BATCH = 256  # outcomes and takes of one step: about 10 ms of a Redis store
 NOTE_DELAY = 0.1  # seconds that progress and log lines may wait for a step to ride on
 PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while the store does not answer
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds between tries while the store does not answer, without end."""
+    return chain(PAUSES, repeat(PAUSES[-1]))
 
 
 class Lane:
@@ -46,6 +53,7 @@ class Lane:
         self._ear: asyncio.Task[None] | None = None
         self._due_at: int | None = None
         self._closing = False
+        self._polled = time.monotonic()
         self._lost: set[Run] = set()
         self._cancelled: set[Run] = set()
         self.announcer: Announcer | None = None  # if there is anybody to be told
@@ -94,6 +102,12 @@ class Lane:
                 self._cancelled.add(run)
                 task.cancel(by)
 
+    @property
+    def poll_age(self) -> float:
+        """Seconds since the store has answered; 0 while all slots are taken and there is nothing to ask."""
+        idle = len(self.running) >= self.slots and not self._finished
+        return 0.0 if idle else time.monotonic() - self._polled
+
     # -- steps
 
     def _done(self) -> bool:
@@ -106,13 +120,16 @@ class Lane:
         if self._note_timer is not None:
             self._note_timer.cancel()
             self._note_timer = None
-        for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        failed = False
+        for pause in pauses():
             try:
                 step = await self._store.step(self.queue, worker, outcomes, notes, want)
             except StoreUnavailable as error:
-                log.warning("queue %s: %s; trying again in %g s", self.queue, error, pause)
+                log.log(DEBUG if failed else WARNING, "queue %s: %s; trying until it answers", self.queue, error)
+                failed = True
                 await asyncio.sleep(pause)
             else:
+                self._polled = time.monotonic()
                 if self.announcer is not None:
                     self.announcer.recorded(outcomes, notes, step)
                 return step
@@ -161,6 +178,8 @@ class Lane:
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""
+        if len(self.running) >= self.slots:
+            self._polled = time.monotonic()  # there was no reason to ask
         if self.running.pop(run, None) is None:
             return False
         self._wake.set()
@@ -185,6 +204,8 @@ class Lane:
             await self._store.wait(self.queue, self._due_at)
         except StoreUnavailable:
             await asyncio.sleep(PAUSES[-1])
+        else:
+            self._polled = time.monotonic()
         self._ear = None
         self._look = True
         self._wake.set()

@@ -11,7 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import chain, repeat
+from functools import partial
 from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
@@ -22,7 +22,7 @@ from toril.store.base import Extended, Run, WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.heartbeat import Heartbeat
-from toril.worker.lane import PAUSES, Lane
+from toril.worker.lane import Lane, pauses
 from toril.worker.processes import Processes
 from toril.worker.services import keep_running
 from toril.worker.threads import Threads
@@ -76,6 +76,7 @@ class Worker:
         self._lanes = [Lane(app.store, name, slots, executor, burst=burst) for name, slots in self.queues.items()]
         self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._forgotten = asyncio.Event()
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
@@ -84,21 +85,26 @@ class Worker:
             lane.stop()
 
     async def run(self) -> None:
-        """Run until stopped (in a burst: until no job is ready). Raises what keeps it from starting.
+        """Run until stopped (in a burst: until no job is ready).
 
-        A store that does not answer is waited for; a burst raises StoreUnavailable.
+        A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
+        else keeps it from starting, such as StoreRefused.
         """
         token = await self._enrolled()
         if token is None:
             return
+        if not self._burst:
+            await self._warn()
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
         for lane in self._lanes:
             lane.announcer = announcer
         rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
-        heartbeat = Heartbeat(self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep)
+        heartbeat = Heartbeat(
+            self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep, self._forgotten.set
+        )
         heartbeat.start(token)
         try:
-            async with self._beside():
+            async with self._beside(heartbeat):
                 await self._lanes_until_done(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
@@ -111,11 +117,11 @@ class Worker:
 
     async def _enrolled(self) -> str | None:
         """Enter the registry as soon as the store answers; None: the worker was stopped before."""
-        for number, pause in enumerate(chain(PAUSES, repeat(PAUSES[-1]))):
+        for number, pause in enumerate(pauses()):
             if self._stopping.is_set():
                 break
             try:
-                await self.app.open()
+                await self.app.store.open()
                 await self.app.put_schedules()
                 token = await self.app.store.enrol(self._info())
             except StoreUnavailable as error:
@@ -139,6 +145,25 @@ class Worker:
     def ran(self) -> int:
         """How many runs have ended here."""
         return sum(lane.ran for lane in self._lanes)
+
+    @property
+    def poll_age(self) -> float:
+        """Seconds since the store has answered that one of its queues which has waited longest: a worker's health."""
+        return max(lane.poll_age for lane in self._lanes)
+
+    async def _warn(self) -> None:
+        """Say what is wrong with the store: it may lose jobs. `toril doctor` says more."""
+        with contextlib.suppress(StoreUnavailable):
+            for part, verdict, found, advice in await self.app.store.examine():
+                if verdict == "wrong":
+                    log.warning("%s: %s; %s", part, found, advice)
+
+    async def _declare_again(self) -> None:
+        """Put the schedules that code declares whenever the store had forgotten this worker: it has come back empty."""
+        while True:
+            await self._forgotten.wait()
+            await self.app.put_schedules()
+            self._forgotten.clear()
 
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
@@ -167,14 +192,15 @@ class Worker:
         return any(info.counts[state] for info in infos for state in ready if info.closed is None)
 
     @contextlib.asynccontextmanager
-    async def _beside(self) -> AsyncIterator[None]:
+    async def _beside(self, heartbeat: Heartbeat) -> AsyncIterator[None]:
         """Run the services, the watchdog and the signal handlers while the lanes run."""
         loop = asyncio.get_running_loop()
-        services = [Cleaner(self.app.store, list(self.queues)).run, *self.app.services_for(self.queues)]
+        own = [Cleaner(self.app.store, list(self.queues)).run, self._declare_again]
+        services = [*own, *self.app.services_for(self.queues)]
         helpers = [asyncio.create_task(keep_running(run)) for run in services]
         handled: list[signal.Signals] = []
         if self._signals and threading.current_thread() is threading.main_thread():
-            helpers.append(asyncio.create_task(watch(self._patience)))
+            helpers.append(asyncio.create_task(watch(self._patience, partial(self._silence, heartbeat))))
             for number in (signal.SIGTERM, signal.SIGINT):
                 with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
                     loop.add_signal_handler(number, self.stop)
@@ -199,6 +225,10 @@ class Worker:
         for lane in self._lanes:
             lane.lose(news.lost)
             lane.cancel(news.cancelled)
+
+    def _silence(self, heartbeat: Heartbeat) -> float:
+        """Return the seconds for which a lane has heard nothing of a store that answers the heartbeat."""
+        return self.poll_age if heartbeat.in_contact else 0.0
 
     def _patience(self) -> float:
         """Return the seconds for which the event loop may stand still."""

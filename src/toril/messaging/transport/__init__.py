@@ -6,6 +6,7 @@ from toril.messaging.transport.console import Console
 from toril.messaging.transport.failover import Failover, guarded
 from toril.messaging.transport.folder import Folder
 from toril.messaging.transport.memory import Memory
+from toril.messaging.transport.probe import probe
 from toril.messaging.transport.resend import Resend
 from toril.messaging.transport.smtp import SMTP
 from toril.messaging.transport.url import transport_from_url
@@ -27,5 +28,6 @@ __all__ = [
     "Transport",
     "Undecided",
     "guarded",
+    "probe",
     "transport_from_url",
 ]

@@ -53,6 +53,10 @@ class Breaker:
         """That of the transport."""
         return self._transport.limit
 
+    def parts(self) -> list[Transport]:
+        """Return the transport that it guards."""
+        return [self._transport]
+
     def health(self) -> list[Health]:
         """Return how the transport does."""
         left = self._left()

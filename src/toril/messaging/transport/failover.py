@@ -30,6 +30,10 @@ class Failover:
         """The longest of all: only one begins."""
         return max(way.limit for way in self._ways)
 
+    def parts(self) -> list[Transport]:
+        """Return the transports that it tries."""
+        return [part for way in self._ways for part in way.parts()]
+
     def health(self) -> list[Health]:
         """Return how each transport does, in their order."""
         return [health for way in self._ways for health in way.health()]

@@ -121,6 +121,10 @@ class SMTP:
             text = cleaned(f"no connection to {self._host}:{self._port}: {error}")
             raise NotSent("no connection", text, unreachable=True) from None
 
+    async def greet(self) -> None:
+        """Connect, log in and leave, without a mail. Raises what connecting raises."""
+        (await self._connect()).close()
+
     async def _connect(self) -> Wire:
         if self._tls is None and self._security != "none":
             self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._cafile)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.store.redis.breaker import Breaker
 from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
@@ -22,12 +24,20 @@ log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
-FAILURES = 3  # in a row, and the breaker opens
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
-OPEN = 1.0  # seconds for which it stays open
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
-_LOST = (exceptions.RedisError, OSError, EOFError, asyncio.IncompleteReadError)
+_LOST = (
+    exceptions.RedisError,
+    exceptions.RedisClusterException,  # of no other kind
+    OSError,
+    EOFError,
+    asyncio.IncompleteReadError,
+)
+_REFUSED = ("ACL failure in script", "certificate verify failed", "CERTIFICATE_VERIFY_FAILED")  # in other errors' texts
+
+
+Ask = Callable[..., Awaitable[Any]]
 
 
 class Client:
@@ -36,8 +46,7 @@ class Client:
     def __init__(self, address: Address, shown: str) -> None:
         self._address = address
         self._shown = shown
-        self._failures = 0
-        self._closed_until = 0.0
+        self._breaker = Breaker()
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._redis = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
@@ -69,7 +78,7 @@ class Client:
         Redis does not let us in.
         """
         await self._begin()
-        if limit is not None and self._closed_until > time.monotonic():
+        if limit is not None and not self._breaker.admits():
             raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
         try:
             async with asyncio.timeout(limit or PATIENCE):
@@ -79,10 +88,11 @@ class Client:
         except (TimeoutError, exceptions.TimeoutError):
             raise self._failed(f"no answer within {limit or PATIENCE:g} s", undecided=True) from None
         except exceptions.ResponseError as error:  # it answers: this is no reason to open the breaker
-            raise StoreUnavailable(f"{self._shown}: {error}") from error
+            self._breaker.succeeded()
+            raise self._error(error) from error
         except _LOST as error:
-            raise self._failed(str(error) or type(error).__name__, undecided=True) from None
-        self._failures = 0
+            raise self._failed(error, undecided=True) from None
+        self._breaker.succeeded()
         return reply
 
     async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
@@ -126,7 +136,7 @@ class Client:
         except (TimeoutError, *_LOST) as error:
             self._blocking.pop(key, None)
             await _leave(client)
-            raise StoreUnavailable(f"{self._shown}: {str(error) or type(error).__name__}") from None
+            raise self._error(error) from None
         except asyncio.CancelledError:
             self._blocking.pop(key, None)
             await _leave(client)
@@ -135,7 +145,7 @@ class Client:
     @property
     def is_shut(self) -> bool:
         """Whether the breaker is open."""
-        return self._closed_until > time.monotonic()
+        return self._breaker.is_open
 
     async def listen(self, streams: Mapping[str, str], seconds: float) -> None:
         """Return when one of the streams has an entry behind the one named, or after `seconds`, or for no reason."""
@@ -149,27 +159,41 @@ class Client:
                     "XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values()
                 )
         except (TimeoutError, *_LOST) as error:
-            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
+            raise self._failed(error, undecided=False) from None
 
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
         if self._scanned is None or time.monotonic() > self._scanned[0]:
-            names: set[str] = set()
-            for node in await self._masters():
-                names |= {key.removeprefix(f"{prefix}:").removesuffix(":meta") for key in await _settings(node, prefix)}
-            self._scanned = time.monotonic() + SCAN, {name for name in names if name and ":" not in name}
+            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
+            found: set[str] = set()
+            for ask in await self.nodes():
+                cursor = "0"
+                while True:
+                    cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
+                    names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+                    found |= {name for name in names if name and ":" not in name}
+                    if str(cursor) == "0":
+                        break
+            self._scanned = time.monotonic() + SCAN, found
         return self._scanned[1]
 
-    async def _masters(self) -> Sequence[Any]:
-        """Return a client of each server that holds keys."""
-        await self._begin()
+    async def nodes(self) -> list[Ask]:
+        """Return for every master what sends it a command and returns the reply, in the time of one call each."""
         if not isinstance(self._redis, RedisCluster):
-            return [self._redis]
+            return [self.call]
+        await self._begin()
+        _ = await self._within(self._redis.initialize())
+        return [partial(self._ask, node) for node in self._redis.get_primaries()]
+
+    async def _ask(self, node: Any, *command: Any) -> Any:
+        return await self._within(node.execute_command(*command))
+
+    async def _within(self, asking: Awaitable[Any]) -> Any:
         try:
-            _ = await self._redis.initialize()
-        except _LOST as error:
-            raise self._failed(str(error) or type(error).__name__, undecided=False) from None
-        return self._redis.get_primaries()
+            async with asyncio.timeout(LIMIT):
+                return await asking
+        except (TimeoutError, *_LOST) as error:
+            raise self._failed(error, undecided=False) from None
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -191,26 +215,15 @@ class Client:
                 await _leave(client)
             self._blocking.clear()
 
-    def _failed(self, text: str, *, undecided: bool) -> StoreUnavailable:
-        self._failures += 1
-        if self._failures >= FAILURES:
-            self._closed_until = time.monotonic() + OPEN
+    def _failed(self, cause: BaseException | str, *, undecided: bool) -> StoreUnavailable | StoreRefused:
+        self._breaker.failed()
+        return self._error(cause, undecided=undecided)
+
+    def _error(self, cause: BaseException | str, *, undecided: bool = False) -> StoreUnavailable | StoreRefused:
+        text = str(cause) or type(cause).__name__
+        if any(words in text for words in _REFUSED):
+            return StoreRefused(f"{self._shown}: {text}")
         return StoreUnavailable(f"{self._shown}: {text}", undecided=undecided)
-
-
-async def _settings(node: Any, prefix: str) -> set[str]:
-    """Return the keys of queues' settings on one server; each look is short."""
-    keys: set[str] = set()
-    cursor: Any = 0
-    while True:
-        try:
-            reply = await node.execute_command("SCAN", cursor, "MATCH", f"{_escaped(prefix)}:*:meta", "COUNT", 5_000)
-        except _LOST as error:
-            raise StoreUnavailable(str(error) or type(error).__name__) from None
-        cursor = int(reply[0])
-        keys |= set(reply[1])
-        if cursor == 0:
-            return keys
 
 
 def _escaped(text: str) -> str:
@@ -221,5 +234,10 @@ def _escaped(text: str) -> str:
 async def _leave(client: Any) -> None:
     try:
         await client.aclose()
+        if isinstance(client, RedisCluster):
+            return
+        watched = getattr(client.connection_pool, "sentinel_manager", None)
+        for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
+            await sentinel.aclose()
     except (RuntimeError, *_LOST):  # it was broken already
         log.debug("a connection could not be closed politely", exc_info=True)

@@ -15,7 +15,7 @@ from toril.errors import InvalidOption
 from toril.store.base import Event, Heard
 from toril.store.redis.client import Client
 from toril.store.redis.keys import names_for
-from toril.store.redis.records import pairs, plain_reason
+from toril.store.redis.records import number, pairs, plain_reason
 
 __all__ = ["cursor", "hear", "positions"]
 
@@ -137,7 +137,7 @@ def _body(prefix: str, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     body = {name: fields[name] for name in _FIELDS[kind] if name in fields}
     for name in _NUMBERS:
         if name in body:
-            body[name] = int(float(body[name]))
+            body[name] = number(body[name]) or 0
     if "failedReason" in body:
         body["failedReason"] = plain_reason(prefix, body["failedReason"])
     if body.get("prev") == "wait":

@@ -8,7 +8,7 @@ from typing import Any
 from toril.job import JobRecord, JobState
 from toril.json import decode
 
-__all__ = ["pairs", "plain_reason", "read_job", "taken_job"]
+__all__ = ["number", "pairs", "plain_reason", "read_job", "taken_job"]
 
 
 def pairs(flat: Sequence[Any]) -> dict[str, Any]:
@@ -46,14 +46,14 @@ def _record(
         get("data", "{}"),
         get("opts", "{}"),
         state,
-        _number(get("priority")) or 0,
-        _number(get("timestamp")) or 0,
+        number(get("priority")) or 0,
+        number(get("timestamp")) or 0,
         due,
-        _number(get("ats")) or 0,
-        _number(get("atm", get("attemptsMade"))) or 0,
-        _number(get("stc")) or 0,
-        _number(get("processedOn")),
-        _number(get("finishedOn")),
+        number(get("ats")) or 0,
+        number(get("atm", get("attemptsMade"))) or 0,
+        number(get("stc")) or 0,
+        number(get("processedOn")),
+        number(get("finishedOn")),
         get("progress"),
         get("returnvalue") if state is JobState.COMPLETED else None,
         # BullMQ keeps that of an earlier attempt
@@ -61,7 +61,7 @@ def _record(
         get("stacktrace"),
         get("pb"),
         schedule,
-        _number(job_id.rpartition(":")[2]) if schedule is not None else None,
+        number(job_id.rpartition(":")[2]) if schedule is not None else None,
         _parent(prefix, get("parent")),
         get("defa"),
     )
@@ -72,7 +72,7 @@ def plain_reason(prefix: str, reason: str | None) -> str | None:
     return reason.replace(f"child {prefix}:", "child ", 1) if reason else reason
 
 
-def _number(text: Any) -> int | None:
+def number(text: Any) -> int | None:
     """Return a whole number that somebody wrote; None for what is none."""
     if text is None:
         return None

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from toril.job import JobRecord
-from toril.json import decode, dump
+from toril.json import decode, decode_or, dump
 from toril.options import Policy
 from toril.store.base import ScheduleInfo, ScheduleRecord
-from toril.store.redis.records import pairs
+from toril.store.redis.records import number, pairs
 from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
 
 __all__ = ["Schedules"]
@@ -112,10 +112,10 @@ class _Stored:
         self.tick = int(tick)
         self.waits = state != ""
         self.opts = _object(opts)
-        count = _object(self.opts.get("repeat")).get("count") or ours.get("ticks") or fields.get("ic") or 0
+        count = _object(self.opts.get("repeat")).get("count") or ours.get("ticks") or fields.get("ic")
         last = ours.get("last")
         record = _record(queue, schedule_id, fields, declared=bool(ours.get("declared")))
-        self.info = ScheduleInfo(record, self.tick, int(last) if last else None, int(count))
+        self.info = ScheduleInfo(record, self.tick, int(last) if last else None, number(count) or 0)
 
     @property
     def goes_on(self) -> bool:
@@ -130,19 +130,16 @@ class _Stored:
 
 def _object(value: Any) -> dict[str, Any]:
     """Return an object that others may have written, as text or within another; empty: it is none."""
-    try:
-        value = decode(value) if isinstance(value, str) and value else value
-    except ValueError:
-        return {}
+    value = decode_or(value, None) if isinstance(value, str) else value
     return value if isinstance(value, dict) else {}
 
 
 def _record(queue: str, schedule_id: str, fields: dict[str, str], *, declared: bool) -> ScheduleRecord:
     def whole(name: str) -> int | None:
-        return int(float(fields[name])) if fields.get(name) else None
+        return number(fields.get(name) or None)
 
     opts = fields.get("opts", "{}")
-    missed = (decode(opts).get("toril") or {}).get("missed") or "once"
+    missed = _object(_object(opts).get("toril")).get("missed") or "once"
     return ScheduleRecord(
         schedule_id, queue, fields.get("pattern"), fields.get("tz"), whole("every"), missed,
         fields.get("name", schedule_id), fields.get("data", "{}"), opts, whole("startDate"), whole("endDate"),

@@ -11,6 +11,7 @@ from typing import Any
 from toril.clock import Clock, SystemClock
 from toril.errors import HeldByNode, StoreUnavailable, WrongState
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node, expiry_reason
 from toril.limits import Limits
 from toril.options import Policy
@@ -38,6 +39,7 @@ from toril.store.redis import listening, looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
 from toril.store.redis.client import LIMIT, Client
 from toril.store.redis.ears import SAFETY, Ears
+from toril.store.redis.examining import examine, foreign_workers
 from toril.store.redis.keys import names_for
 from toril.store.redis.planting import flow_arguments, planted
 from toril.store.redis.records import read_job
@@ -46,6 +48,7 @@ from toril.store.redis.scripts import script
 from toril.store.redis.searching import Lines, Window, read_place, search
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.url import Address
+from toril.store.redis.wire import refuse_foreign
 
 __all__ = ["RedisStore"]
 
@@ -60,19 +63,21 @@ class RedisStore:
     """
 
     remote = True
+    largest = 2**53 - 1  # Node's
 
     def __init__(self, url: str, shown: str, prefix: str, clock: Clock, replicas: int | None = None) -> None:
         self._address = Address.parse(url, shown)
         self._replicas = replicas if replicas is not None else int(self._address.kind == "sentinel")
         self._shown = shown
-        clustered = self._address.kind == "cluster"
-        self._prefix = f"{{{prefix}}}" if clustered else prefix  # a script reaches several queues: all in one slot
+        tagged = self._address.kind != "cluster" or prefix.startswith("{")
+        self._prefix = prefix if tagged else f"{{{prefix}}}"  # a script reaches several queues: all in one slot
         self._clock = clock
         self._own_time = type(clock) is SystemClock
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._hearing: dict[asyncio.AbstractEventLoop, Ears] = {}
         self._workers: dict[str, workers.Enrolled] = {}
-        self._known: set[str] = set()  # queues that the registry has
+        self._fit = False  # the server is one that can be used
+        self._known: set[str] = set()  # queues that may be used, and that the registry has
         self._schedules = Schedules(self._script, clock.now)
 
     # -- life
@@ -80,6 +85,16 @@ class RedisStore:
     async def open(self) -> None:
         """See Store.open."""
         await looking.check_server(self._client(), self._shown)
+        self._fit = True
+
+    async def examine(self) -> Sequence[Finding]:
+        """See Store.examine."""
+        return await examine(self._client(), self._address)
+
+    async def strangers(self, queue: str) -> Finding | None:
+        """See Store.strangers."""
+        ours = sum(queue in worker.info.queues for worker in await self.workers())
+        return await foreign_workers(self._client(), self._prefix, queue, ours)
 
     async def close(self) -> None:
         """See Store.close. Connections of other loops, such as that of blocking calls, are closed where they live."""
@@ -128,15 +143,15 @@ class RedisStore:
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """See Store.add. A call whose reply was lost is repeated once, under the same ids."""
+        await self._admit({job.queue for job in jobs})
         keys, arguments, _ = add_arguments(self._prefix, jobs)
-        await self._register({job.queue for job in jobs})
         reply = await self._twice("add", keys, arguments)
         return ids_or_error(self._prefix, reply, self._clock.now())
 
     async def add_flow(self, nodes: Sequence[Node], parent: tuple[str, Run] | None) -> list[str]:
         """See Store.add_flow."""
         keys, arguments = flow_arguments(self._prefix, nodes, parent, leaves=False)
-        await self._register({node.job.queue for node in nodes})
+        await self._admit({node.job.queue for node in nodes})
         reply = await self._twice("flow", keys, arguments)
         return planted(self._prefix, reply, self._clock.now(), parent[1] if parent else None)
 
@@ -153,11 +168,16 @@ class RedisStore:
             told = (self._now, "1", *arguments)
             return await client.run(script(name), keys, told, left, replicas=self._replicas)
 
-    async def _register(self, queues: set[str]) -> None:
-        """Let the registry know queues that this process uses for the first time."""
-        if new := queues - self._known:
-            await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
-            self._known |= new
+    async def _admit(self, queues: set[str]) -> None:
+        """See that this process may use queues, before it writes to them for the first time; raise StoreRefused."""
+        if not (new := queues - self._known):
+            return
+        if not self._fit:  # it did not answer when the store was opened
+            await self.open()
+        for names in (names_for(self._prefix, queue) for queue in new):
+            refuse_foreign(names.queue, names.base, await self._script("wire", names.queue, ()))
+        await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
+        self._known |= new
 
     async def step(
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
@@ -223,7 +243,7 @@ class RedisStore:
     async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         enrolled = self._workers[worker]
-        await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
+        known = await workers.renew(self._client(), self._prefix, enrolled, self._clock.now())
         by_queue: dict[str, list[Run]] = {}
         for run in runs:
             by_queue.setdefault(enrolled.queue_of(run), []).append(run)
@@ -234,7 +254,7 @@ class RedisStore:
             gone, asked = await self._script("extend", queue, (enrolled.lease, *told), None)
             lost += (held[number - 1] for number in gone)
             cancelled += ((held[number - 1], by) for number, by in asked)
-        return Extended(lost, cancelled)
+        return Extended(lost, cancelled, not known)
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
@@ -275,6 +295,7 @@ class RedisStore:
 
     async def enrol(self, worker: WorkerInfo) -> str:
         """See Store.enrol."""
+        await self._admit(set(worker.queues))
         enrolled = workers.Enrolled(worker)
         await workers.enrol(self._client(), self._prefix, enrolled, self._clock.now())
         self._workers[enrolled.id] = enrolled
@@ -354,8 +375,8 @@ class RedisStore:
 
     async def pause(self, queue: str, by: str, why: str) -> None:
         """See Store.pause."""
+        await self._admit({queue})
         await self._script("pause", queue, (by, why))
-        await self._register({queue})
 
     async def resume(self, queue: str) -> None:
         """See Store.resume."""
@@ -371,8 +392,8 @@ class RedisStore:
         """See Store.set_limits."""
         rate = limits.rate
         arguments = (limits.concurrency or "", rate.n if rate else "", rate.milliseconds if rate else "")
+        await self._admit({queue})
         await self._script("limits", queue, arguments)
-        await self._register({queue})
 
     async def cancel(self, queue: str, job_id: str, by: str) -> JobState | None:
         """See Store.cancel. Raises HeldByNode for a job that one of Node's workers runs."""
@@ -392,12 +413,12 @@ class RedisStore:
 
     async def limit_length(self, queue: str, max_length: int | None) -> None:
         """See Store.limit_length."""
+        await self._admit({queue})
         bounds = f"{names_for(self._prefix, queue).own}bounds"
         if max_length is None:
             await self._client().call("HDEL", bounds, "length")
         else:
             await self._client().call("HSET", bounds, "length", max_length)
-        await self._register({queue})
 
     async def dedup_owner(self, queue: str, key: str) -> str | None:
         """See Store.dedup_owner."""
@@ -450,7 +471,7 @@ class RedisStore:
 
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
-        await self._register({schedule.queue})
+        await self._admit({schedule.queue})
         for queue in await self.queues():  # it may have been another queue's
             if queue != schedule.queue and await self._schedules.read(queue, schedule.id):
                 await self._schedules.remove(queue, schedule.id)

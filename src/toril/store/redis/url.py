@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -58,10 +59,7 @@ def _parse(url: str) -> Address:
     scheme, _, kind = parts.scheme.partition("+")
     login, _, places = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = sorted(set(query) - _OPTIONS - ({"db"} if kind == "unix" else set()))
-    if unknown:
-        raise ValueError(f"no option {unknown[0]!r} (known: {', '.join(sorted(_OPTIONS))})")
+    query = _options(parts.query, {"db"} if kind == "unix" else set())
     common: dict[str, Any] = {
         "tls": scheme == "rediss",
         "username": unquote(user) or None,
@@ -70,6 +68,8 @@ def _parse(url: str) -> Address:
     path = parts.path.strip("/")
     if kind == "unix":
         db = query.pop("db", "0")
+        if not path:
+            raise ValueError("expected a path, such as redis+unix:///run/redis.sock")
         return Address(kind, path=unquote(parts.path), db=_database(db), options=query, **common)
     hosts = tuple(_place(place, _PORTS[kind]) for place in places.split(","))
     if kind == "cluster":
@@ -84,6 +84,17 @@ def _parse(url: str) -> Address:
     elif len(hosts) > 1:
         raise ValueError("expected one host; several belong to redis+sentinel:// or redis+cluster://")
     return Address(kind, hosts, service=service, db=_database(path or "0"), options=query, **common)
+
+
+def _options(text: str, more: set[str]) -> dict[str, str]:
+    """Return the options of a URL; `more` are known beside those of all."""
+    options = dict(parse_qsl(text, keep_blank_values=True))
+    if unknown := sorted(set(options) - _OPTIONS - more):
+        raise ValueError(f"no option {unknown[0]!r} (known: {', '.join(sorted(_OPTIONS | more))})")
+    for name, file in options.items():
+        if name.endswith("file") and not Path(file).is_file():
+            raise ValueError(f"{name}: expected a file, there is none at {file}")
+    return options
 
 
 def _database(text: str) -> int:

@@ -88,13 +88,14 @@ async def enrol(client: Client, prefix: str, worker: Enrolled, now: int) -> None
         await client.call("SADD", f"{prefix}::toril:queues", *info.queues)
 
 
-async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> None:
-    """Let a worker's lease count from now; enter it anew if it had been forgotten."""
+async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> bool:
+    """Let a worker's lease count from now; enter it anew and return False if it had been forgotten."""
     known = await client.call("PEXPIRE", _card(prefix, worker.id), worker.lease * 3, limit=None)
     if not known:
         await enrol(client, prefix, worker, now)
-        return
+        return False
     await client.call("ZADD", _registry(prefix), now, worker.id, limit=None)
+    return True
 
 
 async def leave(client: Client, prefix: str, worker: str) -> None:

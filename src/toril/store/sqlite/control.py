@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from toril.errors import InvalidOption
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
+from toril.options import Policy
 from toril.store.base import Page, QueueInfo
 from toril.store.sqlite import flows
 from toril.store.sqlite.limiting import gate, limits
@@ -148,9 +149,20 @@ def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | 
         chosen = tx.rows("ended_jobs", queue=queue, state=old)
     else:
         records = [get(tx, name, job_id) for job_id in dict.fromkeys(job_ids)]
-        chosen = [(job.token, job.priority, job.id) for job in records if job is not None and job.state == state]
+        chosen = [
+            (job.token, job.priority, job.id, job.opts) for job in records if job is not None and job.state == state
+        ]
     if not chosen or old not in (COMPLETED, FAILED):
         return []
-    tx.make_ready(queue, old, state, chosen, statement="revive")
+    back = [(*job, _goes_first(opts)) for *job, opts in chosen]
+    tx.make_ready(queue, old, state, back, statement="revive")
     flows.retried(tx, [row[0] for row in chosen])
     return [row[2] for row in chosen]
+
+
+def _goes_first(opts: str) -> bool:
+    """Return whether a job's options say `lifo`; what nobody understands says nothing."""
+    try:
+        return Policy.from_json(opts).lifo
+    except ValueError:
+        return False

@@ -61,7 +61,8 @@ DELETE FROM schedule WHERE queue = :queue;
 DELETE FROM metric WHERE queue = :queue;
 
 -- name: forget_queue
-UPDATE queue SET forgotten = 1, paused = NULL WHERE id = :queue;
+UPDATE queue SET forgotten = 1, paused = NULL, concurrency = NULL, rate_max = NULL, rate_ms = NULL,
+  rate_started = 0, rate_until = 0, max_length = NULL WHERE id = :queue;
 
 -- name: remember_queue
 UPDATE queue SET forgotten = NULL WHERE id = :queue;

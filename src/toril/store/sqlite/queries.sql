@@ -287,7 +287,7 @@ DELETE FROM cancel
 WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = cancel.job AND job.starts = cancel.run AND job.state = 4);
 
 -- name: ended_jobs
-SELECT id, priority, coalesce(key, CAST(id AS TEXT)) FROM job
+SELECT id, priority, coalesce(key, CAST(id AS TEXT)), opts FROM job
 WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT 1000;
 
 -- name: read_dedup

@@ -74,9 +74,9 @@ def clean(tx: Transaction, name: str, state: JobState, before: int, limit: int, 
 
 def obliterate(tx: Transaction, name: str, force: bool) -> int:
     """Remove up to 1,000 jobs of a paused queue, whatever their state; then what else it has."""
-    queue = tx.find_queue(name)
-    if queue is None:
+    if tx.find_queue(name) is None:
         return 0
+    queue = tx.queue(name)  # and with it, whether its jobs may hold keys
     counts = tx.rows("read_queue", queue=queue)[0]
     if counts[7] is None:
         raise WrongState(f"queue {name} is not paused: pause it first, so that nothing is taken meanwhile")
@@ -87,7 +87,7 @@ def obliterate(tx: Transaction, name: str, force: bool) -> int:
     if not rows:
         tx.run("remove_schedules", queue=queue)
         tx.run("remove_metrics", queue=queue)
-        tx.run("forget_queue", queue=queue)
+        tx.forget(name, queue)
     return len(rows)
 
 

@@ -112,7 +112,8 @@ def _put_back(
         state, rank = DELAYED, outcome.due
         tx.tell(queue, "delayed", dump([[run.id, outcome.due, reason if attempts else None]]))
     else:
-        state, rank = tx.ready_place(priority, tx.numbers(1), front=isinstance(outcome, Released))
+        first = isinstance(outcome, Released) or (attempts > 0 and Policy.from_json(opts).lifo)
+        state, rank = tx.ready_place(priority, tx.numbers(1), front=first)
         tx.tell(queue, "waiting", dump([[run.id, "active", reason if attempts else None]]))
         tx.ready.add(queue)
     tx.run(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from toril.clock import Clock
 from toril.filter import Filter
+from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
 from toril.store.base import (
@@ -65,6 +67,7 @@ class SqliteStore:
     """Jobs in one SQLite file. Nothing is opened before the first use; a forked child opens its own."""
 
     remote = False
+    largest = None
 
     def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
         self._file = DatabaseFile(url, synchronous)
@@ -88,6 +91,14 @@ class SqliteStore:
     async def open(self) -> None:
         """Make the file ready; raise StoreRefused if it must not be used."""
         self._open()
+
+    async def examine(self) -> Sequence[Finding]:
+        """See Store.examine."""
+        return [Finding("store", "ok", f"SQLite {sqlite3.sqlite_version}, synchronous={self._file.synchronous}")]
+
+    async def strangers(self, queue: str) -> Finding | None:  # noqa: ARG002
+        """See Store.strangers."""
+        return None
 
     async def close(self) -> None:
         """Commit what waits, end the threads, let go of the file."""

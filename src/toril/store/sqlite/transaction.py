@@ -83,6 +83,12 @@ class Transaction:
         if max_length is not None:
             self.limits[queue] = max_length
 
+    def forget(self, name: str, queue: int) -> None:
+        """Forget a queue and all that was said of it, until it is used again (even within this transaction)."""
+        self.run("forget_queue", queue=queue)
+        self._queues.pop(name, None)
+        self.limits.pop(queue, None)
+
     def find_queue(self, name: str) -> int | None:
         """Return the number of a queue, or None if nobody has used it (since it was obliterated)."""
         found = self.run("queue_id", name=name).fetchone()
@@ -131,9 +137,14 @@ class Transaction:
     def make_ready(
         self, queue: int, was: int, prev: str, jobs: Sequence[Row], *, statement: Literal["move", "revive"] = "move"
     ) -> None:
-        """Put jobs, given as (row, priority, id), behind those that are ready; `prev` is their state's name."""
+        """Put jobs, given as (row, priority, id), behind those that are ready, or before them if a fourth is true.
+
+        prev: their state's name.
+        """
         number = self.numbers(len(jobs))
-        moves = [(*self.ready_place(job[1], number + offset), job[0]) for offset, job in enumerate(jobs)]
+        moves = [
+            (*self.ready_place(job[1], number + offset, front=any(job[3:])), job[0]) for offset, job in enumerate(jobs)
+        ]
         self.many(statement, moves)
         waiting = sum(move[0] == WAITING for move in moves)
         self.count(queue, {was: -len(moves), WAITING: waiting, PRIORITIZED: len(moves) - waiting})

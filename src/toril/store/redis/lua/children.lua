@@ -8,7 +8,7 @@ local found = {}
 
 local function add(child, ended, value)
   local q, id = child:match('^(.*:)([^:]*)$')
-  local job = call('HMGET', child, 'name', 'timestamp', 'failedReason')
+  local job = look('HMGET', child, 'name', 'timestamp', 'failedReason')
   local state = job[1] and state_of(q, id) or ''
   local own = call('SCARD', child .. ':dependencies') + call('HLEN', child .. ':processed')
     + call('HLEN', child .. ':failed') + call('ZCARD', child .. ':unsuccessful')

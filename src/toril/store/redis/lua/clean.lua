@@ -12,7 +12,7 @@ local removed, seen = {}, 0
 local last, last_id = '', ''
 
 local function old(id)
-  local job = call('HMGET', Q .. id, 'finishedOn', 'processedOn', 'timestamp', 'name')
+  local job = look('HMGET', Q .. id, 'finishedOn', 'processedOn', 'timestamp', 'name')
   if not job[4] then return false end
   local at = tonumber(ended and job[1] or job[2] or job[3]) or 0
   return at <= before and not is_next_tick(Q, id) and (state ~= 'active' or call('EXISTS', Q .. id .. ':lock') == 0)

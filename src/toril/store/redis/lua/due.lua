@@ -5,7 +5,7 @@
 local found = {}
 local ids = call('ZRANGEBYSCORE', T .. 'expiry', '-inf', now, 'WITHSCORES', 'LIMIT', 0, 256)
 for i = 1, #ids, 2 do
-  local job = call('HMGET', Q .. ids[i], 'opts', 'rjk')
+  local job = look('HMGET', Q .. ids[i], 'opts', 'rjk')
   found[#found + 1] = {ids[i], ids[i + 1], job[1] or '', job[2] or ''}
 end
 return found

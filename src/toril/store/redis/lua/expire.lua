@@ -8,7 +8,7 @@ local failed = {}
 for at = 2, #ARGV, 4 do
   local id = ARGV[at]
   local key = Q .. id
-  local job = call('HMGET', key, 'name', 'atm')
+  local job = look('HMGET', key, 'name', 'atm')
   local state = job[1] and state_of(Q, id)
   if state == 'active' or state == 'waiting-children' then
     call('ZADD', T .. 'expiry', now + LOOK_AGAIN, id)

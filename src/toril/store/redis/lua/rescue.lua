@@ -32,11 +32,12 @@ end
 local function give_back(id)
   local key = Q .. id
   if call('LREM', Q .. 'active', 1, id) == 0 then return end
-  local job = call('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats')
+  local job = look('HMGET', key, 'opts', 'pb', 'rjk', 'name', 'atm', 'deid', 'parent', 'ats', 'stc')
   if not job[4] then return end -- a phantom
   rescued[#rescued + 1] = id
-  local stalls = call('HINCRBY', key, 'stc', 1)
-  local most = tonumber(((decoded(job[1]) or {}).toril or {}).stalls) or MAX_STALLS
+  local stalls = whole(job[9]) + 1
+  call('HSET', key, 'stc', stalls)
+  local most = tonumber(own_options(job[1]).stalls) or MAX_STALLS
   local reason = wished(wishes, id, job[8])
   if reason then call('HDEL', T .. 'cancel', id) end
   if not reason and stalls > most then
@@ -54,7 +55,7 @@ if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then
   for _, id in ipairs(active) do -- the newest first: the oldest ends up foremost
     if #rescued >= MOST then break end
     if call('EXISTS', Q .. id .. ':lock') == 0 then
-      local by = call('HGET', Q .. id, 'pb')
+      local by = look('HGET', Q .. id, 'pb')
       if by and by:sub(1, 6) == 'toril:' then give_back(id) end
     end
   end

@@ -24,7 +24,7 @@ end
 local done = {}
 for _, id in ipairs(ids) do
   local key = Q .. id
-  local job = call('HMGET', key, 'opts', 'parent', 'name')
+  local job = look('HMGET', key, 'opts', 'parent', 'name')
   if call('ZREM', Q .. state, id) == 1 and job[3] then
     call('HDEL', key, 'finishedOn', 'processedOn', state == 'failed' and 'failedReason' or 'returnvalue')
     without_expiry(key, job[1])
@@ -45,7 +45,7 @@ for _, id in ipairs(done) do -- those of one family are whole again by now
     call('ZADD', Q .. 'waiting-children', now, id)
     tell(Q, 'waiting-children', 'jobId', id, 'prev', state)
   else
-    local job = call('HMGET', key, 'priority', 'opts')
+    local job = look('HMGET', key, 'priority', 'opts')
     place_ready(Q, id, whole(job[1]), (decoded(job[2]) or {}).lifo)
     tell(Q, 'waiting', 'jobId', id, 'prev', state)
   end

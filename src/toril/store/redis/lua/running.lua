@@ -4,7 +4,7 @@
 -- Returns {id, name, worker, since} each.
 local found = {}
 for _, id in ipairs(call('LRANGE', Q .. 'active', 0, 999)) do
-  local job = call('HMGET', Q .. id, 'name', 'pb', 'processedOn')
+  local job = look('HMGET', Q .. id, 'name', 'pb', 'processedOn')
   if job[1] then found[#found + 1] = {id, job[1], job[2] or '', job[3] or ''} end
 end
 return found

@@ -122,7 +122,7 @@ local function put_back(number, kind, id, job, a, b, c, d)
     entry = tell(Q, 'delayed', 'jobId', id, 'delay', due)
   else
     local options = decoded(job.opts) or {}
-    place_ready(Q, id, priority, options.lifo)
+    place_ready(Q, id, priority, attempts > 0 and options.lifo) -- a snooze lets the others go first
     entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
   end
   call('HSET', key, unpack(hash))
@@ -223,11 +223,11 @@ local taken, phantoms, started = {}, {}, {}
 local counted = 0
 local function start(id)
   local key = Q .. id
-  local fields = call('HGETALL', key)
+  local fields = look('HGETALL', key)
   local starts, name, deferred = 1, false, false
   for i = 1, #fields, 2 do
     local field = fields[i]
-    if field == 'ats' then starts = fields[i + 1] + 1
+    if field == 'ats' then starts = whole(fields[i + 1]) + 1
     elseif field == 'name' then name = true
     elseif field == 'defa' then deferred = true end
   end

@@ -21,6 +21,19 @@ local function decoded(text)
   return nil
 end
 
+-- What Toril alone has to say of a job, within its options.
+local function own_options(text)
+  local own = (decoded(text) or {}).toril
+  return type(own) == 'table' and own or {}
+end
+
+-- Fields of what ought to be a job: none of a key of another type, which only a stranger can have put there.
+local function look(verb, key, ...)
+  local found = redis.pcall(verb, key, ...)
+  if type(found) == 'table' and found.err then return verb ~= 'HGET' and {} end
+  return found
+end
+
 -- Call `verb` on `key` with any number of arguments: Lua's stack holds about 8,000.
 local function in_parts(verb, key, arguments)
   for first = 1, #arguments, 4000 do

@@ -17,7 +17,7 @@ local function add_kept(q, deid)
     return
   end
   local delay = whole(opts.delay)
-  local own = opts.toril or {}
+  local own = own_options(next[3])
   local job = {id = next[4], name = next[1], data = next[2], opts = next[3], priority = whole(opts.priority),
     due = delay > 0 and now + delay or 0, lifo = opts.lifo, deid = deid,
     expires = own.expiresAt or (own.expires and now + own.expires)}
@@ -38,7 +38,7 @@ local function retain(q, state, most, age)
     if #ids == 0 then return end
     if state == 'failed' then -- a failed child without a policy may still be waited for
       for _, id in ipairs(ids) do
-        local parent = call('HGET', q .. id, 'parent')
+        local parent = look('HGET', q .. id, 'parent')
         if parent then child_gone(parent, q .. id) end
       end
     end
@@ -92,7 +92,7 @@ local function own_keep(opts)
   if keep == true or keep == 0 then return {'failed', 0, -1} end
   if type(keep) == 'number' then return {'failed', keep > 0 and keep or -1, -1} end
   if type(keep) ~= 'table' then return {'failed', -1, -1} end
-  return {'failed', tonumber(keep.count) or -1, keep.age and keep.age * 1000 or -1}
+  return {'failed', tonumber(keep.count) or -1, tonumber(keep.age) and keep.age * 1000 or -1}
 end
 
 -- A job has failed for good; it stands nowhere any more. `job`: atm, deid, parent, opts. `most`: 0: it is not kept.
@@ -120,7 +120,7 @@ local function fail_unrun(q, id, prev, reason, most, age)
   else
     call('ZREM', q .. prev, id)
   end
-  local job = call('HMGET', q .. id, 'atm', 'deid', 'parent', 'opts')
+  local job = look('HMGET', q .. id, 'atm', 'deid', 'parent', 'opts')
   fail(q, id, {atm = whole(job[1]), deid = job[2], parent = job[3], opts = job[4]}, reason, prev, most)
   count_ended(q, 'failed', 1)
   count_arrived(q, T)

@@ -9,18 +9,19 @@ end
 
 -- What BullMQ's event has no field for is kept beside the stream, under the same id: why a run failed whose job goes on
 -- (`delayed`, `waiting`), whose worker was lost (`stalled`).
+local EVENTS = '10000' -- that are kept, if nobody says otherwise: BullMQ's default
 local function tell_more(entry, field, value)
-  call('XADD', T .. 'details', entry, field, value)
+  local most = call('HGET', Q .. 'meta', 'opts.maxLenEvents') or EVENTS
+  call('XADD', T .. 'details', 'MAXLEN', '~', most, entry, field, value)
 end
 
 local function trim_events(q)
   local most = call('HGET', q .. 'meta', 'opts.maxLenEvents')
   if not most then
-    most = '10000' -- BullMQ's default
+    most = EVENTS
     call('HSET', q .. 'meta', 'opts.maxLenEvents', most)
   end
   call('XTRIM', q .. 'events', 'MAXLEN', '~', most)
-  if q == Q then call('XTRIM', T .. 'details', 'MAXLEN', '~', most) end
 end
 
 -- The jobs that were added to a queue lately, by their ids: a call whose reply was lost is repeated within a second.

@@ -52,7 +52,7 @@ end
 -- Make delayed jobs ready, given in their order; `due`: to be removed up to that score, nil: one by one.
 local function promote(q, ids)
   for _, id in ipairs(ids) do
-    local job = call('HMGET', q .. id, 'priority', 'name')
+    local job = look('HMGET', q .. id, 'priority', 'name')
     if job[2] then
       place_ready(q, id, tonumber(job[1]) or 0)
       call('HSET', q .. id, 'delay', 0)

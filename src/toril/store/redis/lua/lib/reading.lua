@@ -20,7 +20,7 @@ local function state_of(q, id)
 end
 
 local function read_job(q, id, state, due)
-  local fields = call('HGETALL', q .. id)
+  local fields = look('HGETALL', q .. id)
   if #fields == 0 then return nil end
   if not state then
     state, due = state_of(q, id)

@@ -15,7 +15,7 @@ end
 -- Remove what belongs to a job that stands nowhere any more; nobody waits for it.
 local function forget(q, t, id)
   local key = q .. id
-  local job = call('HMGET', key, 'deid', 'parent')
+  local job = look('HMGET', key, 'deid', 'parent')
   if job[1] and call('GET', q .. 'de:' .. job[1]) == id then call('DEL', q .. 'de:' .. job[1], q .. 'dn:' .. job[1]) end
   if job[2] then child_gone(job[2], key) end
   call('ZREM', t .. 'expiry', id)
@@ -25,7 +25,7 @@ end
 
 -- Whether a schedule waits for this job: it is the one of its next tick.
 local function is_next_tick(q, id)
-  local job = call('HMGET', q .. id, 'rjk', 'ats')
+  local job = look('HMGET', q .. id, 'rjk', 'ats')
   if not job[1] or job[2] then return false end
   local tick = call('ZSCORE', q .. 'repeat', job[1])
   return tick and id == 'repeat:' .. job[1] .. ':' .. string.format('%.0f', tick)

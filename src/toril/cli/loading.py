@@ -13,7 +13,7 @@ from toril.errors import ConfigurationError
 if TYPE_CHECKING:
     from toril.messaging import Mailer
 
-__all__ = ["load_app", "load_mailer"]
+__all__ = ["beside", "load_app", "load_mailer"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,18 @@ def load_mailer(place: str) -> Mailer:
     from toril.messaging import Mailer
 
     return _load(place, Mailer, "a Mailer")
+
+
+def beside(place: str, app: Toril) -> Mailer | None:
+    """Return the Mailer of an application that stands in the same module, or None."""
+    module = sys.modules[place.partition(":")[0]]
+    for thing in vars(module).values():
+        if type(thing).__module__.startswith("toril.messaging"):  # only then is the extra there
+            from toril.messaging import Mailer
+
+            if isinstance(thing, Mailer) and thing.app is app:
+                return thing
+    return None
 
 
 def _load(place: str, kind: type[T], expected: str) -> T:

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from toril.cli.demo import demo
+from toril.cli.dev import dev
 from toril.cli.doctor import doctor
 from toril.cli.mail import mail
 from toril.cli.messages import messages
 from toril.cli.schedules import schedules
+from toril.cli.serve import serve
 from toril.cli.settings import settings
+from toril.cli.tokens import token, user
 from toril.cli.worker import worker
 from toril.errors import TorilError
 
@@ -21,11 +24,15 @@ __all__ = ["app", "main"]
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(demo)
 app.command()(worker)
+app.command()(serve)
+app.command()(dev)
 app.command()(doctor)
 app.command()(settings)
 app.add_typer(schedules, name="schedules")
 mail.add_typer(messages)
 app.add_typer(mail, name="mail")
+app.add_typer(token, name="token")
+app.add_typer(user, name="user")
 
 
 def _print_version(wanted: bool) -> None:

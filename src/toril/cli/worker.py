@@ -30,11 +30,15 @@ def worker(
         float | None,
         typer.Option(help="Seconds that running jobs have to end after SIGTERM. Default: TORIL_GRACE."),
     ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="Start anew when the code changes.")] = False,
 ) -> None:
     """Run jobs until SIGTERM or Ctrl-C: then take no more, finish what runs within the grace, hand back the rest.
 
     Example: toril worker shop.jobs:app --queues emails=5,reports=2
     """
+    if reload:
+        _reload(app, queues, grace)
+        return
     from toril.cli.loading import load_app
     from toril.worker import Worker
     from toril.worker.banner import banner
@@ -57,6 +61,13 @@ def worker(
             os._exit(RET_STUCK)  # what still runs must not outlive its hand-back
 
     run(main())
+
+
+def _reload(app: str, queues: str | None, grace: float | None) -> None:
+    from toril.cli.reloading import run_reloading
+
+    given = (("--queues", queues), ("--grace", grace))
+    run_reloading([["worker", app, *(text for name, value in given if value for text in (name, str(value)))]], {})
 
 
 def parse_queues(text: str | None, app: Toril) -> dict[str, int] | None:

@@ -58,7 +58,8 @@ class Settings(BaseSettings, BrandSettings, MailSettings, WorkerSettings, JobSet
             mask=hide,
         ),
     ] = ()
-    """What encrypts `Secret` arguments and the secret fields of messages: the first encrypts, all of them decrypt."""
+    """What encrypts `Secret` arguments and the secret fields of messages, and signs the dashboard's sessions: the
+    first one does so, all of them are accepted."""
 
     crash_at: Annotated[
         int | None, Field(ge=1), Variable("TORIL_CRASH_AT", "Tests", "a whole number, 1 or more", example="7")

@@ -49,4 +49,4 @@ class WorkerSettings(BaseModel):
     worker_health_check_port: Annotated[
         Port | None, Variable("WORKER_HEALTH_CHECK_PORT", "Worker", A_PORT, example="3001")
     ] = None
-    """Where a worker answers `GET /health`. Without it: nowhere."""
+    """Where `toril worker` answers `GET /health` and `/metrics`. Without it: nowhere."""

@@ -39,6 +39,7 @@ __all__ = [
     "RunningJob",
     "ScheduleInfo",
     "ScheduleRecord",
+    "ServerInfo",
     "Step",
     "Store",
     "WorkerInfo",
@@ -272,6 +273,19 @@ class ScheduleInfo(NamedTuple):
     ticks: int  # made since the schedule was last changed
 
 
+class ServerInfo(NamedTuple):
+    """What the database behind a store tells of itself; sizes in bytes, None where there is no such figure."""
+
+    kind: str  # sqlite or redis
+    version: str
+    memory: int | None = None
+    memory_limit: int | None = None  # None: no limit
+    policy: str | None = None  # what it does when the limit is reached
+    evicted: int | None = None  # keys that it has thrown away: jobs that are lost
+    persistence: str | None = None  # what survives its end
+    size: int | None = None  # of the file
+
+
 class Store(Protocol):
     """Where jobs live."""
 
@@ -299,6 +313,9 @@ class Store(Protocol):
 
     def forget(self) -> None:
         """This process is a fork: what its parent had opened is not its own; it opens anew at the next use."""
+
+    async def server(self) -> ServerInfo:
+        """Return what the database behind the store tells of itself."""
 
     async def add(self, jobs: Sequence[NewJob]) -> list[str]:
         """All of `jobs` (1,000 at most) are in their queues, or none; return their ids in order.

@@ -18,7 +18,10 @@ from toril.errors import (
     InvalidMessage,
     InvalidSchedule,
     JobNotFound,
+    KeyConflict,
+    MailNotFound,
     PartlyAdded,
+    PartlySent,
     QueueFull,
     StoreUnavailable,
     TorilError,
@@ -30,8 +33,11 @@ __all__ = ["PROBLEMS", "Problem", "ProblemBody", "problem_of", "response"]
 MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[TorilError], int] = {  # the first that fits
     JobNotFound: 404,
+    MailNotFound: 404,
     WrongState: 409,
     PartlyAdded: 409,
+    PartlySent: 409,
+    KeyConflict: 409,
     DataTooLarge: 413,
     InvalidJob: 422,
     InvalidMessage: 422,
@@ -96,6 +102,8 @@ def problem_of(error: Exception) -> Problem | None:
         first = errors[0] if errors else {"field": "request", "message": "expected other content"}
         return Problem(422, "invalid-request", f"{first['field']}: {first['message']}", errors=errors)
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, Problem):  # FastAPI wraps what it meets while it reads a body
+            return error.__cause__
         return Problem(error.status_code, "http", str(error.detail), headers=error.headers)
     if isinstance(error, TorilError):
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), None)

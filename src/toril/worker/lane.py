@@ -17,6 +17,7 @@ from toril.options import KEEP_FAILED
 from toril.store.base import Failed, Outcome, Released, Run, Step, Store
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
+from toril.worker.metering import Meter
 
 __all__ = ["Lane", "pauses"]
 
@@ -57,6 +58,7 @@ class Lane:
         self._lost: set[Run] = set()
         self._cancelled: set[Run] = set()
         self.announcer: Announcer | None = None  # if there is anybody to be told
+        self.meter: Meter | None = None  # if somebody measures
 
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
@@ -166,6 +168,8 @@ class Lane:
         except Exception as error:  # a fault of ours must not hold the slot for ever
             log.exception("job %s of queue %s could not be run", run.id, self.queue)
             outcome = Failed(run, f"its worker could not run it: {error!r}", None, KEEP_FAILED)
+        if self.meter is not None:
+            self.meter.ended(record, outcome)
         self._end(run, outcome)
 
     def _end(self, run: Run, outcome: Outcome) -> None:

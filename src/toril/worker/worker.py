@@ -21,8 +21,10 @@ from toril.maintenance.rescuer import Rescuer
 from toril.store.base import Extended, Run, WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
+from toril.worker.health import serving_health
 from toril.worker.heartbeat import Heartbeat
 from toril.worker.lane import Lane, pauses
+from toril.worker.metering import meter_for
 from toril.worker.processes import Processes
 from toril.worker.services import keep_running
 from toril.worker.threads import Threads
@@ -77,6 +79,8 @@ class Worker:
         self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._forgotten = asyncio.Event()
+        self.enrolled = False
+        """Whether the store knows it."""
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
@@ -90,14 +94,19 @@ class Worker:
         A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
         else keeps it from starting, such as StoreRefused.
         """
-        token = await self._enrolled()
-        if token is None:
-            return
+        with serving_health(self, self.app.settings.worker_health_check_port if self._signals else None):
+            token = await self._enrolled()
+            if token is not None:
+                await self._work(token)
+
+    async def _work(self, token: str) -> None:
+        self.enrolled = True
         if not self._burst:
             await self._warn()
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
+        meter = meter_for(self.app)
         for lane in self._lanes:
-            lane.announcer = announcer
+            lane.announcer, lane.meter = announcer, meter
         rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
         heartbeat = Heartbeat(
             self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep, self._forgotten.set
@@ -140,6 +149,21 @@ class Worker:
     def stuck(self) -> int:
         """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
         return self._threads.busy + sum(not task.done() for task in self._given_up)
+
+    @property
+    def running(self) -> int:
+        """How many jobs run here now."""
+        return len(self._runs())
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._stopping.is_set()
+
+    @property
+    def silence(self) -> Mapping[str, float]:
+        """Seconds since each queue's lane last heard from the store; 0 while it has no free slot."""
+        return {lane.queue: lane.poll_age for lane in self._lanes}
 
     @property
     def ran(self) -> int:

@@ -10,11 +10,11 @@ from toril.errors import BudgetExceeded, QueueFull, StoreRefused
 from toril.job import ChildRecord, JobState
 from toril.keep import Keep
 from toril.limits import Limits, Rate
-from toril.store.base import Metrics, Minute, QueueInfo
+from toril.store.base import Metrics, Minute, QueueInfo, ServerInfo
 from toril.store.redis.client import Client
 from toril.store.redis.searching import Window
 
-__all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores"]
+__all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores", "server"]
 
 EXCEEDED = (QueueFull, BudgetExceeded)
 BY_HAND = 2**53 - 1  # jobs "started" in a window that a task has closed
@@ -33,6 +33,28 @@ async def check_server(client: Client, shown: str) -> None:
 
 def _field(text: str, name: str) -> str:
     return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{name}:"))
+
+
+async def server(client: Client) -> ServerInfo:
+    """Return what the server tells of itself; of a Cluster, the node that answers."""
+    reply = await client.call("INFO")
+    told = _fields(reply) if isinstance(reply, str) else {name: str(value) for name, value in reply.items()}
+    limit = int(told.get("maxmemory", 0))
+    log, snapshot = told.get("aof_enabled") == "1", told.get("rdb_last_save_time", "0") != "0"
+    return ServerInfo(
+        kind="redis",
+        version=told.get("redis_version", "?"),
+        memory=int(told["used_memory"]) if "used_memory" in told else None,
+        memory_limit=limit or None,
+        policy=told.get("maxmemory_policy"),
+        evicted=int(told.get("evicted_keys", 0)),
+        persistence="append-only file" if log else "snapshots" if snapshot else "none",
+    )
+
+
+def _fields(text: str) -> dict[str, str]:
+    lines = (line.partition(":") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value.strip() for name, _, value in lines if name}
 
 
 def kept(keep: Keep) -> tuple[int, int]:

@@ -32,6 +32,7 @@ from toril.store.base import (
     Run,
     ScheduleInfo,
     ScheduleRecord,
+    ServerInfo,
     Step,
     WorkerInfo,
 )
@@ -362,6 +363,10 @@ class RedisStore:
     async def workers(self) -> Sequence[LiveWorker]:
         """See Store.workers."""
         return await workers.live(self._client(), self._prefix, self._clock.now())
+
+    async def server(self) -> ServerInfo:
+        """See Store.server."""
+        return await looking.server(self._client())
 
     async def queues(self) -> Sequence[str]:
         """See Store.queues. Those that only Node uses are found by a look at all keys."""

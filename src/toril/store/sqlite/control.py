@@ -32,6 +32,7 @@ __all__ = [
     "record",
     "resume",
     "retry",
+    "size",
 ]
 
 STATES = tuple(JobState)
@@ -43,6 +44,7 @@ ORDER BY job.rank, job.id LIMIT :limit OFFSET :offset"""
 _BACKWARD = f"""{JOB_COLUMNS} WHERE queue.name = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
 ORDER BY job.rank DESC, job.id DESC LIMIT :limit OFFSET :offset"""
 _NUMBERS = re.compile(r"-?\d{1,19}(\.-?\d{1,19})*")
+LONGEST_NUMBER = 18  # digits that a row's number has at most
 LAST = (2**63 - 1, 2**63 - 1)  # behind every job
 
 
@@ -54,6 +56,8 @@ def record(row: Row) -> JobRecord:
 def get(tx: Transaction, queue: str, job_id: str) -> JobRecord | None:
     """Return a job."""
     row_number = job_id.isascii() and job_id.isdecimal()  # check_job_id keeps integers for the store
+    if row_number and len(job_id) > LONGEST_NUMBER:
+        return None
     statement, key = (_BY_ROW, int(job_id)) if row_number else (_BY_KEY, job_id)
     rows = tx.execute(statement, {"queue": queue, "id": key}).fetchall()
     return record(rows[0]) if rows else None
@@ -158,6 +162,11 @@ def retry(tx: Transaction, name: str, state: JobState, job_ids: Sequence[str] | 
     tx.make_ready(queue, old, state, back, statement="revive")
     flows.retried(tx, [row[0] for row in chosen])
     return [row[2] for row in chosen]
+
+
+def size(tx: Transaction) -> int:
+    """Return the bytes that the database has."""
+    return int(tx.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()").fetchone()[0])
 
 
 def _goes_first(opts: str) -> bool:

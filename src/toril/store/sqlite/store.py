@@ -27,6 +27,7 @@ from toril.store.base import (
     Run,
     ScheduleInfo,
     ScheduleRecord,
+    ServerInfo,
     Step,
     WorkerInfo,
 )
@@ -224,6 +225,12 @@ class SqliteStore:
     async def workers(self) -> Sequence[LiveWorker]:
         """See Store.workers."""
         return await self._look(leases.live, self._boot)
+
+    async def server(self) -> ServerInfo:
+        """See Store.server."""
+        size = await self._look(control.size)
+        persistence = "none" if self._file.memory else f"a file, synchronous={self._file.synchronous}"
+        return ServerInfo("sqlite", sqlite3.sqlite_version, persistence=persistence, size=size)
 
     async def queues(self) -> Sequence[str]:
         """See Store.queues."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPBearer
 
 from toril.app import Toril
+from toril.web.api import adding, audit, jobs, queues, schedules, workers
 from toril.web.auth import Authenticate
 from toril.web.desk import Desk
 from toril.web.gate import guarded_by
@@ -35,4 +36,11 @@ def admin_router(
     change something is refused.
     """
     desk = Desk(app, mailer, authenticate=authenticate, read_only=read_only)
-    return APIRouter(route_class=guarded_by(desk), dependencies=[Depends(_BEARER)], responses=PROBLEMS)
+    router = APIRouter(route_class=guarded_by(desk), dependencies=[Depends(_BEARER)], responses=PROBLEMS)
+    for part in (queues, jobs, adding, schedules, workers, audit):
+        part.routes.add_to(router)
+    if mailer is not None:
+        from toril.web.api import emails  # needs what toril[mail] brings
+
+        emails.routes.add_to(router)
+    return router

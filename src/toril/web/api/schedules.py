@@ -1,0 +1,86 @@
+"""Schedules: when each makes its next job; run one now; remove one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel
+
+from toril.json import dump
+from toril.timetable import Scheduled
+from toril.web.api.shapes import JobRef
+from toril.web.api.table import Routes
+from toril.web.auth import Principal
+from toril.web.gate import READ, TheDesk, Who
+from toril.web.masking import shown_data
+from toril.web.problems import Problem
+
+__all__ = ["routes"]
+
+ScheduleId = Annotated[str, Path(min_length=1, max_length=255)]
+routes = Routes("schedules")
+
+
+class ScheduleOut(BaseModel):
+    """A schedule as it stands; `cron` with `tz`, or `every` seconds."""
+
+    id: str
+    queue: str
+    task: str
+    data: Any
+    cron: str | None
+    tz: str | None
+    every: float | None
+    missed: str
+    start: datetime | None
+    end: datetime | None
+    limit: int | None
+    next: datetime | None
+    last: datetime | None
+    ticks: int
+    declared: bool
+
+
+class ScheduleList(BaseModel):
+    """All schedules, by id."""
+
+    schedules: Sequence[ScheduleOut]
+
+
+@routes.get("/schedules", dependencies=READ, response_model=ScheduleList)
+async def list_schedules(desk: TheDesk, who: Who) -> Any:
+    """List all schedules with their next and last times."""
+    return {"schedules": [_shown(found, who) for found in await desk.app.schedules()]}
+
+
+@routes.post("/schedules/{schedule_id}/run", status_code=201, response_model=JobRef)
+async def run_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId) -> Any:
+    """Add one more job of a schedule, to run now; its own times stay as they are."""
+    found = next((found for found in await desk.app.schedules() if found.id == schedule_id), None)
+    if found is None:
+        raise _none(schedule_id)
+    async with desk.audit.acting(who, "run-schedule", found.queue, detail=schedule_id) as act:
+        job = await desk.app.run_schedule(schedule_id)
+        act.ids = [job.id]
+    return {"queue": found.queue, "id": job.id, "name": job.name}
+
+
+@routes.delete("/schedules/{schedule_id}", status_code=204)
+async def remove_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId) -> None:
+    """Remove a schedule and its next job. One that code declares is back when a worker starts."""
+    async with desk.audit.acting(who, "remove-schedule", detail=schedule_id):
+        if not await desk.app.unschedule(schedule_id):
+            raise _none(schedule_id)
+
+
+def _none(schedule_id: str) -> Problem:
+    return Problem(404, "schedule-not-found", f"there is no schedule {schedule_id!r}")
+
+
+def _shown(found: Scheduled, who: Principal) -> dict[str, Any]:
+    fields = {name: getattr(found, name) for name in ScheduleOut.model_fields}
+    data = found.data
+    return {**fields, "data": shown_data(dump(data), who) if isinstance(data, (dict, list)) else data}

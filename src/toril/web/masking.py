@@ -1,0 +1,60 @@
+"""What is shown of data and texts: secrets to nobody, personal data to those who may change things."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from toril.json import decode
+from toril.secret import MASK, masked
+from toril.web.auth import Principal, Role
+
+__all__ = ["shown_data", "shown_text", "unmasked"]
+
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|api_?key|private_?key|authorization|cookie|credential|card_?number|cvv|\bpin$",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s&,;]+")
+_LOGIN = re.compile(r"(\w+://[^\s:/@]+:)[^\s@/]+@")  # scheme://user:password@
+_ADDRESS = re.compile(r"\b([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
+
+
+def shown_data(text: str | None, who: Principal) -> Any:
+    """Return JSON of a job (data, result, progress) as `who` may see it; text that is no JSON stays text."""
+    if text is None:
+        return None
+    try:
+        value = decode(masked(text))
+    except ValueError:  # somebody else wrote it
+        return shown_text(text, who)
+    return _masked(value, who)
+
+
+def shown_text(text: str, who: Principal) -> str:
+    """Return a reason, a stack trace or a log line as `who` may see it."""
+    text = _LOGIN.sub(rf"\1{MASK}@", _SECRET_TEXT.sub(rf"\1{MASK}", text))
+    return text if who.may(Role.ADMIN) else _ADDRESS.sub(r"\1***@\2", text)
+
+
+def unmasked(value: Any, stored: Any) -> Any:
+    """Return data that came back from a form, with what is stored in the place of each mask."""
+    if value == MASK:
+        return stored
+    if isinstance(value, dict) and isinstance(stored, dict):
+        return {key: unmasked(item, stored.get(key, item)) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(stored, list) and len(value) == len(stored):
+        return [unmasked(item, old) for item, old in zip(value, stored, strict=True)]
+    return value
+
+
+def _masked(value: Any, who: Principal) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: MASK if _SECRET_NAME.search(key) and item not in (None, "") and not isinstance(item, (dict, list))
+            else _masked(item, who)
+            for key, item in value.items()
+        }  # fmt: skip
+    if isinstance(value, list):
+        return [_masked(item, who) for item in value]
+    return shown_text(value, who) if isinstance(value, str) else value

@@ -12,11 +12,23 @@ function show(on, text) {
   light.textContent = text;
 }
 
+function typed(field) {
+  return field.type !== "hidden" && field.type !== "checkbox" && field.value !== field.defaultValue;
+}
+
 function busy(element) {
-  return element.querySelector("details[open].drop, input:checked") !== null || (element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), textarea, select"));
+  return element.querySelector("details[open].drop, input:checked") !== null || [...element.querySelectorAll("input, textarea")].some(typed) || (element.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), textarea, select"));
+}
+
+function parts(page) {
+  return [...page.querySelectorAll("[data-live]")].map((part) => part.id).join();
 }
 
 function replace(fresh) {
+  if (parts(fresh) !== parts(document)) { // parts have come or gone: the page is laid out anew
+    if (!busy(document.body)) location.reload();
+    return;
+  }
   for (const element of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(element.id);
     if (next === null || busy(element) || next.innerHTML === element.innerHTML) continue;

@@ -78,9 +78,10 @@ class Client:
         Redis does not let us in.
         """
         await self._begin()
-        if limit is not None and not self._breaker.admits():
-            raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
+        await self._take_place(limit)
         try:
+            if limit is not None and not self._breaker.admits():
+                raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
             async with asyncio.timeout(limit or PATIENCE):
                 reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
         except _REFUSALS as error:
@@ -92,20 +93,29 @@ class Client:
             raise self._error(error) from error
         except _LOST as error:
             raise self._failed(error, undecided=True) from None
+        finally:
+            self._places.release()
         self._breaker.succeeded()
         return reply
 
+    async def _take_place(self, limit: float | None) -> None:
+        """Wait until fewer than CONNECTIONS calls are under way; that a crowd waits says nothing of Redis."""
+        try:
+            async with asyncio.timeout(limit):
+                await self._places.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(f"{self._shown}: {CONNECTIONS} calls of this process wait for it already") from None
+
     async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
-        async with self._places:
-            try:
-                return await self._redis.execute_command(*command)
-            except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
-                assert script is not None
-                return await self._redis.execute_command("EVAL", script.source, *command[2:])
+        try:
+            return await self._redis.execute_command(*command)
+        except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
+            assert script is not None
+            return await self._redis.execute_command("EVAL", script.source, *command[2:])
 
     async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
         """Send a command, and learn on the same connection whether so many replicas have it."""
-        async with self._places, self._redis.pipeline(transaction=False) as pipe:
+        async with self._redis.pipeline(transaction=False) as pipe:
             pipe.execute_command(*command)
             pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
             reply, reached = await pipe.execute(raise_on_error=False)

@@ -43,6 +43,10 @@ class EmptyStore(AbstractAsyncContextManager["EmptyStore"]):
     def content(self) -> bytes:
         """Return all that it has written, as it lies there."""
 
+    def lose_all(self) -> None:
+        """Lose what is stored, as by FLUSHALL or a deleted file."""
+        raise NotImplementedError
+
     def age(self, seconds: float) -> None:
         """Let what the store itself times (the time to live of a key, say) become so much older."""
 
@@ -88,6 +92,10 @@ class SqliteFile(EmptyStore):
 
     def content(self) -> bytes:
         return b"".join(path.read_bytes() for path in Path(self._folder.name).iterdir() if path.is_file())
+
+    def lose_all(self) -> None:
+        for path in Path(self._folder.name).iterdir():
+            path.unlink()
 
     async def close(self) -> None:
         await super().close()
@@ -138,6 +146,9 @@ class Redis(EmptyStore):
 
     def content(self) -> bytes:
         return b"\n".join(texts(read_all(self._client, self._keys)))
+
+    def lose_all(self) -> None:
+        forget(self._client, self._keys)
 
     def age(self, seconds: float) -> None:
         pass_time(self._client, self._keys, seconds)

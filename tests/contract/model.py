@@ -93,6 +93,13 @@ class Model:
     def is_there(self, job: ModelJob) -> bool:
         return self.jobs.get(job.id) is job
 
+    def named_parent(self, job: ModelJob) -> ModelJob | None:
+        """Return the parent that a job names; on BullMQ's layout another may have come to that name."""
+        if job.parent is None:
+            return None
+        found = self.jobs.get(job.parent.id)
+        return found if self.bullmq or found is job.parent else None
+
     def is_held(self, job: ModelJob) -> bool:
         """Return whether a live worker runs a job."""
         until = job.held_until if self.bullmq else self.beats.get(job.worker, -1.0)

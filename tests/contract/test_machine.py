@@ -151,8 +151,8 @@ class Machine(RuleBasedStateMachine):
             adding = self.store.add_flow(
                 [Node(NewJob(QUEUE, "part", "{}", options(policy), id=key), None)], (QUEUE, run)
             )
-            other = child is not None and child.parent is not None and child.parent is not job
-            if child is not None and ((other and self.model.is_there(child.parent)) or self._is_above(child, job)):
+            parent = None if child is None else self.model.named_parent(child)
+            if child is not None and ((parent is not None and parent is not job) or self._is_above(child, job)):
                 with pytest.raises(WrongState):
                     self.do(adding)
                 return
@@ -161,10 +161,10 @@ class Machine(RuleBasedStateMachine):
 
     def _is_above(self, job: ModelJob, other: ModelJob | None) -> bool:
         """Return whether `other` is the job, or below it."""
-        while other is not None and self.model.is_there(other):
+        while other is not None:
             if other is job:
                 return True
-            other = other.parent
+            other = self.model.named_parent(other)
         return False
 
     @rule(index=pick, family=st.lists(policies, max_size=2))

@@ -9,7 +9,7 @@ import redis
 
 from redis_servers import Servers
 from toril import JobContext, Toril, Worker
-from toril.errors import StoreRefused, StoreUnavailable
+from toril.errors import StoreRefused
 from toril.settings import Settings
 
 
@@ -49,7 +49,7 @@ async def test_a_user_who_may_touch_nothing_but_the_prefix(redis_servers: Server
 async def test_tls(redis_servers: Servers) -> None:
     server, authority = redis_servers.with_tls()
     assert await used(f"{server.url}?cafile={authority}") == {"n": 1}
-    with pytest.raises(StoreUnavailable, match=r"(?i)certificate"):
+    with pytest.raises(StoreRefused, match=r"(?i)certificate"):
         await used(server.url)
 
 

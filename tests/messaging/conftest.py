@@ -50,10 +50,15 @@ def postgres_url():
         yield server.url
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Give PostgreSQL longer than an application would: machines that run tests are slow now and then."""
+    monkeypatch.setitem(_POSTGRESQL["connect_args"], "timeout", 10)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request, tmp_path, monkeypatch):
+def place(request, tmp_path, patient):
     """The URL of an empty database, on each kind in turn."""
-    monkeypatch.setitem(_POSTGRESQL["connect_args"], "timeout", 10)  # machines that run tests are slow now and then
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'mail.db'}"
         return

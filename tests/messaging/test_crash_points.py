@@ -13,11 +13,13 @@ import pytest
 from hostile import DROP, HANG, Hostile
 
 from conftest import WELCOME
+from postgres import database
+from stores import KINDS, SqliteFile
 from toril.messaging import delivery
 from toril.messaging.delivery import Attempt
 from toril.messaging.inserting import NewMail
 from toril.messaging.transport import SMTP, NotSent
-from toril.store.base import JobState
+from toril.store.base import JobState, WorkerInfo
 
 NOW = 1_800_000_000_000
 
@@ -26,9 +28,35 @@ def new_row(shop):
     return shop.mailer._composer.row("welcome", "ana@example.com", WELCOME, NOW, NOW)[0]
 
 
+@pytest.fixture(params=["sqlite-file", "redis"])
+async def jobs(request):
+    """Where the jobs are: in a file, or on a server."""
+    async with KINDS[request.param]() as store:
+        yield store
+
+
+@pytest.fixture
+def clock(jobs):
+    return jobs.clock()
+
+
+@pytest.fixture
+def make_app(jobs):
+    return jobs.app
+
+
+@pytest.fixture
+def place(jobs, tmp_path, request, patient):
+    """Where the log is: a file beside a file, a server beside a server."""
+    if isinstance(jobs, SqliteFile):
+        yield f"sqlite:///{tmp_path / 'mail.db'}"
+        return
+    with database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
 @pytest.fixture
 def shop(shop_at):
-    """On each kind of database in turn."""
     return shop_at
 
 
@@ -114,6 +142,35 @@ async def test_5_the_row_never_comes(shop, clock):
     assert (job.record.state, job.record.reason) == (JobState.FAILED, "MissingRow: the delivery log has no such mail")
 
 
+async def hold(shop):
+    """Have the jobs that wait taken by a worker that is never heard of again."""
+    lost = await shop.app.store.enrol(WorkerInfo("lost", "host", 1, 10.0, {"email-queue": 10}))
+    assert (await shop.app.store.step("email-queue", lost, [], [], 10)).taken
+    shop.clock.advance(11)
+
+
+async def test_6_the_worker_was_killed_before_it_began(shop, mailbox):
+    handle = await shop.welcome()
+    await hold(shop)
+    assert await shop.app.store.rescue("email-queue") == [handle.job_id]
+    await shop.work()
+    assert await shop.story(handle) == ["queued", "attempt", "sent"]
+    assert len(mailbox.mails) == 1
+
+
+async def test_10_the_worker_was_killed_before_it_reported(shop, mailbox):
+    handle = await shop.welcome()
+    await hold(shop)
+    attempt = await begin(shop, handle.id)
+    async with shop.mailer._home.stay() as log:
+        await log.sent(attempt, "250 fine")
+    await shop.app.store.rescue("email-queue")
+    await shop.work()
+    assert await shop.job(handle) is None
+    assert await shop.story(handle) == ["queued", "attempt", "sent"]
+    assert mailbox.mails == []
+
+
 async def test_7_11_lost_after_it_began(shop, mailbox):
     mail = await add_row(shop)
     await begin(shop, mail.id)
@@ -178,13 +235,12 @@ async def test_12_what_lies_on_the_disk_at_the_dot_says_sending(open_shop, tmp_p
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_13_14_the_job_store_forgot_everything(shop, mailbox, tmp_path, begun):
+async def test_13_14_the_job_store_forgot_everything(shop, mailbox, jobs, begun):
     handle = await shop.welcome()
     if begun:
         await begin(shop, handle.id)
     await shop.app.close()
-    for file in tmp_path.glob("jobs.db*"):
-        file.unlink()
+    jobs.lose_all()
     assert await until_final(shop, handle.id) == "sent"
     assert len(mailbox.mails) == 1
 
@@ -317,8 +373,8 @@ async def test_22_cancel_before_it_begins_wins(open_shop):
         assert server.heard == []
 
 
-@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, tmp_path, clock):
+@pytest.mark.parametrize("jobs", ["sqlite-file"], indirect=True)
+async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, jobs, tmp_path, clock):
     """Mails were sent after it: all that was not final then is held, and nothing goes out by itself."""
     done, waiting = await shop.welcome(), await shop.welcome(delay=60)
     await shop.work()
@@ -330,7 +386,8 @@ async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, tmp_path, cl
     await shop.work()
     assert len(mailbox.mails) == 3
     await shop.app.close()
-    for file in [*tmp_path.glob("jobs.db*"), *tmp_path.glob("mail.db*")]:
+    jobs.lose_all()
+    for file in tmp_path.glob("mail.db*"):
         file.unlink()
     (tmp_path / "copy.db").rename(tmp_path / "mail.db")
     async with shop.mailer._home.stay() as log:

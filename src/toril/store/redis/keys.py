@@ -34,6 +34,7 @@ What BullMQ cannot say lives in `<prefix>::toril:<queue>:`, which no queue's nam
     expiry             zset    id → when it fails if nobody has started it (epoch ms)
     names:<id>         hash    child's key → name, of a parent: results are asked for by name when the child is gone
     paused             hash    by, why, at: who paused the queue
+    step:<lane>        string  what a lane's last step did (msgpack), for an hour: it may be asked again
     sweep              string  held for 2 s by the worker that looks for lost ones
 
 and in `<prefix>::toril:`:

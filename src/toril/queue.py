@@ -125,8 +125,8 @@ class Queue(QueueControls, QueueInsight):
     async def search(self, text: str, *, limit: int = 100, after: str | None = None) -> SearchPage:
         """Return jobs that match a filter such as `state:failed name:report* error:timeout since:1h`, newest first.
 
-        The language stands in `toril.filter`. Id, state, time and name are looked up; for the rest a page looks at
-        the newest 10,000 jobs or for 0.1 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
+        The language stands in `toril.filter`. Id, state, time and name are looked up; for the rest a page looks at the
+        newest 10,000 jobs or for 0.06 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
         InvalidOption.
         """
         if not 1 <= limit <= BULK:

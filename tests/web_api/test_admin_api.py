@@ -18,16 +18,21 @@ async def failed(site, number: int = 1, **data: str) -> list[str]:
     return [job.id for job in jobs]
 
 
+async def listed(site) -> dict[str, dict]:
+    return {queue["name"]: queue for queue in (await site["read"].get("/queues")).json()["queues"]}
+
+
 async def test_queues_are_listed_with_counts_and_health(site):
-    assert (await site["read"].get("/queues")).json()["queues"][0]["health"] == "ok"
+    assert (await listed(site))["emails"]["health"] == "ok"
     await site["send"].post("/queues/emails/jobs", json={"name": "welcome", "data": {"to": "ana@example.com"}})
 
-    emails, reports = (await site["read"].get("/queues")).json()["queues"]
-    assert (emails["name"], emails["counts"]["ready"], emails["health"]) == ("emails", 1, "unserved")
-    assert (reports["name"], reports["workers"]) == ("reports", 0)
+    found = await listed(site)
+    assert list(found) == sorted(found)
+    assert (found["emails"]["counts"]["ready"], found["emails"]["health"]) == (1, "unserved")
+    assert found["reports"]["workers"] == 0
     assert (await site["admin"].post("/queues/emails/pause", json={"why": "lunch"})).status_code == 204
-    (emails, _) = (await site["read"].get("/queues")).json()["queues"]
-    assert (emails["health"], emails["paused"]["by"], emails["paused"]["why"]) == ("paused", "admin", "lunch")
+    paused = (await listed(site))["emails"]
+    assert (paused["health"], paused["paused"]["by"], paused["paused"]["why"]) == ("paused", "admin", "lunch")
     await site["admin"].post("/queues/emails/resume")
     assert not await site.app.queue("emails").paused()
 

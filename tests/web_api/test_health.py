@@ -63,6 +63,7 @@ async def test_without_its_store_a_process_is_ready_if_it_has_an_outbox(store, t
         assert (await without.get("/health/live")).status_code == 200
         told = (await with_outbox.get("/health/detailed", headers=await reader(app))).json()
         assert (told["status"], told["store"]["status"], told["mail"]["status"]) == ("degraded", "unavailable", "ok")
+        assert [way["state"] for way in told["mail"]["transports"]] == ["closed"]
         measured = (await with_outbox.get("/metrics", headers=await reader(app))).text
         assert "toril_store_up 0.0" in measured
 
@@ -82,6 +83,7 @@ async def test_details_tell_of_queues_workers_and_the_server(store):
     assert (queue["name"], queue["counts"]["ready"], queue["health"]) == ("emails", 1, "unserved")
     assert told["status"] == "degraded"
     assert told["store"]["kind"] in store.url
+    assert all(finding["verdict"] != "ok" and finding["advice"] for finding in told["findings"])
     assert told["store"]["version"][0].isdigit()
     if told["store"]["kind"] == "redis":
         assert told["store"]["memory"] > 0

@@ -83,6 +83,7 @@ async def detailed(desk: TheDesk) -> Any:
     told: dict[str, Any] = {"status": "ok", "store": store, "mail": mail, "queues": [], "workers": []}
     if store["status"] == "ok":
         told["store"] |= (await desk.app.store.server())._asdict()
+        told["findings"] = [found._asdict() for found in await desk.app.store.examine() if found.verdict != "ok"]
         told["queues"] = await _queues(desk)
         workers = await desk.app.workers()
         told["workers"] = [
@@ -120,7 +121,13 @@ async def outbox_check(desk: Desk) -> dict[str, Any]:
     except StoreUnavailable as error:
         return {"status": "unavailable", "error": str(error)}
     waiting = counts.get("pending", 0) + counts.get("sending", 0)
-    return {"status": "ok", "latency_ms": _milliseconds(begin), "outbox": waiting, "counts": counts}
+    ways = [
+        {"transport": way.transport, "state": way.state, "failures": way.failures, "opens_in": way.opens_in}
+        for way in desk.mailer.health()
+    ]
+    return {
+        "status": "ok", "latency_ms": _milliseconds(begin), "outbox": waiting, "counts": counts, "transports": ways
+    }  # fmt: skip
 
 
 async def _queues(desk: Desk) -> list[dict[str, Any]]:

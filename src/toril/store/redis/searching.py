@@ -14,7 +14,7 @@ from toril.store.base import Found
 
 __all__ = ["Lines", "Window", "read_place", "search"]
 
-BUDGET, SECONDS, PAGE = 10_000, 0.1, 500  # jobs and time that one page of a search may look at; jobs of one reading
+BUDGET, SECONDS, PAGE = 10_000, 0.06, 500  # jobs and time that one page of a search may look at; jobs of one reading
 _ORDER = (  # in which states are searched when none is named: what is looked for most often first
     JobState.FAILED,
     JobState.ACTIVE,

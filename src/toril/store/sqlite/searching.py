@@ -15,7 +15,7 @@ from toril.store.sqlite.transaction import Row, Transaction
 
 __all__ = ["search"]
 
-BUDGET, SECONDS = 10_000, 0.1  # jobs and time that one page of a search may look at
+BUDGET, SECONDS = 10_000, 0.06  # jobs and time that one page of a search may look at
 PAGE, NAME_PAGE = 1_000, 10_000  # jobs of one statement; many more when SQLite itself sees what matches
 _TIMED = {JobState.DELAYED, JobState.ACTIVE, JobState.COMPLETED, JobState.FAILED}  # their rank is a time
 _ORDER = (  # in which states are searched when none is named: what is looked for most often first

@@ -179,6 +179,11 @@ class Toril(Registry):
         """
         return EventStream(self.store, queue, after)
 
+    async def queues(self) -> list[Queue]:
+        """Return the queues that have been used, by whomever, and those that this application serves, by name."""
+        names = {*await self.store.queues(), *self.served_queues()}
+        return [self.queue(name) for name in sorted(names)]
+
     async def workers(self) -> Sequence[LiveWorker]:
         """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
         return await self.store.workers()

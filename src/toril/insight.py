@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from toril.errors import InvalidOption
-from toril.fingerprint import Failures, grouped
+from toril.fingerprint import Failures, fingerprint, grouped
 from toril.forecast import WINDOW, Forecast, forecast
 from toril.job import JobRecord, JobState
 from toril.store.base import Metrics, Minute
+from toril.why import Why, explain
 
 if TYPE_CHECKING:
     from toril.app import Toril
+    from toril.handle import Job
 
 __all__ = ["QueueInsight"]
 
@@ -33,21 +36,24 @@ class QueueInsight:
         """Return how many ready jobs there are of each priority that occurs; 0: those without one."""
         return await self.app.store.priorities(self.name)
 
-    async def metrics(self, minutes: int = 60) -> Metrics:
+    async def metrics(self, minutes: int = 60, *, each: int = 1) -> Metrics:
         """Return how many jobs ended in each of the last minutes (a week at most), oldest first.
 
-        The last one is the current minute, which goes on. Totals count from the queue's first job. Raises
-        InvalidOption.
+        each: how many minutes one entry stands for; `minutes` is a multiple of it. The last entry holds the current
+        minute, which goes on. Totals count from the queue's first job. Raises InvalidOption.
         """
         if not 1 <= minutes <= WEEK:
             raise InvalidOption(f"minutes: expected 1 to {WEEK:,}, got {minutes}")
-        last = self.app.clock.now() // MINUTE * MINUTE
-        first = last - (minutes - 1) * MINUTE
+        if each < 1 or minutes % each:
+            raise InvalidOption(f"each: expected a number of minutes that divides {minutes:,}, got {each}")
+        length = each * MINUTE
+        last = self.app.clock.now() // length * length
+        first = last - (minutes // each - 1) * length
         found = await self.app.store.metrics(self.name, first)
-        known = {minute.at: minute for minute in found.minutes}
+        known = _summed(found.minutes, length)
         arrived = found.minutes[0].arrived if found.minutes else found.arrived
         every = []
-        for at in range(first, last + 1, MINUTE):
+        for at in range(first, last + 1, length):
             minute = known.get(at) or Minute(at, 0, 0, arrived)
             arrived = minute.arrived
             every.append(minute)
@@ -70,7 +76,30 @@ class QueueInsight:
             self._failures = now, await self._grouped()
         return self._failures[1]
 
-    async def _grouped(self) -> Failures:
+    async def retry_failures(self, fingerprint_id: str) -> int:
+        """Let the failed jobs of one kind (`group.fingerprint.id`) run again, of the newest 10,000; return how many."""
+        alike = [job.id for job in await self._failed() if fingerprint(job.name, job.reason or "").id == fingerprint_id]
+        done = 0
+        for start in range(0, len(alike), PAGE):
+            done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + PAGE]))
+        self._failures = None
+        return done
+
+    async def why(self, jobs: Iterable[Job[Any]]) -> list[Why]:
+        """Return of each job, as it was last read, why it is not running, or where it runs; see `Job.why`.
+
+        The queue and its workers are looked at once for all.
+        """
+        app = self.app
+        info, workers = await asyncio.gather(app.store.info(self.name), app.store.workers())
+        records, now = [job.record for job in jobs], app.clock.now()
+        waiting = [record.id for record in records if record.state is JobState.WAITING_CHILDREN]
+        families = await asyncio.gather(*(app.store.children(self.name, job_id) for job_id in waiting))
+        children = dict(zip(waiting, families, strict=True))
+        return [explain(record, info, workers, children.get(record.id, ()), now) for record in records]
+
+    async def _failed(self) -> list[JobRecord]:
+        """Return the newest failed jobs, without what groups do not need."""
         jobs: list[JobRecord] = []
         after = None
         while len(jobs) < FAILED:
@@ -79,5 +108,23 @@ class QueueInsight:
             after = page.after
             if after is None:
                 break
+        return jobs
+
+    async def _grouped(self) -> Failures:
+        jobs = await self._failed()
         total = (await self.app.store.info(self.name)).counts[JobState.FAILED]
         return Failures(grouped(jobs), len(jobs), max(total, len(jobs)))
+
+
+def _summed(minutes: Sequence[Minute], length: int) -> dict[int, Minute]:
+    """Return minutes, oldest first, put together into spans of `length` milliseconds, by their start."""
+    spans: dict[int, Minute] = {}
+    for minute in minutes:
+        at = minute.at // length * length
+        known = spans.get(at)
+        spans[at] = (
+            known._replace(completed=known.completed + minute.completed, failed=known.failed + minute.failed)
+            if known
+            else minute._replace(at=at)
+        )
+    return spans

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from toril import InvalidJob, JobContext, ManualClock, Toril
+from toril.errors import InvalidOption
 
 
 @pytest.fixture
@@ -117,6 +118,34 @@ async def test_failures_are_grouped_by_kind(line, clock: ManualClock, work) -> N
     group = failures.groups[0]
     assert (group.count, group.first, group.last) == (5, first, first + 40_000)
     assert (await line.get(group.job_id)).record.reason == "ValueError: order 4 has no lines"
+
+
+async def test_minutes_are_put_together_as_asked(line, app: Toril, clock: ManualClock) -> None:
+    await app.store.enrol(_worker())
+    clock.advance(3600 - clock.now() / 1000 % 3600)  # an hour begins
+    for number in (3, 1, 2):
+        await line.add_many([("good", None)] * number)
+        await _let_end(app, number)
+        clock.advance(600)
+    metrics = await line.metrics(60, each=15)
+    assert [(minute.completed, minute.failed) for minute in metrics.minutes] == [(0, 0), (4, 0), (2, 0), (0, 0)][-4:]
+    assert all(minute.at % 900_000 == 0 for minute in metrics.minutes)
+    for minutes, each in ((60, 0), (60, 7), (60, 61)):
+        with pytest.raises(InvalidOption, match=r"^each: expected a number of minutes that divides 60"):
+            await line.metrics(minutes, each=each)
+
+
+async def test_failures_of_a_kind_run_again_together(line, work) -> None:
+    await line.add_many([("bad", {"n": number}) for number in range(3)])
+    await line.add("late")
+    await work()
+    group = (await line.failures()).groups[0]
+    assert await line.retry_failures(group.fingerprint.id) == 3
+    counts = await line.counts()
+    assert (counts["ready"], counts["failed"]) == (3, 1)
+    assert [left.fingerprint.task for left in (await line.failures()).groups] == ["late"]
+    assert await line.retry_failures(group.fingerprint.id) == 0
+    assert await line.retry_failures("nothing is called so") == 0
 
 
 async def test_an_answer_about_failures_is_at_most_five_seconds_old(line, clock: ManualClock, work) -> None:

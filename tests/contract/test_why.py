@@ -178,3 +178,32 @@ async def test_an_ended_job_does_not_run_and_one_that_is_gone_is_not_explained(a
     await bad.remove()
     with pytest.raises(JobNotFound):
         await bad.why()
+
+
+async def test_many_jobs_are_asked_for_at_once_and_answer_as_each_does(app: Toril, clock: ManualClock) -> None:
+    @app.task(queue="line")
+    async def part() -> None: ...
+
+    @app.task(queue="line")
+    async def whole() -> None: ...
+
+    line = app.queue("line")
+    await line.add("later", delay=60)
+    await part.enqueue()
+    await app.enqueue_flow(Flow(whole.call(), [part.call()]))
+    await line.pause(by="ana", why="stocktaking")
+    jobs = [job for state in ("waiting", "delayed", "waiting-children") for job in (await line.jobs(state)).jobs]
+    answers = await line.why(jobs)
+    assert [why.code for why in answers] == ["paused", "paused", "delayed", "waiting-children"]
+    assert answers == [await job.why() for job in jobs]
+    assert await line.why([]) == []
+
+
+async def test_queues_are_those_in_use_and_those_that_are_served(app: Toril) -> None:
+    @app.task(queue="served")
+    async def served() -> None: ...
+
+    await app.queue("used").add("anything")
+    app.queue("only named")
+    assert [queue.name for queue in await app.queues()] == ["served", "used"]
+    assert (await app.queues())[1] is app.queue("used")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from redis_servers.program import missing
+import npm
 
 __all__ = ["SCRIPTS", "Node", "NodeError", "Process", "install"]
 
@@ -18,16 +17,7 @@ SCRIPTS = Path(__file__).parent / "node"
 
 def install() -> None:
     """See that the packages of the lock file are there; end the test if they cannot be had."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        missing("needs node and npm (Debian: apt-get install nodejs npm)")
-    lock, mark = SCRIPTS / "package-lock.json", SCRIPTS / "node_modules" / ".lock-of-these"
-    if mark.exists() and mark.read_bytes() == lock.read_bytes():
-        return
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        missing(f"npm ci: {done.stderr.strip()}")
-    mark.write_bytes(lock.read_bytes())
+    npm.install(SCRIPTS)
 
 
 class NodeError(Exception):

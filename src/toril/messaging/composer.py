@@ -17,9 +17,10 @@ from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.extras import Extras
 from toril.messaging.header import check_line
 from toril.messaging.keys import Keys
-from toril.messaging.message import Context, MessageType, type_of
+from toril.messaging.message import Context, MessageType, type_of, without_secrets
 from toril.messaging.mime import Part, Skeleton
 from toril.messaging.models import EmailLog, Status
+from toril.messaging.preview import Preview
 from toril.messaging.templates import Template, Templates
 from toril.messaging.transport import Envelope
 from toril.messaging.unsubscribe import WayOut, leave_headers
@@ -124,9 +125,21 @@ class Composer:
 
     def compose(self, mail: EmailLog, files: Sequence[Part] = ()) -> Envelope:
         """Return the mail of a row; raise UnknownTemplate, or whatever its template raises."""
+        shown = self._write(mail, self._load(mail), files)
+        return Envelope(self._sender.spec, mail.recipient, shown.message, kind=mail.kind, key=mail.id)
+
+    def show(self, mail: EmailLog) -> Preview:
+        """Return what a row's mail looks like, with a mask for each secret; raise what `compose` raises."""
+        return self._write(mail, without_secrets(self._load(mail)))
+
+    def _load(self, mail: EmailLog) -> BaseModel:
+        kind = self.find(mail.type)
+        values: BaseModel = kind.load(mail.context, self._keys.fields if kind.secret else None)
+        return values
+
+    def _write(self, mail: EmailLog, values: BaseModel, files: Sequence[Part] = ()) -> Preview:
         kind = self.find(mail.type)
         template = self._templates.load(kind, mail.locale or None)
-        values = kind.load(mail.context, self._keys.fields if kind.secret else None)
         extras = Extras.from_json(mail.extras)
         headers, way_out = extras.lines(), None
         if self._way_out and mail.kind == "subscribed":
@@ -143,7 +156,7 @@ class Composer:
             headers=headers,
             files=files,
         )
-        return Envelope(self._sender.spec, mail.recipient, message, kind=mail.kind, key=mail.id)
+        return Preview(kind, mail.locale, mail.subject, html, text, message)
 
 
 @cache

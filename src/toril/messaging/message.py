@@ -20,9 +20,9 @@ from pydantic_core import PydanticSerializationError, to_json
 from toril import Secret
 from toril.cipher import Cipher
 from toril.errors import ConfigurationError, InvalidContext
-from toril.secret import holds_secret
+from toril.secret import MASK, holds_secret
 
-__all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "name_of", "type_of"]
+__all__ = ["RESERVED", "Context", "Kind", "MessageType", "SecretURL", "WebURL", "name_of", "type_of", "without_secrets"]
 
 Kind = Literal["transactional", "subscribed"]
 """Transactional: the recipient waits for it, losing it is worse than doubling; subscribed: the reverse."""
@@ -184,6 +184,21 @@ class MessageType(Generic[C]):
         ]
         known = ", ".join(self.context.model_fields)
         return f"{'; '.join(faults)} (type {self.name!r} takes: {known})"
+
+
+def without_secrets(context: C) -> C:
+    """Return a context with a mask in the place of every secret, in whatever depth: fit to be shown."""
+    return context.model_copy(update={name: _masked(value) for name, value in context})
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return Secret(MASK)
+    if isinstance(value, BaseModel):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return type(value)(map(_masked, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _path(location: tuple[int | str, ...]) -> str:

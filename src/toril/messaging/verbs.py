@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Unpack
 
+from pydantic import ValidationError
+
 from toril import Toril
 from toril.clock import Clock
-from toril.errors import InvalidMessage, MailNotFound, StoreError, WebhookRefused, WrongState
+from toril.errors import (
+    ConfigurationError,
+    InvalidMessage,
+    MailNotFound,
+    StoreError,
+    UnknownTemplate,
+    WebhookRefused,
+    WrongState,
+)
 from toril.messaging import feedback, forgetting, lookup, suppressing
 from toril.messaging.address import Address
+from toril.messaging.composer import Composer
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.home import Home
 from toril.messaging.lookup import Hour, LogPage, Wanted, WantedOptions
 from toril.messaging.models import EmailEvent, EmailLog
+from toril.messaging.preview import Preview
 from toril.messaging.relay import Relay
 from toril.messaging.suppression import ALL, Suppression, scope_of
 from toril.messaging.unsubscribe import Leaving, WayOut
@@ -36,6 +49,11 @@ class MailVerbs:
     _app: Toril
     _way_out: WayOut | None
 
+    @property
+    @abstractmethod
+    def composer(self) -> Composer:
+        """Its message types and their templates."""
+
     # -- looking
 
     async def find(self, mail_id: str) -> EmailLog | None:
@@ -50,6 +68,19 @@ class MailVerbs:
         InvalidOption, InvalidAddress.
         """
         return await self._home.ask(lambda log: lookup.page(log, Wanted(**wanted), limit, after))
+
+    async def content(self, mail_id: str) -> Preview | None:
+        """Return what a message looks like, with a mask for each secret; attachments are left out.
+
+        None: it cannot be written any more: it was forgotten, its type or its key is gone. Raises MailNotFound.
+        """
+        mail = await self.find(mail_id)
+        if mail is None:
+            raise MailNotFound(f"the delivery log has no mail {mail_id}")
+        try:
+            return self.composer.show(mail)
+        except (UnknownTemplate, ValidationError, ConfigurationError):
+            return None
 
     async def timeline(self, mail_id: str) -> Sequence[EmailEvent]:
         """Return what happened to a message, oldest first."""

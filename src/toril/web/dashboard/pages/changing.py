@@ -1,0 +1,140 @@
+"""What is done to a queue: pause, resume, retry and promote all, clean, drain, limits; and adding a job."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from starlette.responses import Response
+
+from toril import InvalidJob, JobState, Rate
+from toril.errors import InvalidData, InvalidOption
+from toril.options import Options
+from toril.web.dashboard.visit import Visit
+from toril.web.problems import Problem
+
+__all__ = ["PAGES", "number", "read_json"]
+
+_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": ""}
+
+
+async def pause(visit: Visit) -> Response:
+    """Let no more jobs be taken."""
+    queue, why = visit.queue, visit.said("why")
+    async with visit.acting("pause", queue.name, detail=why):
+        await queue.pause(by=visit.name, why=why)
+    return _back(visit, f"Queue {queue.name} is paused.")
+
+
+async def resume(visit: Visit) -> Response:
+    """Let jobs be taken again."""
+    async with visit.acting("resume", visit.queue.name):
+        await visit.queue.resume()
+    return _back(visit, f"Queue {visit.queue.name} runs again.")
+
+
+async def drain(visit: Visit) -> Response:
+    """Remove all jobs that wait."""
+    delayed = visit.said("delayed") == "yes"
+    async with visit.acting("drain", visit.queue.name, detail="delayed jobs too" if delayed else "") as act:
+        act.count = await visit.queue.drain(delayed=delayed)
+    return _back(visit, f"{act.count:,} jobs are removed.")
+
+
+async def clean(visit: Visit) -> Response:
+    """Remove old jobs of one state."""
+    state, hours = visit.said("state"), number("hours", visit.said("hours", "0")) or 0.0
+    async with visit.acting("clean", visit.queue.name, detail=f"{state}, older than {hours:g} h") as act:
+        act.count = await visit.queue.clean(state, older_than=hours * 3600)
+    return _back(visit, f"{act.count:,} {state} jobs are removed.")
+
+
+async def limit(visit: Visit) -> Response:
+    """Set what all workers together may run of the queue."""
+    concurrency, jobs, per = (number(name, visit.said(name)) for name in ("concurrency", "jobs", "per"))
+    rate = None if jobs is None else Rate(round(jobs), per or 1.0)
+    most = None if concurrency is None else round(concurrency)
+    async with visit.acting("set-limits", visit.queue.name, detail=f"concurrency {most}, rate {rate}"):
+        await visit.queue.set_limits(concurrency=most, rate=rate)
+    return _back(visit, "The limits are set.")
+
+
+async def form(visit: Visit) -> Response:
+    """Show the form that adds a job."""
+    if not visit.may_act:
+        raise Problem(403, "role-missing", "Your account may look, and change nothing.")
+    return _form(visit, "", {"name": visit.ask("name")})
+
+
+async def add(visit: Visit) -> Response:
+    """Add a job; a form that cannot be understood is shown again, with what is wrong."""
+    queue, name = visit.queue, visit.said("name")
+    try:
+        options = _options(visit)
+        async with visit.acting("add", queue.name, detail=name) as act:
+            job = await queue.add(name, read_json(visit.said("data")), **options)
+            act.ids = [job.id]
+    except InvalidJob as error:
+        return _form(visit, str(error), {key: str(value) for key, value in visit.form.items()})
+    return visit.back(visit.url("queues", queue.name, "jobs", job.id), f"Job {job.id} is added.")
+
+
+def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
+    tasks = sorted(task.name for task in visit.app.tasks.values() if task.queue.name == visit.queue.name)
+    return visit.page(
+        "add.html",
+        400 if fault else 200,
+        active="",
+        queue=visit.queue,
+        fault=fault,
+        values=_EMPTY | values,
+        tasks=tasks,
+    )
+
+
+def _options(visit: Visit) -> Options:
+    options: dict[str, Any] = {}
+    for name in ("delay", "priority", "attempts"):
+        value = number(name, visit.said(name))
+        if value is not None:
+            options[name] = value if name == "delay" else round(value)
+    if visit.said("job_id"):
+        options["job_id"] = visit.said("job_id")
+    return cast(Options, options)
+
+
+def number(name: str, text: str) -> float | None:
+    """Return the number that a field of a form holds, None for an empty one; raise InvalidOption."""
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidOption(f"{name}: expected a number, got {text!r}") from None
+
+
+def read_json(text: str) -> Any:
+    """Return what a field of a form holds as JSON; raise InvalidData that says where it goes wrong."""
+    try:
+        return json.loads(text or "{}")
+    except ValueError as error:
+        raise InvalidData(f"data: expected JSON: {error}") from None
+
+
+def _back(visit: Visit, said: str) -> Response:
+    return visit.back(visit.url("queues", visit.queue.name, state=_known(visit.said("tab"))), said)
+
+
+def _known(state: str) -> str | None:
+    return state if state in set(JobState) else None
+
+
+PAGES = [
+    ("POST", "/queues/{queue}/pause", pause),
+    ("POST", "/queues/{queue}/resume", resume),
+    ("POST", "/queues/{queue}/drain", drain),
+    ("POST", "/queues/{queue}/clean", clean),
+    ("POST", "/queues/{queue}/limits", limit),
+    ("GET", "/queues/{queue}/add", form),
+    ("POST", "/queues/{queue}/add", add),
+]

@@ -1,0 +1,108 @@
+"""The delivery log: messages by status, type and recipient; one message with its timeline and content."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.responses import Response
+
+from toril.errors import InvalidAddress, InvalidOption, MailNotFound
+from toril.messaging import EmailLog, Status
+from toril.messaging.lookup import LogPage, WantedOptions
+from toril.web.dashboard.pages.frames import framed
+from toril.web.dashboard.visit import Visit
+
+__all__ = ["PAGES"]
+
+_ROWS = 50
+_HISTORY = 20  # messages of one recipient whose timelines are shown at once
+
+
+async def show(visit: Visit) -> Response:
+    """Show the log, or what one recipient got, with a timeline of each."""
+    recipient, fault = visit.ask("recipient"), ""
+    try:
+        page = await visit.mailer.log(
+            limit=_HISTORY if recipient else _ROWS, after=visit.ask("after") or None, **_wanted(visit)
+        )
+    except (InvalidAddress, InvalidOption) as error:
+        page, fault = LogPage([], None), str(error)
+    counts = await visit.mailer.counts()
+    found = await asyncio.gather(*(visit.mailer.timeline(mail.id) for mail in page.mails)) if recipient else []
+    timelines = dict(zip((mail.id for mail in page.mails), found, strict=False))
+    return visit.page(
+        "messages.html",
+        400 if fault else 200,
+        active="messages",
+        page=page,
+        timelines=timelines,
+        counts=counts,
+        statuses=[status.value for status in Status],
+        status=visit.ask("status"),
+        type=visit.ask("type"),
+        recipient=recipient,
+        fault=fault,
+        types=sorted(kind.name for kind in visit.mailer.composer.types),
+    )
+
+
+def _wanted(visit: Visit) -> WantedOptions:
+    return {
+        "status": visit.ask("status") or None,
+        "type": visit.ask("type") or None,
+        "recipient": visit.ask("recipient") or None,
+    }
+
+
+async def one(visit: Visit) -> Response:
+    """Show a message."""
+    mail = await _mail(visit)
+    timeline, shown = await asyncio.gather(visit.mailer.timeline(mail.id), visit.mailer.content(mail.id))
+    return visit.page(
+        "message.html",
+        active="messages",
+        mail=mail,
+        timeline=timeline,
+        shown=shown,
+        source=shown.message.decode(errors="replace") if shown else "",
+        retryable=mail.status in {"failed", "unknown", "cancelled", "suppressed"},
+    )
+
+
+async def html(visit: Visit) -> Response:
+    """Hand out its HTML with masks for its secrets, for a frame."""
+    shown = await visit.mailer.content((await _mail(visit)).id)
+    return framed(shown.html if shown else "")
+
+
+async def retry(visit: Visit) -> Response:
+    """Let it be tried anew."""
+    mail = await _mail(visit)
+    async with visit.acting("retry-mail", detail=mail.id):
+        await visit.mailer.retry(mail.id)
+    return visit.back(visit.url("messages", mail.id), "It is sent again.")
+
+
+async def cancel(visit: Visit) -> Response:
+    """Take it back."""
+    mail = await _mail(visit)
+    async with visit.acting("cancel-mail", detail=mail.id):
+        took = await visit.mailer.cancel(mail.id)
+    said = "It is taken back." if took else "It is being sent already, or has ended."
+    return visit.back(visit.url("messages", mail.id), said)
+
+
+async def _mail(visit: Visit) -> EmailLog:
+    mail = await visit.mailer.find(visit.id)
+    if mail is None:
+        raise MailNotFound(f"The delivery log has no message {visit.id}.")
+    return mail
+
+
+PAGES = [
+    ("GET", "/messages", show),
+    ("GET", "/messages/{id}", one),
+    ("GET", "/messages/{id}/html", html),
+    ("POST", "/messages/{id}/retry", retry),
+    ("POST", "/messages/{id}/cancel", cancel),
+]

@@ -1,0 +1,129 @@
+"""How the screen says things: times, spans, numbers, JSON, schedules. Pure; templates use these as filters."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
+
+from toril.timetable import Scheduled
+
+__all__ = ["FILTERS", "ago", "clock", "compact", "day", "iso", "lasting", "moment", "place", "rule", "times", "unplace"]
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_THOUSAND = 1_000
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
+_SOON = 1.0  # seconds
+
+
+def place(name: str) -> str:
+    """Return a queue's name or a job's id as one segment of a path, whatever its characters; see `unplace`."""
+    quoted = quote(name.replace("~", "~7E").replace("/", "~2F"), safe="~")
+    return quoted.replace(".", "~2E") if not quoted.strip(".") else quoted
+
+
+def unplace(segment: str) -> str:
+    """Return what `place` made a segment of."""
+    return segment.replace("~2E", ".").replace("~2F", "/").replace("~7E", "~")
+
+
+def _datetime(at: int | datetime) -> datetime:
+    return at if isinstance(at, datetime) else datetime.fromtimestamp(at / 1000, UTC)
+
+
+def iso(at: int | datetime) -> str:
+    """Return a time (epoch milliseconds or a datetime) for machines."""
+    return _datetime(at).astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def moment(at: int | datetime) -> str:
+    """Return a time in full, to the second, in UTC."""
+    return f"{_datetime(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def clock(at: int | datetime) -> str:
+    """Return the hour and minute of a time."""
+    return f"{_datetime(at).astimezone(UTC):%H:%M}"
+
+
+def day(at: int | datetime) -> str:
+    """Return the day of a time, with its hour."""
+    return f"{_datetime(at).astimezone(UTC):%a %d, %H:%M}"
+
+
+def lasting(seconds: float | None) -> str:
+    """Return a length of time in the two largest units that say it: `840 ms`, `3.2 s`, `4 min 10 s`, `2 d 3 h`."""
+    if seconds is None:
+        return "not known"
+    if seconds < _SOON:
+        return f"{round(max(seconds, 0) * 1000)} ms"
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    left, words = round(seconds), list[str]()
+    for length, unit in (*_UNITS, (1, "s")):
+        if left >= length or (words and unit != "s"):
+            number, left = divmod(left, length)
+            words.append(f"{number} {unit}" if number else "")
+        if len(words) == 2:  # noqa: PLR2004
+            break
+    return " ".join(filter(None, words))
+
+
+def ago(at: int | datetime, now: int) -> str:
+    """Return how far a time lies from `now` (epoch milliseconds), either way, in its largest unit."""
+    distance = (now - round(_datetime(at).timestamp() * 1000)) / 1000
+    size = abs(distance)
+    if size < _SOON:
+        return "now"
+    for length, unit in _UNITS:
+        if size >= length:
+            text = f"{size // length:.0f} {unit}"
+            break
+    else:
+        text = f"{size // 1:.0f} s"
+    return f"{text} ago" if distance > 0 else f"in {text}"
+
+
+def compact(number: float) -> str:
+    """Return a number as it fits into a narrow place: `999`, `12.3k`, `1.2M`."""
+    if number < 10 * _THOUSAND:
+        return f"{number:,.0f}"
+    for size, letter in ((_THOUSAND**3, "G"), (_THOUSAND**2, "M"), (_THOUSAND, "k")):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + letter
+    raise AssertionError(number)
+
+
+def times(text: str) -> str:
+    """Return text with the moments in it, as programs write them, as people do."""
+    return _MOMENT.sub(r"\1 \2 UTC", text)
+
+
+def rule(schedule: Scheduled) -> str:
+    """Return the times of a schedule in words; a cron line that has none is given as it is."""
+    if schedule.every is not None:
+        return f"Every {lasting(timedelta(seconds=schedule.every).total_seconds())}"
+    options = Options()
+    options.use_24hour_time_format = True
+    assert schedule.cron is not None
+    try:
+        return f"{get_description(schedule.cron, options)} ({schedule.tz})"
+    except (FormatError, ValueError, IndexError, KeyError):
+        return f"{schedule.cron} ({schedule.tz})"
+
+
+FILTERS: dict[str, Any] = {
+    "ago": ago,
+    "clock": clock,
+    "compact": compact,
+    "day": day,
+    "iso": iso,
+    "lasting": lasting,
+    "moment": moment,
+    "place": place,
+    "rule": rule,
+    "times": times,
+}

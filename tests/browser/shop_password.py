@@ -1,0 +1,3 @@
+"""The password of the shop's one user, which the shop and its tests know."""
+
+PASSWORD = "correct horse battery"

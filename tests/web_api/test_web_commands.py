@@ -82,6 +82,7 @@ def get(port: int, path: str, **options) -> httpx.Response | None:
         return None
 
 
+@pytest.mark.slow
 def test_tokens_are_made_listed_and_revoked(folder):
     made = folder.run("token", "create", "jobs:app", "ci", "--role", "read", "--role", "send", "--days", "7")
     assert made.exit_code == 0, made.output
@@ -96,6 +97,7 @@ def test_tokens_are_made_listed_and_revoked(folder):
     assert "role: expected one or more of read, send, admin" in str(wrong.exception)
 
 
+@pytest.mark.slow
 def test_users_are_made_listed_and_removed(folder):
     made = folder.run("user", "create", "jobs:app", "ana", "--role", "admin", "--password", "correct horse battery")
     assert made.exit_code == 0, made.output
@@ -107,6 +109,7 @@ def test_users_are_made_listed_and_removed(folder):
     assert "12 to" in str(short.exception)
 
 
+@pytest.mark.slow
 async def test_serve_answers_with_a_token_and_stops_when_asked(folder):
     port = free_port()
     made = await asyncio.to_thread(folder.run, "token", "create", "jobs:app", "ci", "--role", "admin")

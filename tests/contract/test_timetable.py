@@ -119,6 +119,19 @@ async def test_a_start_in_the_past_is_no_bound(app, report, work, ran) -> None:
     assert ran == ["a Mon 08:00"]
 
 
+async def test_the_last_tick_is_nobodys_once_it_was_cancelled(app, report) -> None:
+    await app.schedule(report.call("a"), id="once", cron="0 * * * *", limit=1)
+    (job,) = (await report.queue.jobs("delayed")).jobs
+    await job.cancel(by="ana")
+    (schedule,) = await app.schedules()
+    assert schedule.next is None
+    await job.retry()
+    (schedule,) = await app.schedules()
+    assert schedule.next is None
+    await job.cancel(by="ana")
+    assert await report.queue.clean("failed") == 1
+
+
 async def test_a_limit_counts_ticks_and_starts_anew_with_a_change(app, report, pass_hours, ran) -> None:
     async def give(kind: str) -> bool:
         return await app.schedule(report.call(kind), id="twice", cron="0 * * * *", limit=2)

@@ -110,10 +110,10 @@ class _Stored:
         definition, tick, state, opts, own = found
         fields, ours = pairs(definition), pairs(own)
         self.tick = int(tick)
-        self.waits = state != ""
         self.opts = _object(opts)
         count = _object(self.opts.get("repeat")).get("count") or ours.get("ticks") or fields.get("ic")
         last = ours.get("last")
+        self.waits = state != "" and last != tick  # retried, the last tick of a schedule that has ended runs by itself
         record = _record(queue, schedule_id, fields, declared=bool(ours.get("declared")))
         self.info = ScheduleInfo(record, self.tick, int(last) if last else None, number(count) or 0)
 

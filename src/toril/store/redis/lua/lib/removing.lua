@@ -27,8 +27,11 @@ end
 local function is_next_tick(q, id)
   local job = look('HMGET', q .. id, 'rjk', 'ats')
   if not job[1] or job[2] then return false end
-  local tick = call('ZSCORE', q .. 'repeat', job[1])
-  return tick and id == 'repeat:' .. job[1] .. ':' .. string.format('%.0f', tick)
+  local score = call('ZSCORE', q .. 'repeat', job[1])
+  local tick = score and string.format('%.0f', score)
+  -- the last one of a schedule that has ended stays its tick, as on BullMQ: nothing waits for it any more
+  return tick and id == 'repeat:' .. job[1] .. ':' .. tick
+    and call('HGET', private(q) .. 'schedule:' .. job[1], 'last') ~= tick
 end
 
 -- Split the full key of a child.

@@ -98,7 +98,7 @@ class DatabaseFile:
         connection = sqlite3.connect(
             self.name,
             uri=True,
-            timeout=timeout,
+            timeout=BUSY_TIMEOUT,  # to look at the file for the first time, also of who will not wait later
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
@@ -108,6 +108,7 @@ class DatabaseFile:
                 connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
             connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
+            connection.execute(f"PRAGMA busy_timeout = {round(timeout * 1000)}")
         except sqlite3.Error:  # no database at all
             connection.close()
             raise

@@ -69,7 +69,7 @@ class Moment(TypeDecorator[int]):
         """Turn what the database keeps into milliseconds."""
         if value is None:
             return None
-        moment = datetime.fromisoformat(value).replace(tzinfo=UTC) if dialect.name == "sqlite" else value
+        moment = datetime.fromisoformat(f"{value}+00:00") if dialect.name == "sqlite" else value
         return (moment - _EPOCH) // _MILLISECOND
 
 

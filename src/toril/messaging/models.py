@@ -44,6 +44,8 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"  # the recipient must not get it
     UNKNOWN = "unknown"  # handed over, and no answer came: somebody has to decide
 
+    __hash__ = str.__hash__  # as that of the text that it equals; an Enum's own is that of its name
+
 
 FINAL = frozenset(Status) - {Status.PENDING, Status.SENDING}
 

@@ -8,11 +8,11 @@ from toril.errors import HeldByNode, WrongState
 from toril.job import JobState
 from toril.limits import Limits
 from toril.options import Policy
-from toril.store.base import Cleaned, ScheduleRecord
 from toril.store.redis import looking
 from toril.store.redis.keys import names_for
 from toril.store.redis.searching import read_place
 from toril.store.redis.views import Views
+from toril.store.views import Cleaned, ScheduleRecord
 
 __all__ = ["Controls"]
 

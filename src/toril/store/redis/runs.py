@@ -10,7 +10,6 @@ from typing import Any
 from toril.errors import StoreUnavailable, WrongState
 from toril.job import NewJob, Node, expiry_reason
 from toril.options import Policy
-from toril.store.base import Awaiting, Extended, Failed, Note, Outcome, Released, Run, Step, WorkerInfo
 from toril.store.redis import looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
 from toril.store.redis.client import LIMIT
@@ -20,6 +19,8 @@ from toril.store.redis.planting import flow_arguments, planted
 from toril.store.redis.scripts import script
 from toril.store.redis.stepping import step_arguments, step_of
 from toril.store.redis.views import Views
+from toril.store.runs import Awaiting, Extended, Failed, Note, Outcome, Released, Run, Step
+from toril.store.views import WorkerInfo
 
 __all__ = ["Runs"]
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from toril.filter import Filter
 from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState
-from toril.store.base import Found, Heard, LiveWorker, Metrics, Page, QueueInfo, ScheduleInfo, ServerInfo
 from toril.store.redis import listening, looking, workers
 from toril.store.redis.connections import Connections
 from toril.store.redis.examining import examine, foreign_workers
 from toril.store.redis.keys import names_for
 from toril.store.redis.records import read_job
 from toril.store.redis.searching import Lines, Window, read_place, search
+from toril.store.views import Found, Heard, LiveWorker, Metrics, Page, QueueInfo, ScheduleInfo, ServerInfo
 
 __all__ = ["Views"]
 

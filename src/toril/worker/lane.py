@@ -65,6 +65,7 @@ class Lane:
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
         self._loop = asyncio.get_running_loop()
+        self._worker = worker
         self._look = True
         while not self._done():
             want = 0 if self._closing else min(self.slots - len(self.running), self._most)
@@ -208,7 +209,7 @@ class Lane:
 
     async def _listen(self) -> None:
         try:
-            await self._store.wait(self.queue, self._due_at)
+            await self._store.wait(self.queue, self._worker, self._due_at)
         except StoreUnavailable:
             await asyncio.sleep(PAUSES[-1])
         else:

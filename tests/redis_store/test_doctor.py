@@ -180,7 +180,7 @@ def test_the_command_on_sqlite_with_a_mailer(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    code, found = run(capsys, monkeypatch, "doctored:app", "--mailer", "doctored:mailer")
+    code, found = run(capsys, monkeypatch, "--app", "doctored:app", "--mailer", "doctored:mailer")
     assert code == 0, found
     assert {"store", "queues", "mail server", "delivery log"} <= {row["part"] for row in found}
 

@@ -19,6 +19,7 @@ from toril.web.dashboard.pages import (
     queues,
     schedules,
     selection,
+    suppressions,
     workers,
 )
 from toril.web.dashboard.visit import Visit
@@ -39,5 +40,5 @@ PAGES: _Pages = [
     *workers.PAGES,
     *audit.PAGES,
 ]
-MAIL_PAGES: _Pages = [*messages.PAGES, *gallery.PAGES]
+MAIL_PAGES: _Pages = [*messages.PAGES, *suppressions.PAGES, *gallery.PAGES]
 MAILBOX_PAGES: _Pages = mailbox.PAGES

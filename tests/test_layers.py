@@ -20,7 +20,7 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"store"},
     {"why", "fingerprint", "forecast", "controls", "insight"},
     {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
-    | {"events", "handlers", "sync", "app"},
+    | {"events", "handlers", "sync", "scheduling", "app"},
     {"worker", "maintenance"},
     {"testing"},
     {"messaging"},

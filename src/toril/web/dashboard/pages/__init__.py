@@ -20,6 +20,7 @@ from toril.web.dashboard.pages import (
     schedules,
     selection,
     suppressions,
+    timing,
     workers,
 )
 from toril.web.dashboard.visit import Visit
@@ -37,6 +38,7 @@ PAGES: _Pages = [
     *flows.PAGES,
     *errors.PAGES,
     *schedules.PAGES,
+    *timing.PAGES,
     *workers.PAGES,
     *audit.PAGES,
 ]

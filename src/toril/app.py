@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
+from toril.adding import add_flow
 from toril.clock import Clock, SystemClock
 from toril.errors import InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
@@ -92,7 +93,7 @@ class Toril(Scheduling):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
-        ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
+        ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
+from toril.adding import add
 from toril.checks import optional, whole
 from toril.controls import QueueControls
 from toril.errors import InvalidData, InvalidOption, JobNotFound, PartlyAdded, StoreError
@@ -18,6 +20,7 @@ from toril.limits import Limits, Rate
 from toril.options import Options, Policy, TaskOptions, carried, declared, resolve
 from toril.task import Call, new_job
 from toril.timetable import Bounds
+from toril.tracing import carrier
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -87,7 +90,7 @@ class Queue(QueueControls, QueueInsight):
 
     async def enqueue(self, call: Call[R]) -> Job[R]:
         """Add one validated call."""
-        ids = await self.app.store.add((call.new_job(self.app.clock.now()),))
+        ids = await add(self.app.store, (call.new_job(self.app.clock.now()),))
         return Job(self, ids[0], call.task.name)
 
     async def get(self, job_id: str) -> Job[Any] | None:
@@ -221,7 +224,7 @@ class Queue(QueueControls, QueueInsight):
         """
         policy, text = self._carried(name, data, {})
         plan = self.app.plan(cron=cron, every=every, tz=tz, **bounds)
-        record = plan.named(id, self.name, name, text, policy, declared=False)
+        record = plan.named(id, self.name, name, text, dataclasses.replace(policy, link=carrier()), declared=False)
         return await self.app.store.put_schedule(record, immediately=plan.immediately)
 
     def text_of(self, name: str, data: object) -> str:
@@ -257,7 +260,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     ids: list[str] = []
     for start in range(0, len(jobs), BULK):
         try:
-            ids += await app.store.add(jobs[start : start + BULK])
+            ids += await add(app.store, jobs[start : start + BULK])
         except StoreError as error:
             if not ids:
                 raise

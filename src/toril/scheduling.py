@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Unpack
 
+from toril.adding import add
 from toril.clock import Clock
 from toril.errors import InvalidSchedule
 from toril.handle import Job
@@ -17,6 +18,7 @@ from toril.store.base import Store
 from toril.store.views import ScheduleRecord
 from toril.task import Call, new_job
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
+from toril.tracing import carrier
 
 __all__ = ["Scheduling"]
 
@@ -62,7 +64,7 @@ class Scheduling(Registry):
         Raises InvalidSchedule, InvalidOption, StoreUnavailable.
         """
         plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
-        record = plan.record(id, call, declared=False)
+        record = plan.record(id, call, declared=False, link=carrier())
         return await self.store.put_schedule(record, immediately=plan.immediately)
 
     async def reschedule(
@@ -98,9 +100,9 @@ class Scheduling(Registry):
         Raises InvalidSchedule if there is none of that id, and what adding a job raises.
         """
         found = await self._stored(schedule_id)
-        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None)
+        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None, link=None)
         job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
-        (job_id,) = await self.store.add([job])
+        (job_id,) = await add(self.store, [job])
         return Job(self.queue(found.queue), job_id, found.name)
 
     async def schedules(self) -> list[Scheduled]:

@@ -70,10 +70,13 @@ class Plan:
             raise InvalidSchedule("immediately, start: expected one of them, got both")
         return Plan(rule, start, end, limit, bool(bounds.get("immediately")), missed)
 
-    def record(self, schedule_id: str, call: Call[Any], *, declared: bool) -> ScheduleRecord:
-        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have."""
-        task = call.task
-        return self.named(schedule_id, task.queue.name, task.name, call.data, call.policy, declared=declared)
+    def record(self, schedule_id: str, call: Call[Any], *, declared: bool, link: str | None = None) -> ScheduleRecord:
+        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have.
+
+        link: the trace context from which it is made.
+        """
+        task, policy = call.task, dataclasses.replace(call.policy, link=link)
+        return self.named(schedule_id, task.queue.name, task.name, call.data, policy, declared=declared)
 
     def named(
         self, schedule_id: str, queue: str, task: str, data: str, policy: Policy, *, declared: bool

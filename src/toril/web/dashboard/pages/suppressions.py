@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from toril.errors import InvalidAddress, InvalidMessage, InvalidOption
+from toril.masking import without_people
 from toril.messaging.suppression import ALL, SUBSCRIBED, Suppression
 from toril.web.dashboard.pages.messages import recipient_of
 from toril.web.dashboard.visit import Visit
-from toril.web.masking import hidden_addresses
 
 __all__ = ["PAGES"]
 
@@ -70,7 +70,7 @@ async def _page(visit: Visit, fault: str = "") -> Response:
 
 def _detail(address: str, scope: str) -> str:
     """Return what the audit log keeps, which outlives an address whose owner asks to be forgotten."""
-    return f"{hidden_addresses(address)}, scope {scope}"
+    return f"{without_people(address)}, scope {scope}"
 
 
 PAGES = [("GET", "/suppressions", show), ("POST", "/suppressions", add), ("POST", "/suppressions/remove", remove)]

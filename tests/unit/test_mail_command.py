@@ -101,7 +101,7 @@ def test_a_built_in_type_is_copied_to_be_changed(toril, tmp_path):
     (tmp_path / "own" / "welcome" / "subject.vi.txt").write_text("Xin chào {{ name }}")
     toril("preview", "--type", "welcome", "--locale", "vi", "--out", "w.html", TORIL_TEMPLATES="own", FROM_NAME="Shop")
     assert (tmp_path / "w.txt").read_text().startswith("Xin chào Nguyễn Thị Lan\n")
-    assert "own/welcome: there is a template already" in toril("new", "welcome", "--folder", "own", code=1).stderr
+    assert "own/welcome: there is a template already" in toril("new", "welcome", "--folder", "own", code=2).stderr
 
 
 def test_the_gallery_shows_all(toril, tmp_path):
@@ -118,19 +118,19 @@ def test_the_gallery_shows_all(toril, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["new", "Bad_Name"], 1, "message type name: expected lower-case words with hyphens, got 'Bad_Name'"),
-        (["new", "../etc"], 1, "message type name: expected lower-case words"),
-        (["new", "x", "--kind", "bulk"], 1, "kind of 'x': expected transactional or subscribed, got 'bulk'"),
-        (["preview", "--type", "wellcome"], 1, "did you mean 'welcome'?"),
+        (["new", "Bad_Name"], 2, "message type name: expected lower-case words with hyphens, got 'Bad_Name'"),
+        (["new", "../etc"], 2, "message type name: expected lower-case words"),
+        (["new", "x", "--kind", "bulk"], 2, "kind of 'x': expected transactional or subscribed, got 'bulk'"),
+        (["preview", "--type", "wellcome"], 2, "did you mean 'welcome'?"),
         (
             ["preview", "--type", "welcome", "--locale", "vietnamese"],
-            1,
+            2,
             "locale: expected a language tag such as vi or pt-BR",
         ),
         (["preview", "--out", "all.html"], 2, "expected --type beside a file"),
-        (["preview", "welcome"], 1, "'welcome': expected module:name"),
-        (["check", "shop"], 1, "'shop': expected module:name"),
-        (["check", "toril:Toril"], 1, "toril:Toril: expected a Mailer, found type"),
+        (["preview", "welcome"], 2, "'welcome': expected module:name"),
+        (["check", "shop"], 2, "'shop': expected module:name"),
+        (["check", "toril:Toril"], 2, "toril:Toril: expected a Mailer, found type"),
     ],
 )
 def test_mistakes_are_told_in_a_line(toril, arguments, code, said):

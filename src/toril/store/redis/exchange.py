@@ -1,0 +1,110 @@
+"""Commands and their replies on connections of redis-py.
+
+Its client does much around each command (pool, retries, counters) that cost more than the command; what is kept of it
+is how connections are made, and how replies of some commands are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import redis.asyncio as redis
+from hiredis import pack_command
+from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.connection import AbstractConnection
+
+__all__ = ["Command", "Exchange", "exchange_with"]
+
+Command = Sequence[Any]
+
+
+class Exchange(Protocol):
+    """What sends commands to a server, or to several."""
+
+    cluster: RedisCluster | None
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send commands together on one connection and return their replies; what Redis refuses is an error in it.
+
+        Raises what redis-py raises, or an OSError, if replies are missing.
+        """
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+
+
+class _Direct:
+    """With one server. Connections are made as calls overlap."""
+
+    cluster = None
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._reads = client.response_callbacks
+        self._idle: list[AbstractConnection] = []
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        connection = await self._free()
+        try:
+            if not connection.is_connected:
+                await connection.connect()
+            await connection.send_packed_command(b"".join(map(pack_command, commands)), check_health=False)
+            replies = [await self._reply(connection, command[0]) for command in commands]
+        except BaseException:  # a reply may still come
+            await connection.disconnect(nowait=True)
+            raise
+        self._idle.append(connection)
+        return replies
+
+    async def _free(self) -> AbstractConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not await connection.can_read():
+                return connection
+            await connection.disconnect(nowait=True)  # the server has closed it
+        return self._client.connection_pool.make_connection()
+
+    async def _reply(self, connection: AbstractConnection, verb: str) -> Any:
+        try:
+            reply = await connection.read_response()
+        except exceptions.ResponseError as error:
+            return error
+        read = self._reads.get(verb)
+        return read(reply) if read else reply
+
+    async def close(self) -> None:
+        for connection in self._idle:
+            await connection.disconnect(nowait=True)
+        self._idle.clear()
+        await self._client.aclose()
+        watched = getattr(self._client.connection_pool, "sentinel_manager", None)
+        for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
+            await sentinel.aclose()
+
+
+class _Clustered:
+    """With a cluster, whose nodes redis-py finds."""
+
+    def __init__(self, client: RedisCluster) -> None:
+        self.cluster = client
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        if len(commands) == 1:
+            try:
+                return [await self.cluster.execute_command(*commands[0])]
+            except exceptions.ResponseError as error:
+                return [error]
+        async with self.cluster.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(await pipe.execute(raise_on_error=False))
+
+    async def close(self) -> None:
+        await self.cluster.aclose()
+
+
+def exchange_with(client: redis.Redis | RedisCluster) -> Exchange:
+    """Return what sends commands over connections of a client, which is closed with it."""
+    return _Clustered(client) if isinstance(client, RedisCluster) else _Direct(client)

@@ -10,7 +10,7 @@ from toril.errors import InvalidOption
 from toril.fingerprint import Failures, fingerprint, grouped
 from toril.forecast import WINDOW, Forecast, forecast
 from toril.job import JobRecord, JobState
-from toril.store.base import Metrics, Minute
+from toril.store.views import Metrics, Minute
 from toril.why import Why, explain
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ import pytest
 
 from toril import Job, Keep, ManualClock, Toril
 from toril.job import JobRecord
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step, Store, WorkerInfo
+from toril.store.base import Store
+from toril.store.runs import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.views import WorkerInfo
 
 LEASE = 10.0
 QUEUE = "line"

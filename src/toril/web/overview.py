@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from toril.app import Toril
 from toril.job import JobRecord, JobState
 from toril.queue import Queue
-from toril.store.base import LiveWorker
+from toril.store.views import LiveWorker
 from toril.web.problems import Problem
 
 __all__ = ["Latency", "QueueLine", "Spread", "find_queue", "latency", "lines", "names", "oldest"]

@@ -14,7 +14,8 @@ from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
 from toril.options import KEEP_FAILED
-from toril.store.base import Failed, Outcome, Released, Run, Step, Store
+from toril.store.base import Store
+from toril.store.runs import Failed, Outcome, Released, Run, Step
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.metering import Meter

@@ -10,20 +10,12 @@ from typing import NamedTuple
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.base import Found
+from toril.store.searching import BUDGET, SECONDS, states_searched
+from toril.store.views import Found
 
 __all__ = ["Lines", "Window", "read_place", "search"]
 
-BUDGET, SECONDS, PAGE = 10_000, 0.06, 500  # jobs and time that one page of a search may look at; jobs of one reading
-_ORDER = (  # in which states are searched when none is named: what is looked for most often first
-    JobState.FAILED,
-    JobState.ACTIVE,
-    JobState.DELAYED,
-    JobState.PRIORITIZED,
-    JobState.WAITING,
-    JobState.WAITING_CHILDREN,
-    JobState.COMPLETED,
-)
+PAGE = 500  # jobs of one reading
 _TIMED = {JobState.DELAYED, JobState.COMPLETED, JobState.FAILED}  # their score is a time
 _PLACE = re.compile(r"(\d{1,19}(?:\.\d+)?|\d\.\d+e\+\d+)/(.+)", re.DOTALL)
 
@@ -61,7 +53,7 @@ async def search(
     read: Callable[[JobState, int, Window], Awaitable[Lines]],
 ) -> Found:
     """Return a page of the jobs that match; `read` reads a state, newest first."""
-    states = [state for state in _ORDER if not wanted.states or state in wanted.states]
+    states = states_searched(wanted)
     total = sum(counts[state] for state in states)
     state, place, looked = _read_mark(after, states)
     found: list[JobRecord] = []

@@ -9,24 +9,15 @@ from collections.abc import Sequence
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.base import Found
+from toril.store.searching import BUDGET, SECONDS, states_searched
 from toril.store.sqlite.control import JOB_COLUMNS, LAST, STATES, get, numbers, record
 from toril.store.sqlite.transaction import Row, Transaction
+from toril.store.views import Found
 
 __all__ = ["search"]
 
-BUDGET, SECONDS = 10_000, 0.06  # jobs and time that one page of a search may look at
 PAGE, NAME_PAGE = 1_000, 10_000  # jobs of one statement; many more when SQLite itself sees what matches
 _TIMED = {JobState.DELAYED, JobState.ACTIVE, JobState.COMPLETED, JobState.FAILED}  # their rank is a time
-_ORDER = (  # in which states are searched when none is named: what is looked for most often first
-    JobState.FAILED,
-    JobState.ACTIVE,
-    JobState.DELAYED,
-    JobState.PRIORITIZED,
-    JobState.WAITING,
-    JobState.WAITING_CHILDREN,
-    JobState.COMPLETED,
-)
 _MATCHING = f"""{JOB_COLUMNS} WHERE job.queue = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
 AND (job.rank, job.id) >= (:last, :last_row) AND job.name GLOB :name
 ORDER BY job.rank DESC, job.id DESC LIMIT :limit"""
@@ -42,7 +33,7 @@ def search(tx: Transaction, name: str, wanted: Filter, limit: int, after: str | 
     if wanted.id is not None:
         job = get(tx, name, wanted.id)
         return Found([job] if job and wanted.matches(job) else [], None, 1, 1)
-    states = [state for state in _ORDER if not wanted.states or state in wanted.states]
+    states = states_searched(wanted)
     counts = tx.rows("read_queue", queue=queue)[0]
     total = sum(counts[STATES.index(state)] for state in states)
     first, start, looked = _read_mark(after, states)

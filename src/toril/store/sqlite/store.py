@@ -13,24 +13,7 @@ from toril.filter import Filter
 from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
-from toril.store.base import (
-    Cleaned,
-    Extended,
-    Found,
-    Heard,
-    LiveWorker,
-    Metrics,
-    Note,
-    Outcome,
-    Page,
-    QueueInfo,
-    Run,
-    ScheduleInfo,
-    ScheduleRecord,
-    ServerInfo,
-    Step,
-    WorkerInfo,
-)
+from toril.store.runs import Extended, Note, Outcome, Run, Step
 from toril.store.sqlite import (
     adding,
     cancelling,
@@ -55,6 +38,19 @@ from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
 from toril.store.sqlite.reading import Reader
 from toril.store.sqlite.writer import Writer
+from toril.store.views import (
+    Cleaned,
+    Found,
+    Heard,
+    LiveWorker,
+    Metrics,
+    Page,
+    QueueInfo,
+    ScheduleInfo,
+    ScheduleRecord,
+    ServerInfo,
+    WorkerInfo,
+)
 
 __all__ = ["SqliteStore"]
 

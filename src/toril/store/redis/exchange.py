@@ -6,18 +6,16 @@ is how connections are made, and how replies of some commands are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import redis.asyncio as redis
 from hiredis import pack_command
 from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.connection import AbstractConnection
 
 __all__ = ["Command", "Exchange", "exchange_with"]
 
-Command = Sequence[Any]
+Command = tuple[Any, ...]
 
 
 class Exchange(Protocol):
@@ -38,12 +36,13 @@ class Exchange(Protocol):
 class _Direct:
     """With one server. Connections are made as calls overlap."""
 
-    cluster = None
+    cluster: RedisCluster | None = None
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._pool: Any = client.connection_pool
         self._reads = client.response_callbacks
-        self._idle: list[AbstractConnection] = []
+        self._idle: list[Any] = []  # redis-py's connections
 
     async def ask(self, *commands: Command) -> list[Any]:
         connection = await self._free()
@@ -58,15 +57,15 @@ class _Direct:
         self._idle.append(connection)
         return replies
 
-    async def _free(self) -> AbstractConnection:
+    async def _free(self) -> Any:
         while self._idle:
             connection = self._idle.pop()
             if not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)  # the server has closed it
-        return self._client.connection_pool.make_connection()
+        return self._pool.make_connection()
 
-    async def _reply(self, connection: AbstractConnection, verb: str) -> Any:
+    async def _reply(self, connection: Any, verb: str) -> Any:
         try:
             reply = await connection.read_response()
         except exceptions.ResponseError as error:
@@ -79,7 +78,7 @@ class _Direct:
             await connection.disconnect(nowait=True)
         self._idle.clear()
         await self._client.aclose()
-        watched = getattr(self._client.connection_pool, "sentinel_manager", None)
+        watched = getattr(self._pool, "sentinel_manager", None)
         for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
             await sentinel.aclose()
 
@@ -88,21 +87,22 @@ class _Clustered:
     """With a cluster, whose nodes redis-py finds."""
 
     def __init__(self, client: RedisCluster) -> None:
-        self.cluster = client
+        self.cluster: RedisCluster | None = client
+        self._client: Any = client
 
     async def ask(self, *commands: Command) -> list[Any]:
         if len(commands) == 1:
             try:
-                return [await self.cluster.execute_command(*commands[0])]
+                return [await self._client.execute_command(*commands[0])]
             except exceptions.ResponseError as error:
                 return [error]
-        async with self.cluster.pipeline(transaction=False) as pipe:
+        async with self._client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
             return list(await pipe.execute(raise_on_error=False))
 
     async def close(self) -> None:
-        await self.cluster.aclose()
+        await self._client.aclose()
 
 
 def exchange_with(client: redis.Redis | RedisCluster) -> Exchange:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from logging import DEBUG, WARNING
 
@@ -46,6 +46,7 @@ class Lane:
         self._most = min(-(-slots // 2) if store.remote else slots, BATCH)  # jobs that one step takes
         self._executor = executor
         self._burst = burst
+        self._arrived: Sequence[JobRecord] = ()  # taken, and started as soon as the next step is under way
         self._finished: deque[Outcome] = deque()
         # Of those who have something to say; filled from the threads of sync tasks as well
         self._notes: deque[JobContext] = deque()
@@ -66,7 +67,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._look = True
         while not self._done():
-            want = 0 if self._closing else min(self.slots - len(self.running), self._most)
+            want = 0 if self._closing else min(self.slots - len(self.running) - len(self._arrived), self._most)
             if self._finished or self._notes_due() or (want and self._look):
                 self._apply(await self._step(worker, want), want)
             else:
@@ -81,6 +82,7 @@ class Lane:
 
     def release(self) -> list[asyncio.Task[None]]:
         """Hand back the jobs of what still runs, without an attempt used; return the tasks that were told to end."""
+        self._start_arrived()
         given_up = [(run, task) for run, task in self.running.items() if task.cancel()]
         for run, _ in reversed(given_up):  # each goes to the front: the oldest ends up foremost
             if not self._executor.is_over_time(run):  # that one's outcome comes by itself
@@ -108,13 +110,13 @@ class Lane:
     @property
     def poll_age(self) -> float:
         """Seconds since the store has answered; 0 while all slots are taken and there is nothing to ask."""
-        idle = len(self.running) >= self.slots and not self._finished
+        idle = len(self.running) + len(self._arrived) >= self.slots and not self._finished
         return 0.0 if idle else time.monotonic() - self._polled
 
     # -- steps
 
     def _done(self) -> bool:
-        idle = not self.running and not self._finished and not self._notes
+        idle = not self.running and not self._arrived and not self._finished and not self._notes
         return idle and (self._closing or (self._burst and not self._look))
 
     async def _step(self, worker: str, want: int) -> Step:
@@ -149,7 +151,14 @@ class Lane:
                 self._ear = None
         if want:
             self._look = len(step.taken) == want
-        for record in step.taken:
+        if step.taken:
+            self._start_arrived()
+            self._arrived = step.taken
+            self._loop.call_soon(self._start_arrived)
+
+    def _start_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, ()
+        for record in arrived:
             self._start(record)
 
     def _start(self, record: JobRecord) -> None:

@@ -74,9 +74,8 @@ class _Direct:
         return read(reply) if read else reply
 
     async def close(self) -> None:
-        for connection in self._idle:
-            await connection.disconnect(nowait=True)
-        self._idle.clear()
+        while self._idle:
+            await self._idle.pop().disconnect()
         await self._client.aclose()
         watched = getattr(self._pool, "sentinel_manager", None)
         for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open

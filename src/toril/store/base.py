@@ -106,8 +106,10 @@ class Store(Protocol):
         whose time is over are forgotten.
         """
 
-    async def wait(self, queue: str, until: int | None) -> None:
-        """Return when the queue may have work to take, at `until` at the latest; now and then for no reason."""
+    async def wait(self, queue: str, worker: str, until: int | None) -> None:
+        """Return when the queue may have work that has come since the worker's last step, at `until` at the latest;
+        now and then for no reason.
+        """
 
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         """Return the job, or None."""

@@ -164,7 +164,7 @@ class Runs(Views):
                 await self._schedules.advance(record)  # the schedule goes on
         return failed
 
-    async def wait(self, queue: str, until: int | None) -> None:
+    async def wait(self, queue: str, worker: str, until: int | None) -> None:  # noqa: ARG002  (one marker for all)
         """See Store.wait."""
         seconds = SAFETY if until is None else min((until - self._clock.now()) / 1000, SAFETY)
         await self._ears().wait(queue, seconds)

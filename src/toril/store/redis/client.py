@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 from redis import exceptions
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.log import STORE_IMPOLITE
 from toril.store.redis.breaker import Breaker
 from toril.store.redis.exchange import Command, Exchange, exchange_with
 from toril.store.redis.links import LIMIT, connect
@@ -19,8 +19,6 @@ from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
 __all__ = ["LIMIT", "Client"]
-
-log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
@@ -241,5 +239,5 @@ def _escaped(text: str) -> str:
 async def _leave(exchange: Exchange) -> None:
     try:
         await exchange.close()
-    except (RuntimeError, *_LOST):  # it was broken already
-        log.debug("a connection could not be closed politely", exc_info=True)
+    except (RuntimeError, *_LOST) as error:  # it was broken already
+        STORE_IMPOLITE.raised(error)

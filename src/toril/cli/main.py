@@ -12,6 +12,7 @@ from toril.cli.dev import dev
 from toril.cli.doctor import doctor
 from toril.cli.mail import mail
 from toril.cli.messages import messages
+from toril.cli.recovery import backup, hold, release, restore
 from toril.cli.schedules import schedules
 from toril.cli.serve import serve
 from toril.cli.settings import settings
@@ -28,6 +29,10 @@ app.command()(serve)
 app.command()(dev)
 app.command()(doctor)
 app.command()(settings)
+app.command()(backup)
+app.command()(restore)
+app.command()(hold)
+app.command()(release)
 app.add_typer(schedules, name="schedules")
 mail.add_typer(messages)
 app.add_typer(mail, name="mail")

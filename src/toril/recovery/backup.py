@@ -1,0 +1,53 @@
+"""Taking a backup while workers run."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from toril.errors import BackupError
+from toril.recovery import snapshot
+from toril.recovery.archive import Manifest, Part, digest, pack, sync_folder
+from toril.recovery.places import Place
+
+__all__ = ["back_up"]
+
+
+def back_up(places: Sequence[Place], file: Path) -> Manifest:
+    """Copy databases into one new file and return what is in it.
+
+    The jobs are copied before the log, so that what was sent in between is known to be sent. The file has its name only
+    when all of it is on the disk. Raises BackupError: then there is no such file.
+    """
+    if file.exists():
+        raise BackupError(f"{file}: it is there already, and a backup overwrites none")
+    taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    try:
+        with TemporaryDirectory(prefix=".toril-backup-", dir=file.parent) as name:
+            folder = Path(name)
+            copies = {place.name: folder / f"{place.name}.db" for place in places if _is_there(place)}
+            parts = [_taken(place, copies[place.name]) for place in places if place.name in copies]
+            manifest = Manifest(taken_at, socket.gethostname(), parts)
+            pack(folder / "backup", manifest, copies)
+            (folder / "backup").rename(file)
+            sync_folder(file.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise BackupError(f"{file}: the backup could not be written: {error}") from None
+    return manifest
+
+
+def _is_there(place: Place) -> bool:
+    """Return whether a part exists: an application without mail and dashboard has no log."""
+    if place.name == "jobs" and not place.path.exists():
+        raise BackupError(f"{place.path}: there are no jobs; run this where the workers run, with their settings")
+    return place.path.exists()
+
+
+def _taken(place: Place, target: Path) -> Part:
+    snapshot.copy(place.path, target)
+    counts = snapshot.count(place.name, target)
+    return Part(place.name, str(place.path), target.stat().st_size, digest(target), counts)

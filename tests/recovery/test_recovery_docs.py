@@ -73,7 +73,7 @@ async def test_files(tmp_path: Path) -> None:
     shell = Shell(tmp_path, TORIL_URL=url)
     await fill(url, log)
     said = shell.run([*commands("Take a backup"), *commands("Restore")])
-    assert "3 queues paused, 1 mails held" in said
+    assert "3 queues paused, 1 mail held" in said
     assert "1 released" in said
     assert "3 queues resumed" in said
     assert {path.name for path in (tmp_path / "look").iterdir()} == {"jobs.db", "jobs-mail.db"}
@@ -92,7 +92,7 @@ async def test_redis(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "before" / "jobs.rdb", tmp_path / "new" / "dump.rdb")
     with running(tmp_path / "new") as server:
         said = Shell(tmp_path / "after", TORIL_URL=server.url, TORIL_MAIL_LOG_URL=log).run([hold])
-        assert "3 queues paused, 1 mails held" in said
+        assert "3 queues paused, 1 mail held" in said
         async with Toril(server.url, settings=Settings(env={}, dotenv=None)) as app:
             assert (await app.queue("work").counts())["waiting"] == 1
             assert (await app.queue("work").paused() or {})["why"] == "restored from a backup of Monday 08:00"
@@ -117,4 +117,4 @@ async def test_postgresql(tmp_path: Path) -> None:
         await fill(url, log)
         shell.run([copy])
         await fill(url, log)
-        assert "3 queues paused, 1 mails held" in shell.run([back, hold])
+        assert "3 queues paused, 1 mail held" in shell.run([back, hold])

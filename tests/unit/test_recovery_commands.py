@@ -79,11 +79,11 @@ def test_a_backup_tells_what_is_in_it_and_is_nobody_elses(toril: Run, backup: Pa
 
 def test_a_restore_pauses_all_and_a_release_resumes_no_more_than_that(toril: Run, backup: Path) -> None:
     code, _, err = toril("restore", str(backup), "--force")
-    assert (code, "1 queues paused, 0 mails held" in err) == (0, True)
+    assert (code, "1 queue paused, 0 mails held" in err) == (0, True)
     old = list(Path().glob("jobs.db.before-*"))
     assert len(old) == 1
     assert str(old[0]) in err
-    assert toril("release") == (0, "1 queues resumed: reports", "")
+    assert toril("release") == (0, "1 queue resumed: reports", "")
     assert toril("release")[1] == "0 queues resumed"
 
 
@@ -191,8 +191,8 @@ def test_a_disk_without_room_makes_no_backup_and_no_restore(toril: Run, backup: 
 
 def test_hold_is_for_a_store_that_other_tools_have_put_back(toril: Run) -> None:
     asyncio.run(fill())
-    assert toril("hold", "--taken", "Monday") == (0, "1 queues paused, 0 mails held", "")
-    assert toril("release")[1] == "1 queues resumed: reports"
+    assert toril("hold", "--taken", "Monday") == (0, "1 queue paused, 0 mails held", "")
+    assert toril("release")[1] == "1 queue resumed: reports"
 
 
 def test_nothing_is_held_beneath_a_worker(toril: Run) -> None:
@@ -201,4 +201,4 @@ def test_nothing_is_held_beneath_a_worker(toril: Run) -> None:
             await app.store.enrol(WorkerInfo("a", "here", 7, 600.0, {"reports": 1}))
 
     asyncio.run(enrol())
-    assert toril("hold", "--taken", "Monday")[::2] == (1, "toril: 1 workers are alive (here:7): stop them first")
+    assert toril("hold", "--taken", "Monday")[::2] == (1, "toril: workers are alive (here:7): stop them first")

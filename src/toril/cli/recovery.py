@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from toril.cli.output import show
+from toril.cli.desk import App, AsJson
+from toril.cli.loading import beside, find_app, load_mailer
+from toril.cli.output import number_of, show
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -21,17 +23,13 @@ __all__ = ["backup", "hold", "release", "restore"]
 T = TypeVar("T")
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
-App = Annotated[
-    str | None, typer.Option(help="Where the application is: module:name. Default: the store of the settings.")
-]
 WithMailer = Annotated[
     str | None, typer.Option(help="Where its mailer is: module:name. Default: the one in the application's module.")
 ]
 Only = Annotated[Literal["jobs", "log"] | None, typer.Option(help="One part alone: jobs, or the delivery log.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def backup(file: File, app: App = None, mailer: WithMailer = None, only: Only = None, as_json: Json = False) -> None:
+def backup(file: File, app: App = None, mailer: WithMailer = None, only: Only = None, as_json: AsJson = False) -> None:
     """Copy jobs and delivery log into one new file, while workers run.
 
     Example: toril backup /var/backups/shop-monday.zip --app shop.jobs:app
@@ -50,7 +48,7 @@ def restore(
     into: Annotated[Path | None, typer.Option(help="A folder to restore into, as jobs.db and jobs-mail.db.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Rename what is there already; nobody may use it.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Read and verify the backup, restore nothing.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup back, with every queue paused and every mail held that had not ended: nothing goes out by itself.
 
@@ -80,7 +78,7 @@ def hold(
 
     application, sender = _load(app, mailer)
     queues, mails = _run(application, lambda: recovery.hold(application, recovery.log_of(application, sender), taken))
-    typer.echo(f"{len(queues)} queues paused, {mails:,} mails held")
+    typer.echo(f"{number_of(len(queues), 'queue')} paused, {number_of(mails, 'mail')} held")
 
 
 def release(app: App = None) -> None:
@@ -89,17 +87,16 @@ def release(app: App = None) -> None:
 
     application, _ = _load(app, None)
     queues = _run(application, lambda: recovery.release(application))
-    typer.echo(f"{len(queues)} queues resumed{': ' if queues else ''}{', '.join(queues)}")
+    typer.echo(f"{number_of(len(queues), 'queue')} resumed{': ' if queues else ''}{', '.join(queues)}")
 
 
 def _load(app: str | None, mailer: str | None) -> tuple[Toril, Mailer | None]:
-    from toril.app import Toril
-    from toril.cli.loading import beside, load_app, load_mailer
+    from toril.settings import Settings
 
-    application = load_app(app) if app else Toril()
+    application, named = find_app(app), app or Settings().app
     if mailer:
         return application, load_mailer(mailer)
-    return application, beside(app, application) if app else None
+    return application, beside(named, application) if named else None
 
 
 def _run(app: Toril, work: Callable[[], Awaitable[T]]) -> T:
@@ -116,7 +113,8 @@ def _tell(done: Restored, *, as_json: bool) -> None:
     _show(done.manifest, as_json=as_json)
     for path in done.aside:
         typer.echo(f"what was there is now {path}", err=True)
-    typer.echo(f"{len(done.queues)} queues paused, {done.mails:,} mails held: nothing goes out by itself", err=True)
+    held = f"{number_of(len(done.queues), 'queue')} paused, {number_of(done.mails, 'mail')} held"
+    typer.echo(f"{held}: nothing goes out by itself", err=True)
     typer.echo("look at them, then: toril mail release MAILER, and toril release", err=True)
 
 

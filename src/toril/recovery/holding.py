@@ -25,7 +25,7 @@ async def hold(app: Toril, log: URL | None, taken: str) -> tuple[list[str], int]
     """
     if alive := await app.workers():
         shown = ", ".join(f"{worker.info.host}:{worker.info.pid}" for worker in alive)
-        raise BackupError(f"{len(alive)} workers are alive ({shown}): stop them first")
+        raise BackupError(f"workers are alive ({shown}): stop them first")
     return await hold_jobs(app, app.served_queues(), taken), 0 if log is None else await hold_mails(log, app, taken)
 
 

@@ -143,7 +143,7 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_touched(
         ("redis://localhost:1", "sqlite:///mail.db", "the jobs are in Redis: copy them with redis-cli --rdb"),
         ("sqlite:///jobs.db", "postgresql://localhost/shop", "the delivery log is in PostgreSQL: copy it with pg_dump"),
         ("sqlite:///:memory:", "sqlite:///mail.db", "the jobs are in memory"),
-        ("sqlite:///nothing.db", "sqlite:///mail.db", "nothing.db: there are no jobs"),
+        ("sqlite:///nothing.db", "sqlite:///mail.db", "nothing.db: there is none"),
     ],
 )
 def test_what_has_another_tool_is_not_left_out_in_silence(
@@ -161,6 +161,9 @@ def test_the_part_that_is_here_is_copied_if_asked_for_alone(toril: Run, tmp_path
     place(tmp_path, log="postgresql://localhost/shop")
     assert "--only jobs" in toril("backup", "b.zip")[2]
     assert toril("backup", "b.zip", "--only", "jobs")[0] == 0
+    place(tmp_path)
+    code, _, err = toril("backup", "c.zip", "--only", "log")
+    assert (code, "mail.db: there is none" in err) == (1, True)
 
 
 def test_a_damaged_store_makes_no_backup(toril: Run) -> None:

@@ -25,12 +25,15 @@ def back_up(places: Sequence[Place], file: Path) -> Manifest:
     """
     if file.exists():
         raise BackupError(f"{file}: it is there already, and a backup overwrites none")
+    there = [place for place in places if place.path.exists()]
+    if not there or there[0] != places[0]:  # an application without mail and dashboard has no log
+        raise BackupError(f"{places[0].path}: there is none; run this where the workers run, with their settings")
     taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
     try:
         with TemporaryDirectory(prefix=".toril-backup-", dir=file.parent) as name:
             folder = Path(name)
-            copies = {place.name: folder / f"{place.name}.db" for place in places if _is_there(place)}
-            parts = [_taken(place, copies[place.name]) for place in places if place.name in copies]
+            copies = {place.name: folder / f"{place.name}.db" for place in there}
+            parts = [_taken(place, copies[place.name]) for place in there]
             manifest = Manifest(taken_at, socket.gethostname(), parts)
             pack(folder / "backup", manifest, copies)
             (folder / "backup").rename(file)
@@ -38,13 +41,6 @@ def back_up(places: Sequence[Place], file: Path) -> Manifest:
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{file}: the backup could not be written: {error}") from None
     return manifest
-
-
-def _is_there(place: Place) -> bool:
-    """Return whether a part exists: an application without mail and dashboard has no log."""
-    if place.name == "jobs" and not place.path.exists():
-        raise BackupError(f"{place.path}: there are no jobs; run this where the workers run, with their settings")
-    return place.path.exists()
 
 
 def _taken(place: Place, target: Path) -> Part:

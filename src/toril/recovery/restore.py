@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ _SUFFIXES = ("", "-wal", "-shm")
 
 
 class Restored(NamedTuple):
-    """What was put back: the queues that are paused, how many mails are held, and what the old files are called now."""
+    """What was put back, the queues that are paused, how many mails are held, and what the old files are called now."""
 
     manifest: Manifest
     queues: Sequence[str]
@@ -66,7 +67,7 @@ async def restore(file: Path, places: Sequence[Place], app: Toril, *, force: boo
             aside = _put(staged, targets)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{file}: it could not be restored: {error}") from None
-    return Restored(manifest, queues, mails, aside)
+    return Restored(replace(manifest, parts=chosen), queues, mails, aside)
 
 
 def _refuse_taken(path: Path, *, force: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -13,14 +12,13 @@ from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.log import STORE_IMPOLITE
 from toril.store.redis.breaker import Breaker
 from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
 __all__ = ["LIMIT", "Client"]
-
-log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
@@ -249,5 +247,5 @@ async def _leave(client: Any) -> None:
         watched = getattr(client.connection_pool, "sentinel_manager", None)
         for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
             await sentinel.aclose()
-    except (RuntimeError, *_LOST):  # it was broken already
-        log.debug("a connection could not be closed politely", exc_info=True)
+    except (RuntimeError, *_LOST) as error:  # it was broken already
+        STORE_IMPOLITE.raised(error)

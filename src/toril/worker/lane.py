@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
 
 from toril.clock import Clock
@@ -47,6 +47,7 @@ class Lane:
         self._executor = executor
         self._clock = clock
         self._burst = burst
+        self._arrived: Sequence[JobRecord] = ()  # taken, and started as soon as the next step is under way
         self._finished: deque[Outcome] = deque()
         # Of those who have something to say; filled from the threads of sync tasks as well
         self._notes: deque[JobContext] = deque()
@@ -69,7 +70,7 @@ class Lane:
         self._worker = worker
         self._look, self._polled = True, time.monotonic()
         while not self._done():
-            want = 0 if self._closing else min(self.slots - len(self.running), self._most)
+            want = 0 if self._closing else min(self.slots - len(self.running) - len(self._arrived), self._most)
             if self._finished or self._notes_due() or (want and self._look):
                 self._apply(await self._step(worker, want), want)
             else:
@@ -84,6 +85,7 @@ class Lane:
 
     def release(self) -> list[asyncio.Task[None]]:
         """Hand back the jobs of what still runs, without an attempt used; return the tasks that were told to end."""
+        self._start_arrived()
         given_up = [(run, task) for run, task in self.running.items() if task.cancel()]
         for run, _ in reversed(given_up):  # each goes to the front: the oldest ends up foremost
             if not self._executor.is_over_time(run):  # that one's outcome comes by itself
@@ -117,10 +119,10 @@ class Lane:
 
     def _idle(self) -> bool:
         """Return whether it looks for no jobs: all slots are taken, it was stopped, or its burst is over."""
-        return len(self.running) >= self.slots or self._closing or self._done()
+        return len(self.running) + len(self._arrived) >= self.slots or self._closing or self._done()
 
     def _done(self) -> bool:
-        idle = not self.running and not self._finished and not self._notes
+        idle = not self.running and not self._arrived and not self._finished and not self._notes
         return idle and (self._closing or (self._burst and not self._look))
 
     async def _step(self, worker: str, want: int) -> Step:
@@ -155,10 +157,17 @@ class Lane:
                 self._ear = None
         if want:
             self._look = len(step.taken) == want
-        tell_taken(step.taken)
+        if step.taken:
+            self._start_arrived()
+            self._arrived = step.taken
+            self._loop.call_soon(self._start_arrived)
+
+    def _start_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, ()
+        tell_taken(arrived)
         self._tells_all = JOB_COMPLETED.enabled
         execute = traced(self._executor.run)
-        for record in step.taken:
+        for record in arrived:
             self._start(record, execute)
 
     def _start(self, record: JobRecord, execute: Execute) -> None:

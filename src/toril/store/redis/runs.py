@@ -69,7 +69,7 @@ class Runs(Views):
         step = step_of(reply, plain, self._prefix, queue, worker, now, token)
         for phantom in reply[-1]:
             STORE_PHANTOM(job=phantom, queue=queue)
-        for record in step.taken:
+        for record in step.taken if any("rjk" in job[2] for job in reply[1]) else ():
             if record.schedule is not None:
                 await self._schedules.advance(record)  # if that fails the step is repeated, and this with it
         del enrolled.unanswered[queue]

@@ -45,6 +45,7 @@ def worker(
     from toril.worker.loop import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it sets up is no news of jobs
     application = load_app(app)
 
     async def main() -> None:

@@ -1,6 +1,8 @@
 """The delivery log's server goes away and comes back: callers hear it within a second, and nothing accepted is lost."""
 
 import asyncio
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,3 +35,45 @@ async def test_down_it_is_a_clear_error_and_up_again_all_goes_on(open_shop, mail
         assert await waiting.status() == "sent"
         assert await (await shop.welcome()).status() == "pending"
         await shop.app.close()
+
+
+@asynccontextmanager
+async def a_line(url):
+    """Yield a URL that leads to a server, and an event without which the line carries nothing, and tells nobody."""
+    server, carries = urlsplit(url), asyncio.Event()
+    carries.set()
+
+    async def pass_on(reader, writer):
+        with suppress(OSError):
+            while data := await reader.read(2**16):
+                await carries.wait()
+                writer.write(data)
+        writer.close()
+
+    async def connect(reader, writer):
+        await carries.wait()
+        there, back = await asyncio.open_connection(server.hostname, server.port)
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield server._replace(netloc=f"postgres@127.0.0.1:{port}").geturl(), carries
+
+
+async def test_silent_it_is_a_clear_error_and_heard_again_all_goes_on(open_shop, mailbox, server):
+    with database(server.url) as place:
+        async with a_line(place) as (url, carries):
+            shop = open_shop(mailbox.url, log_url=url)
+            waiting = await shop.welcome()
+            carries.clear()
+            for call in (shop.welcome(), shop.mailer.log(), waiting.status(), shop.mailer.suppress("a@example.com")):
+                started = asyncio.get_running_loop().time()
+                with pytest.raises(
+                    StoreUnavailable, match=r"^the delivery log could not be .*(does not answer|within)"
+                ):
+                    await asyncio.wait_for(call, 20)
+                assert asyncio.get_running_loop().time() - started < 3  # on a machine that does other things
+            carries.set()
+            assert await waiting.status() == "pending"
+            assert await (await shop.welcome()).status() == "pending"
+            await shop.app.close()

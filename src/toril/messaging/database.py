@@ -17,6 +17,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from toril.errors import ConfigurationError, InvalidSettings, StoreRefused, StoreUnavailable
 from toril.messaging.migrations import is_current, upgrade
+from toril.messaging.presence import answered
 
 __all__ = [
     "blocking_engine",
@@ -114,10 +115,13 @@ async def open_engine(url: URL) -> AsyncEngine:
 
 async def run_query(engine: AsyncEngine, query: Any) -> Sequence[Any]:
     """Return the rows that a query finds, without waiting for a writer; raise StoreUnavailable."""
-    try:
+
+    async def ask() -> Sequence[Any]:
         async with AsyncSession(reading(engine), expire_on_commit=False) as session:
-            rows: Sequence[Any] = (await session.execute(query)).all()
-            return rows
+            return (await session.execute(query)).all()
+
+    try:
+        return await answered(engine, ask())
     except (SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
 
@@ -137,6 +141,8 @@ def reading(engine: E) -> E:
 
 def cause(error: BaseException) -> str:
     """Return what the database itself said: SQLAlchemy's own text would quote the parameters."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
     return str(getattr(error, "orig", None) or type(error).__name__)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from toril.messaging.database import blocking_engine, in_memory, reading
+from toril.messaging.presence import answered
 from toril.turn import Turn
 
 __all__ = ["InPlace", "OnLoop", "Transactions", "WithThread", "writer_and_reader"]
@@ -51,6 +52,9 @@ class OnLoop:
     async def run(self, work: Callable[[Connection], T], *, light: bool = False) -> T:
         """See `Transactions.run`."""
         del light
+        return await answered(self._engine, self._run(work))
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 

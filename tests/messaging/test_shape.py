@@ -1,10 +1,13 @@
 """What a mail looks like when it arrives: subject, copies, headers, files, languages; and what is refused."""
 
+import ssl
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from chaos import TLS
 
 from toril.errors import InvalidAddress, InvalidMessage, InvalidOption
 from toril.messaging import Attachment
@@ -158,15 +161,34 @@ class Files(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def files():
+@contextmanager
+def served(tls=None):
     server = HTTPServer(("127.0.0.1", 0), Files)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def files():
+    with served() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def files_by_tls():
+    """The port of such a server whose certificate is for `localhost`, by an authority of its own."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "localhost.pem", TLS / "localhost.key")
+    with served(context) as port:
+        yield port
 
 
 async def test_a_link_is_read_when_the_message_is_accepted(open_shop, mailbox, files):
@@ -174,6 +196,17 @@ async def test_a_link_is_read_when_the_message_is_accepted(open_shop, mailbox, f
     message = await sent(shop, mailbox, attachments=[Attachment(f"{files}/f/b%C3%A4r.txt")])
     (file,) = message.iter_attachments()
     assert (file.get_filename(), file.get_content()) == ("bär.txt", "hello")
+
+
+async def test_a_link_is_read_over_tls_from_a_server_that_is_trusted(open_shop, mailbox, files_by_tls, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
+    shop = open_shop(mailbox.url, private_hosts=["localhost"])
+    link = f"https://localhost:{files_by_tls}/f/b%C3%A4r.txt"
+    (file,) = (await sent(shop, mailbox, attachments=[Attachment(link)])).iter_attachments()
+    assert file.get_content() == "hello"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with pytest.raises(InvalidMessage, match=r"attachments\[0\]: localhost could not be read: ConnectError"):
+        await shop.welcome(attachments=[Attachment(link)])
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ class Story:
         return sum(event == "unknown" for event, _ in self.lines)
 
 
-def read(path) -> list[Story]:
-    """Return the stories of a log's file."""
-    engine = create_engine(f"sqlite:///{path}")
+def read(url: str) -> list[Story]:
+    """Return the stories of a log."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     events = defaultdict(list)
     with Session(engine) as session:
         for event in session.scalars(select(EmailEvent).order_by(EmailEvent.id)):

@@ -55,7 +55,7 @@ async def test_2000_mails_through_a_hostile_server(make_app, tmp_path):
         await running
         await app.close()
 
-    stories = read(tmp_path / "mail.db")
+    stories = read(f"sqlite:///{tmp_path / 'mail.db'}")
     assert len(stories) == MAILS
     for story in stories:
         deeds = chaos.deeds[story.row.recipient]

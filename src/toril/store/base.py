@@ -34,6 +34,7 @@ __all__ = [
     "Outcome",
     "Page",
     "QueueInfo",
+    "Reason",
     "Released",
     "Run",
     "RunningJob",
@@ -180,6 +181,15 @@ class Found(NamedTuple):
     after: str | None
     looked: int
     total: int
+
+
+class Reason(NamedTuple):
+    """When and why a job has failed."""
+
+    at: int
+    id: str
+    name: str
+    reason: str
 
 
 class Cleaned(NamedTuple):
@@ -377,6 +387,12 @@ class Store(Protocol):
 
     async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
         """Return the newest jobs that match, as far as a budget reaches: id, state and time are found by key."""
+
+    async def failures(self, queue: str, limit: int) -> Mapping[int | str, int]:
+        """Return when the newest failed jobs failed, the last one first, by the store's own mark of each."""
+
+    async def reasons(self, queue: str, marks: Sequence[int | str]) -> Mapping[int | str, Reason]:
+        """Return why jobs have failed, by their marks (1,000 at most); those that are failed no more are left out."""
 
     async def info(self, queue: str) -> QueueInfo:
         """Return a queue's counts and controls; a queue that nobody has used is empty."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from toril.json import decode
@@ -33,8 +34,9 @@ def shown_data(text: str | None, who: Principal) -> Any:
 
 def shown_text(text: str, who: Principal) -> str:
     """Return a reason, a stack trace or a log line as `who` may see it."""
-    text = _LOGIN.sub(rf"\1{MASK}@", _SECRET_TEXT.sub(rf"\1{MASK}", text))
-    return text if who.may(Role.ADMIN) else _ADDRESS.sub(r"\1***@\2", text)
+    if "=" in text or ":" in text:  # what no secret can be in is not looked through
+        text = _LOGIN.sub(rf"\1{MASK}@", _SECRET_TEXT.sub(rf"\1{MASK}", text))
+    return text if "@" not in text or who.may(Role.ADMIN) else _ADDRESS.sub(r"\1***@\2", text)
 
 
 def unmasked(value: Any, stored: Any) -> Any:
@@ -48,10 +50,16 @@ def unmasked(value: Any, stored: Any) -> Any:
     return value
 
 
+@lru_cache(1_000)
+def _is_secret(key: str) -> bool:
+    """Return whether the name of a field says that its value is secret; the jobs of a page have the same few names."""
+    return _SECRET_NAME.search(key) is not None
+
+
 def _masked(value: Any, who: Principal) -> Any:
     if isinstance(value, dict):
         return {
-            key: MASK if _SECRET_NAME.search(key) and item not in (None, "") and not isinstance(item, (dict, list))
+            key: MASK if _is_secret(key) and item not in (None, "") and not isinstance(item, (dict, list))
             else _masked(item, who)
             for key, item in value.items()
         }  # fmt: skip

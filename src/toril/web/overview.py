@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from toril.app import Toril
+from toril.fingerprint import Failures
 from toril.job import JobRecord, JobState
 from toril.queue import Queue
 from toril.store.base import LiveWorker
 from toril.web.problems import Problem
 
-__all__ = ["Latency", "QueueLine", "Spread", "find_queue", "latency", "lines", "names", "oldest"]
+__all__ = ["Latency", "QueueLine", "Spread", "failures", "find_queue", "latency", "lines", "names", "oldest"]
 
 SAMPLE = 200  # newest completed jobs from which latency is told
 TOGETHER = 20  # queues that are asked at a time
+GROUPING = 0.02  # seconds of one answer for grouping failures that nobody has looked at yet
 LATE = 60.0  # seconds of waiting after which a queue is called late
 _READY = (JobState.WAITING, JobState.PRIORITIZED)
 
@@ -74,6 +77,12 @@ async def lines(app: Toril, chosen: Sequence[str] | None = None) -> list[QueueLi
         some = wanted[start : start + TOGETHER]
         found += await asyncio.gather(*(_line(app.queue(name), workers) for name in some))
     return found
+
+
+async def failures(queues: Sequence[Queue]) -> list[Failures]:
+    """Return the failures of each queue in groups, as far as one answer comes; the next one goes on from there."""
+    give_up = time.monotonic() + GROUPING
+    return [await queue.failures(within=max(give_up - time.monotonic(), 0.0)) for queue in queues]
 
 
 async def oldest(queue: Queue) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -16,7 +16,7 @@ from toril.web.auth import Principal
 from toril.web.desk import Desk
 from toril.web.gate import READ, TheDesk, Who
 from toril.web.masking import shown_text
-from toril.web.overview import Latency, QueueLine, find_queue, latency, lines
+from toril.web.overview import Latency, QueueLine, failures, find_queue, latency, lines
 
 __all__ = ["QueueName", "routes"]
 
@@ -34,7 +34,7 @@ class Model(BaseModel):
 class QueueList(BaseModel):
     """All queues that have been used or that this application's tasks name, by name."""
 
-    queues: Sequence[QueueLine]
+    queues: list[QueueLine]
 
 
 class MinuteOut(BaseModel):
@@ -59,9 +59,11 @@ class FailureOut(BaseModel):
 
 
 class FailuresOut(BaseModel):
-    """Groups of the newest failures, the largest first: `looked` of `total` failed jobs were read."""
+    """Groups of the newest failures, the largest first: `looked` of `total` failed jobs were read. A first look at many
+    groups as many as it has the time for, the next one goes on: up to 10,000.
+    """
 
-    groups: Sequence[FailureOut]
+    groups: list[FailureOut]
     looked: int
     total: int
 
@@ -101,7 +103,7 @@ class QueueOut(QueueLine):
     priorities: Mapping[int, int] = Field(description="Ready jobs by priority; 0: without one.")
     forecast: ForecastOut
     latency: Latency
-    minutes: Sequence[MinuteOut]
+    minutes: list[MinuteOut]
     failures: FailuresOut
 
 
@@ -161,7 +163,7 @@ async def get_queue(
         "priorities": priorities,
         "forecast": forecast._asdict(),
         "latency": times,
-        "minutes": [minute._asdict() for minute in metrics.minutes],
+        "minutes": [{"at": at, "completed": done, "failed": failed} for at, done, failed, _ in metrics.minutes],
         "failures": failures,
     }
 
@@ -229,7 +231,7 @@ async def obliterate(desk: TheDesk, who: Who, queue: QueueName, force: bool = Fa
 
 
 async def _failures(desk: Desk, who: Principal, queue: str) -> dict[str, Any]:
-    found = await desk.app.queue(queue).failures()
+    (found,) = await failures([desk.app.queue(queue)])
     groups = [
         {
             **group.fingerprint._asdict(),

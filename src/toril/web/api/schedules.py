@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -47,7 +46,7 @@ class ScheduleOut(BaseModel):
 class ScheduleList(BaseModel):
     """All schedules, by id."""
 
-    schedules: Sequence[ScheduleOut]
+    schedules: list[ScheduleOut]
 
 
 @routes.get("/schedules", dependencies=READ, response_model=ScheduleList)

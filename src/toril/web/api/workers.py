@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -31,13 +31,13 @@ class WorkerOut(BaseModel):
     pid: int
     age: float = Field(description="Seconds since it gave a sign of life.")
     queues: Mapping[str, int] = Field(description="Its slots by queue.")
-    runs: Sequence[RunOut]
+    runs: list[RunOut]
 
 
 class WorkerList(BaseModel):
     """All workers."""
 
-    workers: Sequence[WorkerOut]
+    workers: list[WorkerOut]
 
 
 @routes.get("/workers", dependencies=READ, response_model=WorkerList)

@@ -17,6 +17,7 @@ from toril.web.dashboard.live import changes
 from toril.web.dashboard.pages.errors import worst
 from toril.web.dashboard.visit import Visit, guarded
 from toril.web.dashboard.words import unplace
+from toril.web.overview import failures
 
 __all__ = ["PAGES"]
 
@@ -49,7 +50,7 @@ async def show(visit: Visit) -> Response:
         totals=totals,
         workers=workers,
         chart=chart(merged([line.minutes for line in lines]), span),
-        errors=await worst(queues, _ERRORS),
+        errors=worst(queues, await failures(queues), _ERRORS),
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from toril import Toril
 from toril.options import Keep
 from toril.settings import Settings
-from toril.store.base import Completed, Run, WorkerInfo
+from toril.store.runs import Completed, Run
+from toril.store.views import WorkerInfo
 from toril.worker.loop import run
 
 SMALL, LARGE = 10_000, 1_000_000

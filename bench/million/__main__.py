@@ -34,6 +34,8 @@ from toril.worker.loop import run
 
 PASSWORD = "a password of the bench"
 MAILS = 200_000
+CPU_MS = 30.0  # of a request that is answered in time on a busy machine, too
+FILLED = "filled"  # a file that says that all is there
 
 
 class Figures(NamedTuple):
@@ -97,26 +99,27 @@ def _next(text: str) -> str | None:
     return unquote_plus(html.unescape(found[1])) if found else None
 
 
-@contextlib.contextmanager
-def filled(kind: str, jobs: int, cache: Path) -> Iterator[tuple[str, Path]]:
-    """Have a filled store, from the cache if it is there; yield its URL and the folder of its mail."""
-    folder = cache / f"{kind}-{jobs}"
-    is_new = not (folder / "filled").exists()
+def fill(kind: str, jobs: int, folder: Path) -> None:
+    """Fill a store and its mail."""
+    begin = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        store = f"sqlite:///{folder / 'jobs.db'}"
-        if kind == "redis":
-            store = stack.enter_context(redis_server(folder, keep=is_new))
-        if is_new:
-            begin = time.monotonic()
-            counts = run(fill_jobs(store, folder, jobs))
-            found = run(_counts(store, folder))
-            if found != counts:
-                raise SystemExit(f"filled wrongly: expected {counts}, found {found}")
-            fill_mail(folder, MAILS)
-            (folder / "filled").touch()
-            print(f"filled {store} in {time.monotonic() - begin:.0f} s", file=sys.stderr)
-        yield store, folder
+    with opened(kind, folder, keep=True) as store:
+        counts = run(fill_jobs(store, folder, jobs))
+        if (found := run(_counts(store, folder))) != counts:
+            raise SystemExit(f"filled wrongly: expected {counts}, found {found}")
+    fill_mail(folder, MAILS)
+    (folder / FILLED).touch()
+    print(f"filled {folder} in {time.monotonic() - begin:.0f} s", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def opened(kind: str, folder: Path, *, keep: bool = False) -> Iterator[str]:
+    """Have a store on what a folder has; yield its URL. keep: what is written to it is there the next time."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'jobs.db'}"
+        return
+    with redis_server(folder, keep=keep) as url:
+        yield url
 
 
 async def _counts(store: str, folder: Path) -> dict[object, int]:
@@ -144,7 +147,10 @@ def _send_mail(port: int) -> None:
 
 def measure(kind: str, given: argparse.Namespace) -> bool:
     """Measure one store; return whether all is as it must be."""
-    with filled(kind, given.jobs, given.cache) as (store, folder):
+    folder = given.cache / f"{kind}-{given.jobs}"
+    if not (folder / FILLED).exists():
+        fill(kind, given.jobs, folder)
+    with opened(kind, folder) as store:
         token, mailbox = run(_let_in(store, folder)), free_port()
         with (
             serve(store, folder, mailbox) as (url, pid),
@@ -191,11 +197,13 @@ def _verdict(kind: str, found: list[Figures], missing: set[str], must: float) ->
     faulty = [one for one in found if one.faults]
     for route in sorted(missing):
         print(f"BAD {kind}: nothing asks {route}")
+    good = not (slow or faulty or missing)
+    busy = sum(one.server > CPU_MS for one in found)
     print(
-        f"{'BAD' if slow or faulty or missing else 'ok '} {kind}: {len(found)} ways to ask, {len(slow)} above {must:g} ms (p95), "
-        f"{len(faulty)} with errors, {sum(one.server > 30 for one in found)} with more than 30 ms of the server's CPU"
+        f"{'ok ' if good else 'BAD'} {kind}: {len(found)} ways to ask, {len(slow)} above {must:g} ms (p95), "
+        f"{len(faulty)} with errors, {busy} with more than {CPU_MS:g} ms of the server's CPU"
     )
-    return not (slow or faulty or missing)
+    return good
 
 
 def main() -> int:

@@ -18,7 +18,8 @@ from toril.json import dump
 from toril.messaging.migrations import upgrade
 from toril.messaging.models import EmailEvent, EmailLog
 from toril.options import Keep
-from toril.store.base import Completed, Failed, Outcome, Run, WorkerInfo
+from toril.store.runs import Completed, Failed, Outcome, Run
+from toril.store.views import WorkerInfo
 from toril.web.migrations import upgrade as upgrade_web
 from toril.web.models import AuditEntry
 
@@ -177,8 +178,8 @@ def fill_mail(folder: Path, rows: int, entries: int = 20_000) -> None:
             connection.execute(insert(EmailLog), mails)
             connection.execute(insert(EmailEvent), [event for mail in mails for event in _events(mail)])
         audit = [
-            {"at": now - (entries - number) * 60_000, "who": "ana", "origin": "session", "action": "retry", "queue": QUEUE,
-             "jobs": "[]", "count": 1, "detail": "", "outcome": "done"} for number in range(entries)
+            {"at": now - (entries - number) * 60_000, "who": "ana", "origin": "session", "action": "retry",
+             "queue": QUEUE, "jobs": "[]", "count": 1, "detail": "", "outcome": "done"} for number in range(entries)
         ]  # fmt: skip
         for chunk in _chunks(audit):
             connection.execute(insert(AuditEntry), chunk)
@@ -192,9 +193,10 @@ def _mail(number: int, rows: int, now: int, chance: random.Random) -> dict[str, 
         "subject": f"Your order {number}", "status": status, "attempts": 1, "error": None, "created_at": at,
         "sent_at": at + 400 if status == "sent" else None, "first_try_at": at + 100, "send_at": at,
         "look_at": now + 86_400_000 if status == "pending" else None, "give_up_at": None, "key": None,
-        "batch": f"b{number // 5_000}" if number % 2 else None, "copy_of": None, "kind": "transactional", "category": "",
-        "locale": "en", "priority": 0, "forgiven": 0, "recipient_name": "", "message_id": f"<{number}@example.com>",
-        "extras": "", "context": dump({"name": "Ana", "link": f"https://shop.example.com/orders/{number}"}),
+        "batch": f"b{number // 5_000}" if number % 2 else None, "copy_of": None, "kind": "transactional",
+        "category": "", "locale": "en", "priority": 0, "forgiven": 0, "recipient_name": "",
+        "message_id": f"<{number}@example.com>", "extras": "",
+        "context": dump({"name": "Ana", "link": f"https://shop.example.com/orders/{number}"}),
     }  # fmt: skip
 
 

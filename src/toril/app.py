@@ -24,7 +24,7 @@ from toril.queue import Queue, add_all
 from toril.registry import Registry
 from toril.schedule import Cron
 from toril.store import make_store
-from toril.store.base import LiveWorker
+from toril.store.views import LiveWorker
 from toril.task import Call, new_job, require_loop
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 

@@ -9,7 +9,7 @@ from toril.family import Children, read_children
 from toril.job import JobRecord
 from toril.json import check_integers, clip, decode, encode
 from toril.options import Policy
-from toril.store.base import Note, Run
+from toril.store.runs import Note, Run
 
 if TYPE_CHECKING:
     from toril.app import Toril

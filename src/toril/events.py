@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from toril.errors import StoreUnavailable
 from toril.json import decode_or
-from toril.store.base import Event, Store
+from toril.store.base import Store
+from toril.store.views import Event
 
 __all__ = ["EVENT_KINDS", "Event", "EventStream", "Listener"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from toril.store.base import Metrics
+from toril.store.views import Metrics
 
 __all__ = ["WINDOW", "Forecast", "forecast"]
 

@@ -14,7 +14,7 @@ from toril.errors import InvalidOption, JobCancelled, JobFailed, JobNotFound, Re
 from toril.family import Children, Tree, read_children, read_tree
 from toril.job import CANCELLED, JobRecord, JobState
 from toril.json import decode_or
-from toril.store.base import Event
+from toril.store.views import Event
 
 if TYPE_CHECKING:
     from toril.queue import Queue

@@ -11,7 +11,7 @@ from toril.fingerprint import Failures
 from toril.forecast import WINDOW, Forecast, forecast
 from toril.grouping import NEWEST, Grouping
 from toril.job import JobState
-from toril.store.base import Metrics, Minute
+from toril.store.views import Metrics, Minute
 from toril.why import Why, explain
 
 if TYPE_CHECKING:

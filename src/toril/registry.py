@@ -17,7 +17,7 @@ from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Queue
 from toril.schedule import Cron
-from toril.store.base import ScheduleInfo
+from toril.store.views import ScheduleInfo
 from toril.task import Task
 from toril.timetable import Bounds, Plan, distance
 

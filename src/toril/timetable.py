@@ -12,7 +12,7 @@ from toril.errors import InvalidOption, InvalidSchedule
 from toril.json import clean, decode_or
 from toril.options import Options, Policy, TaskOptions
 from toril.schedule import Cron, Every
-from toril.store.base import ScheduleInfo, ScheduleRecord
+from toril.store.views import ScheduleInfo, ScheduleRecord
 from toril.task import Call
 
 __all__ = ["Bounds", "Missed", "Plan", "Scheduled", "distance", "scheduled"]

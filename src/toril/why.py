@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from toril.job import ChildRecord, JobRecord, JobState
 from toril.options import Policy
-from toril.store.base import LiveWorker, QueueInfo
+from toril.store.views import LiveWorker, QueueInfo
 
 __all__ = ["PUT_BACK", "Why", "explain"]
 

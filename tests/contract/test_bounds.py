@@ -21,7 +21,8 @@ from toril import (
     TorilError,
 )
 from toril.errors import ConfigurationError
-from toril.store.base import Released, Run, WorkerInfo
+from toril.store.runs import Released, Run
+from toril.store.views import WorkerInfo
 
 # -- size
 

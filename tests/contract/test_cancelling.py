@@ -13,7 +13,9 @@ import pytest
 
 from toril import Job, JobCancelled, JobContext, JobNotFound, Toril, Worker
 from toril.errors import InvalidOption, WrongState
-from toril.store.base import Completed, Delayed, Failed, Keep, Outcome, Released, Run, WorkerInfo
+from toril.keep import Keep
+from toril.store.runs import Completed, Delayed, Failed, Outcome, Released, Run
+from toril.store.views import WorkerInfo
 
 WHO = "Cancelled: by ana"
 

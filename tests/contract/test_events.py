@@ -8,7 +8,7 @@ import pytest
 
 from toril import Dedup, Fixed, InvalidJob, JobContext, ManualClock, Toril, Unrecoverable, WaitForChildren
 from toril.events import EVENT_KINDS, Event, EventStream
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 
 
 async def until(stream: EventStream, kind: str) -> list[Event]:

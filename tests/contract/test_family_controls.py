@@ -22,7 +22,8 @@ from toril import (
 )
 from toril.errors import InvalidOption
 from toril.flow import nodes_of
-from toril.store.base import Awaiting, Run, WorkerInfo
+from toril.store.runs import Awaiting, Run
+from toril.store.views import WorkerInfo
 from toril.task import Task
 
 Part = Task[[str], str]

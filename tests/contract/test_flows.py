@@ -10,7 +10,8 @@ import pytest
 from toril import Flow, Job, JobContext, JobFailed, JobState, ManualClock, Toril, WaitForChildren
 from toril.errors import InvalidOption, WrongState
 from toril.flow import nodes_of
-from toril.store.base import Awaiting, Event, Run, WorkerInfo
+from toril.store.runs import Awaiting, Run
+from toril.store.views import Event, WorkerInfo
 from toril.task import Task
 
 

@@ -13,7 +13,7 @@ import pytest
 from toril import Fixed, Job, JobCancelled, JobContext, JobEvent, Snooze, Toril, Worker
 from toril.errors import ConfigurationError
 from toril.maintenance.rescuer import Rescuer
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 from toril.worker.announcer import Announcer
 
 KINDS = ("failed", "attempt_failed", "completed", "progress", "stalled")

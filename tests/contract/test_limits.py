@@ -10,7 +10,9 @@ import pytest
 
 from toril import JobContext, ManualClock, Rate, RateLimited, Toril, Worker
 from toril.errors import InvalidOption
-from toril.store.base import Completed, Failed, Keep, Limited, Released, Run, Step, WorkerInfo
+from toril.keep import Keep
+from toril.store.runs import Completed, Failed, Limited, Released, Run, Step
+from toril.store.views import WorkerInfo
 
 QUEUE = "line"
 SLIP = 100  # milliseconds that a store which times by itself may be off while a test runs

@@ -18,18 +18,8 @@ from stores import EmptyStore, SqliteMemory
 from toril.errors import WrongState
 from toril.job import IfFailed, JobState, NewJob, Node
 from toril.options import Keep, Policy
-from toril.store.base import (
-    Awaiting,
-    Completed,
-    Delayed,
-    Failed,
-    Note,
-    Outcome,
-    Released,
-    Run,
-    ScheduleRecord,
-    WorkerInfo,
-)
+from toril.store.runs import Awaiting, Completed, Delayed, Failed, Note, Outcome, Released, Run
+from toril.store.views import ScheduleRecord, WorkerInfo
 
 T = TypeVar("T")
 QUEUE, KEEP, STALLS = "q", 3, 1

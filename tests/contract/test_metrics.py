@@ -190,7 +190,7 @@ async def test_counts_by_priority_name_those_that_occur(line) -> None:
 
 
 def _worker():
-    from toril.store.base import WorkerInfo
+    from toril.store.views import WorkerInfo
 
     return WorkerInfo("w", "h", 1, 10, {"line": 10})
 
@@ -198,7 +198,7 @@ def _worker():
 async def _let_end(app: Toril, count: int) -> None:
     """Take and complete so many jobs, as a worker would."""
     from toril.options import Keep
-    from toril.store.base import Completed, Run
+    from toril.store.runs import Completed, Run
 
     token = await app.store.enrol(_worker())
     step = await app.store.step("line", token, [], [], count)

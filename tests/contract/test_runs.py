@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from toril import Job, Keep, ManualClock, Toril
 from toril.job import JobRecord
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step, Store, WorkerInfo
+from toril.store.base import Store
+from toril.store.runs import Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.views import WorkerInfo
 
 LEASE = 10.0
 QUEUE = "line"
@@ -31,6 +34,9 @@ class Hand:
 
     async def step(self, *outcomes: Outcome, notes: Sequence[Note] = (), want: int = 0) -> Step:
         return await self._store.step(QUEUE, self.id, outcomes, notes, want)
+
+    async def wait(self) -> None:
+        await self._store.wait(QUEUE, self.id, None)
 
     async def beat(self, *runs: Run) -> list[Run]:
         return list((await self._store.extend(self.id, runs)).lost)
@@ -233,3 +239,12 @@ async def test_two_workers_never_hold_one_job(app: Toril, ana: Hand, bob: Hand) 
         await queue.add(str(number), priority=number % 2)
     held = [*await ana.take(4), *await bob.take(4), *await ana.take(4), *await bob.take(4)]
     assert len(held) == len({run.id for run in held}) == 10
+
+
+async def test_a_lane_is_called_though_another_of_its_queue_has_looked_first(app: Toril, ana: Hand, bob: Hand) -> None:
+    assert not await bob.take()
+    await app.queue(QUEUE).add("job")
+    await asyncio.sleep(0)
+    await ana.step()  # it sees the job, and has no slot for it
+    async with asyncio.timeout(2):
+        await bob.wait()

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from toril import Flow, JobContext, JobNotFound, ManualClock, Rate, Toril, Unrecoverable, Worker
-from toril.store.base import Limited, Run, WorkerInfo
+from toril.store.runs import Limited, Run
+from toril.store.views import WorkerInfo
 
 SLIP = 100  # milliseconds that a store which times by itself may be off while a test runs
 AT = "2027-01-15T08:00:0"  # the clock of these tests begins there

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from toril import JobCancelled, JobContext, RateLimited, Snooze, Toril, Worker
 from toril.clock import Clock, SystemClock
 from toril.settings import Settings
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 
 QUEUE = "work"
 LEASE = 10.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toril import Toril, Worker
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 
 DAY = 86_400_000
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from toril import ManualClock, Toril, Worker
 from toril.maintenance.rescuer import Rescuer
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 
 
 @contextmanager

@@ -14,21 +14,10 @@ from toril.errors import StoreUnavailable
 from toril.job import NewJob, Node
 from toril.keep import Keep
 from toril.options import Policy
-from toril.store.base import (
-    Awaiting,
-    Completed,
-    Delayed,
-    Failed,
-    Note,
-    Outcome,
-    Released,
-    Run,
-    ScheduleRecord,
-    Step,
-    WorkerInfo,
-)
 from toril.store.redis.scripts import script
 from toril.store.redis.store import RedisStore
+from toril.store.runs import Awaiting, Completed, Delayed, Failed, Note, Outcome, Released, Run, Step
+from toril.store.views import ScheduleRecord, WorkerInfo
 
 QUEUE, LEASE = "work", 10.0
 KEEP = Keep(100)

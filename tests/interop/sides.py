@@ -16,7 +16,7 @@ from nodes import Node, NodeError
 
 from ledger import Ledger
 from toril import Dedup, Exponential, Fixed, Flow, JobFailed, Keep, Rate, Toril, Worker
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 from toril.task import Call, Task
 
 __all__ = ["NodeSide", "PythonSide", "Side"]

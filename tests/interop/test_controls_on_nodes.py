@@ -93,3 +93,25 @@ async def test_why_a_job_of_nodes_does_not_run(node_side: NodeSide, python_side:
     job = await python_side.app.queue("Q").get("j")
     assert job is not None
     assert "paused" in str(await job.why())
+
+
+@pytest.mark.parametrize("sweeper", ["node", "python"])
+async def test_the_job_of_a_schedule_that_node_workers_lose_is_never_given_up(
+    node: Node, node_side: NodeSide, python_side: PythonSide, keys: Keys, sweeper: str
+) -> None:
+    await node_side.schedule("Q", "hourly", {"every": 3_600_000}, "echo", {}, {})
+    for stalls in range(1, 4):
+        if sweeper == "node":
+            await node_side.stall("Q")
+        else:
+            node.call("take", "Q", "lost", {"name": "someone", "lockDuration": 1})
+            for _ in range(2):  # one sweep marks it, the next one gives it back
+                python_side._age(31)
+                await python_side.app.store.rescue("Q")
+        (job_id,) = keys.raw("Q", "wait")
+        assert job_id.startswith("repeat:hourly:")
+        job = keys.raw("Q", job_id)
+        assert job["stc"] == str(stalls)
+        assert "defa" not in job
+    await node_side.run("Q")
+    assert keys.raw("Q", "completed").keys() == {job_id}

@@ -15,11 +15,12 @@ from hostile import DROP, HANG, Hostile
 from conftest import WELCOME
 from postgres import database
 from stores import KINDS, SqliteFile
+from toril.job import JobState
 from toril.messaging import delivery
 from toril.messaging.delivery import Attempt
 from toril.messaging.inserting import NewMail
 from toril.messaging.transport import SMTP, NotSent
-from toril.store.base import JobState, WorkerInfo
+from toril.store.views import WorkerInfo
 
 NOW = 1_800_000_000_000
 

@@ -20,9 +20,9 @@ from toril.errors import (
     StoreUnavailable,
     UnknownTemplate,
 )
+from toril.job import JobState
 from toril.messaging import Context, Mailer, MessageType
 from toril.settings import Settings
-from toril.store.base import JobState
 from toril.worker.banner import banner
 
 RESET = {"name": "Ana", "link": "https://shop.example/reset?t=PLANTED-TOKEN"}

@@ -5,7 +5,7 @@ import logging
 import pytest
 from hostile import DROP, Hostile
 
-from toril.store.base import JobState
+from toril.job import JobState
 
 
 async def test_a_421_waits_and_uses_no_attempt(open_shop, clock):

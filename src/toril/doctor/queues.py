@@ -11,7 +11,7 @@ from toril.options import Policy
 
 if TYPE_CHECKING:
     from toril.app import Toril
-    from toril.store.base import QueueInfo
+    from toril.store.views import QueueInfo
 
 __all__ = ["look_at_queues"]
 

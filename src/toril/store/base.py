@@ -7,293 +7,29 @@ that the store cannot carry out raises StoreUnavailable and leaves nothing half-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 from toril.filter import Filter
 from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
-from toril.options import LOG_LINES, Keep
-
-__all__ = [
-    "Awaiting",
-    "Cleaned",
-    "Completed",
-    "Delayed",
-    "Event",
-    "Extended",
-    "Failed",
-    "Found",
-    "Heard",
-    "Limited",
-    "LiveWorker",
-    "Metrics",
-    "Minute",
-    "Note",
-    "Outcome",
-    "Page",
-    "QueueInfo",
-    "Reason",
-    "Released",
-    "Run",
-    "RunningJob",
-    "ScheduleInfo",
-    "ScheduleRecord",
-    "ServerInfo",
-    "Step",
-    "Store",
-    "WorkerInfo",
-]
-
-
-class Run(NamedTuple):
-    """One start of one job: (id, number of starts) names it, the token is the store's own mark of it."""
-
-    id: str
-    number: int
-    token: int | str
-
-
-class Completed(NamedTuple):
-    """The run returned: the job is completed, or gone if `keep.count` is 0."""
-
-    run: Run
-    result: str
-    keep: Keep
-
-
-class Failed(NamedTuple):
-    """The run failed for good; `attempts` 0 if it did not end by itself."""
-
-    run: Run
-    reason: str
-    stack: str | None
-    keep: Keep
-    attempts: int = 1
-
-
-class Delayed(NamedTuple):
-    """The job comes back at `due` (0: at once, at the back): a retry (`attempts` 1) or a snooze (0).
-
-    `reason` replaces what an earlier run left.
-    """
-
-    run: Run
-    due: int
-    reason: str | None
-    stack: str | None
-    attempts: int
-
-
-class Released(NamedTuple):
-    """The run was given up unfinished: the job goes back to the front of its queue, no attempt used."""
-
-    run: Run
-
-
-class Awaiting(NamedTuple):
-    """The run was left until the job's children have ended; `nodes` are added as its children first.
-
-    If it waits for none, the job is ready again at the front. No attempt is used. If they cannot be added it fails.
-    """
-
-    run: Run
-    nodes: Sequence[Node]
-
-
-class Limited(NamedTuple):
-    """The run met a limit of somebody else's: released, and the queue is closed until `until`."""
-
-    run: Run
-    until: int
-
-
-Outcome = Completed | Failed | Delayed | Released | Limited | Awaiting
-
-
-class Note(NamedTuple):
-    """What a run has to say while it goes on: its latest progress, and log lines."""
-
-    run: Run
-    progress: str | None
-    lines: Sequence[str]
-    keep: int = LOG_LINES  # lines of the job that stay
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a step did."""
-
-    taken: Sequence[JobRecord]
-    refused: Sequence[Run]  # outcomes of runs that are over: rescued, removed, or taken by another
-    due_at: int | None  # when the next delayed job of the queue is due
-    closed: str | None  # why nothing more may be taken: paused, rate limited until …, limit full; or None
-    opens_at: int | None = None  # when that will change by itself
-    failed: Sequence[tuple[Run, str]] = ()  # runs whose job has failed in place of their outcome, and why
-
-
-class Extended(NamedTuple):
-    """What a worker learns with each renewal of its lease."""
-
-    lost: Sequence[Run]  # no longer its own: rescued, removed, or taken by another
-    cancelled: Sequence[tuple[Run, str]]  # to be cancelled, and who asked
-    forgotten: bool = False  # the store did not know the worker any more: what it holds may have been lost
-
-
-class Event(NamedTuple):
-    """Something that became true for a job or a queue. `body` is what BullMQ's event of that name carries.
-
-    `cursor` marks its place: whoever goes on behind it misses nothing and hears nothing twice. `attempt_failed` is
-    derived from what follows it; `gap` says that events behind the mark were no longer kept.
-    """
-
-    cursor: str
-    queue: str
-    kind: str  # the words of EVENT_KINDS in toril.events
-    at: int
-    body: Mapping[str, Any]
-
-    @property
-    def job_id(self) -> str | None:
-        """The job that it is about; None: it is about the queue."""
-        return self.body.get("jobId")
-
-
-class Heard(NamedTuple):
-    """Events in their order, and the mark behind all that was looked at (that of other queues too)."""
-
-    events: Sequence[Event]
-    mark: str
-
-
-class Page(NamedTuple):
-    """Jobs of one state, and the token with which the next page begins (None: that was the last)."""
-
-    jobs: Sequence[JobRecord]
-    after: str | None
-
-
-class Found(NamedTuple):
-    """Jobs that match a filter, how many jobs were looked at since the first page, of how many, and where to go on."""
-
-    jobs: Sequence[JobRecord]
-    after: str | None
-    looked: int
-    total: int
-
-
-class Reason(NamedTuple):
-    """When and why a job has failed."""
-
-    at: int
-    id: str
-    name: str
-    reason: str
-
-
-class Cleaned(NamedTuple):
-    """The ids of jobs that were removed, and the mark from which to go on (None: all were looked at)."""
-
-    ids: Sequence[str]
-    after: str | None
-
-
-class Minute(NamedTuple):
-    """What ended within the minute that begins at `at`, and how many jobs had ever arrived early in it."""
-
-    at: int
-    completed: int
-    failed: int
-    arrived: int
-
-
-class Metrics(NamedTuple):
-    """How many jobs ever ended and arrived, and the minutes, oldest first, in which some ended."""
-
-    completed: int
-    failed: int
-    arrived: int
-    minutes: Sequence[Minute]
-
-
-class QueueInfo(NamedTuple):
-    """A queue's counts by state, since when, by whom and why it is paused (None: it is not), its limits."""
-
-    counts: Mapping[JobState, int]
-    paused: Mapping[str, Any] | None
-    limits: Limits
-    closed: str | None  # as in Step
-    max_length: int | None = None  # jobs that may wait or be delayed
-    opens_at: int | None = None  # as in Step
-
-
-class WorkerInfo(NamedTuple):
-    """A worker as it enrols itself; `lease` in seconds."""
-
-    name: str
-    host: str
-    pid: int
-    lease: float
-    queues: Mapping[str, int]
-
-
-class RunningJob(NamedTuple):
-    """A job that a worker has in its hands, since when."""
-
-    queue: str
-    id: str
-    name: str
-    since: int
-
-
-class LiveWorker(NamedTuple):
-    """A worker whose lease holds: the id under which it takes jobs, who it is, how many seconds ago it renewed."""
-
-    id: str
-    info: WorkerInfo
-    age: float
-    runs: Sequence[RunningJob]
-
-
-class ScheduleRecord(NamedTuple):
-    """A schedule as given: `cron` (with `tz`) or `every` milliseconds, its bounds, and the job that it makes."""
-
-    id: str
-    queue: str
-    cron: str | None
-    tz: str | None
-    every: int | None
-    missed: str
-    name: str
-    data: str
-    opts: str
-    start: int | None = None  # no tick before
-    end: int | None = None  # nor after
-    limit: int | None = None  # ticks at most
-    declared: bool = False  # by code, at the start of a worker
-
-
-class ScheduleInfo(NamedTuple):
-    """A schedule and how far it is."""
-
-    schedule: ScheduleRecord
-    next: int | None  # the tick whose job waits; None: there is none any more
-    last: int | None  # the tick whose job was taken last
-    ticks: int  # made since the schedule was last changed
-
-
-class ServerInfo(NamedTuple):
-    """What the database behind a store tells of itself; sizes in bytes, None where there is no such figure."""
-
-    kind: str  # sqlite or redis
-    version: str
-    memory: int | None = None
-    memory_limit: int | None = None  # None: no limit
-    policy: str | None = None  # what it does when the limit is reached
-    evicted: int | None = None  # keys that it has thrown away: jobs that are lost
-    persistence: str | None = None  # what survives its end
-    size: int | None = None  # of the file
+from toril.store.runs import Extended, Note, Outcome, Run, Step
+from toril.store.views import (
+    Cleaned,
+    Found,
+    Heard,
+    LiveWorker,
+    Metrics,
+    Page,
+    QueueInfo,
+    Reason,
+    ScheduleInfo,
+    ScheduleRecord,
+    ServerInfo,
+    WorkerInfo,
+)
+
+__all__ = ["Store"]
 
 
 class Store(Protocol):
@@ -371,8 +107,10 @@ class Store(Protocol):
         whose time is over are forgotten.
         """
 
-    async def wait(self, queue: str, until: int | None) -> None:
-        """Return when the queue may have work to take, at `until` at the latest; now and then for no reason."""
+    async def wait(self, queue: str, worker: str, until: int | None) -> None:
+        """Return when the queue may have work that has come since the worker's last step, at `until` at the latest;
+        now and then for no reason.
+        """
 
     async def get(self, queue: str, job_id: str) -> JobRecord | None:
         """Return the job, or None."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toril.schedule import Cron, Every, Schedule
-from toril.store.base import ScheduleInfo, ScheduleRecord
+from toril.store.views import ScheduleInfo, ScheduleRecord
 
 __all__ = ["keeps_overdue", "next_tick", "start_of", "tick_after"]
 

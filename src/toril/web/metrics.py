@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from toril.app import Toril
 from toril.errors import StoreUnavailable
-from toril.store.base import ServerInfo
+from toril.store.views import ServerInfo
 from toril.web.desk import Desk
 from toril.web.overview import QueueLine, lines
 from toril.worker.metering import instruments

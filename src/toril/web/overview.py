@@ -13,7 +13,7 @@ from toril.app import Toril
 from toril.fingerprint import Failures
 from toril.job import JobRecord, JobState
 from toril.queue import Queue
-from toril.store.base import LiveWorker
+from toril.store.views import LiveWorker
 from toril.web.problems import Problem
 
 __all__ = ["Latency", "QueueLine", "Spread", "failures", "find_queue", "latency", "lines", "names", "oldest"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from toril.handlers import Handler, JobEvent
 from toril.job import JobRecord, JobState
 from toril.json import decode
-from toril.store.base import Completed, Delayed, Failed, Note, Outcome, Run, Step
+from toril.store.runs import Completed, Delayed, Failed, Note, Outcome, Run, Step
 
 if TYPE_CHECKING:
     from toril.app import Toril

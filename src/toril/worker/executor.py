@@ -19,7 +19,7 @@ from toril.job import JobRecord, expiry_reason
 from toril.json import check_integers, clip, decode, decode_or, dump, encode
 from toril.options import KEEP_FAILED, Policy
 from toril.retry import delay_after, own_delay
-from toril.store.base import Awaiting, Completed, Delayed, Failed, Limited, Outcome, Run
+from toril.store.runs import Awaiting, Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
 from toril.why import PUT_BACK
 from toril.worker.outcomes import TimedOut

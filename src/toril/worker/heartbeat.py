@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from toril.errors import StoreUnavailable
-from toril.store.base import Extended, Run, Store
+from toril.store.base import Store
+from toril.store.runs import Extended, Run
 
 __all__ = ["Heartbeat"]
 

@@ -14,7 +14,8 @@ from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
 from toril.options import KEEP_FAILED
-from toril.store.base import Failed, Outcome, Released, Run, Step, Store
+from toril.store.base import Store
+from toril.store.runs import Failed, Outcome, Released, Run, Step
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.metering import Meter
@@ -63,6 +64,7 @@ class Lane:
     async def run(self, worker: str) -> None:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
         self._loop = asyncio.get_running_loop()
+        self._worker = worker
         self._look = True
         while not self._done():
             want = 0 if self._closing else min(self.slots - len(self.running), self._most)
@@ -205,7 +207,7 @@ class Lane:
 
     async def _listen(self) -> None:
         try:
-            await self._store.wait(self.queue, self._due_at)
+            await self._store.wait(self.queue, self._worker, self._due_at)
         except StoreUnavailable:
             await asyncio.sleep(PAUSES[-1])
         else:

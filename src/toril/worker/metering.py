@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from toril.job import JobRecord
-from toril.store.base import Completed, Delayed, Failed, Outcome
+from toril.store.runs import Completed, Delayed, Failed, Outcome
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

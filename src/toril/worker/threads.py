@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from toril.context import JobContext
-from toril.store.base import Run
+from toril.store.runs import Run
 from toril.worker.outcomes import TimedOut
 
 __all__ = ["Threads"]

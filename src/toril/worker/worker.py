@@ -18,7 +18,8 @@ from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
 from toril.maintenance.cleaner import Cleaner
 from toril.maintenance.rescuer import Rescuer
-from toril.store.base import Extended, Run, WorkerInfo
+from toril.store.runs import Extended, Run
+from toril.store.views import WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.health import serving_health

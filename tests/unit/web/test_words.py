@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from toril.store.base import Minute
+from toril.store.views import Minute
 from toril.timetable import Scheduled
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
 from toril.web.dashboard.words import ago, compact, lasting, place, rule, times, unplace

@@ -10,7 +10,7 @@ import pytest
 
 from toril import Exponential, Fixed, Job, JobContext, JobState, ManualClock, Snooze, Toril, Worker
 from toril.json import decode
-from toril.store.base import Failed
+from toril.store.runs import Failed
 from toril.worker.executor import Executor
 from toril.worker.processes import Processes
 from toril.worker.threads import Threads

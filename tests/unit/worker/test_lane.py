@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from toril import Toril
-from toril.store.base import WorkerInfo
+from toril.store.views import WorkerInfo
 from toril.worker.executor import Executor
 from toril.worker.lane import Lane
 

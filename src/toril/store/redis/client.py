@@ -26,6 +26,7 @@ PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again
 CONNECTIONS = 50
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
+PEEK = 0.05  # seconds that one waits for the first look at them
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _LOST = (
     exceptions.RedisError,
@@ -51,7 +52,9 @@ class Client:
         self._redis = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Any] = {}
-        self._scanned: tuple[float, set[str]] | None = None
+        self._queues: set[str] = set()  # that a look at all keys has found
+        self._scan: asyncio.Task[None] | None = None  # that look
+        self._scan_due = 0.0  # when the next one is; 0: none has come to its end
 
     async def run(
         self,
@@ -172,20 +175,34 @@ class Client:
             raise self._failed(error, undecided=False) from None
 
     async def scan_queues(self, prefix: str) -> set[str]:
-        """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
-        if self._scanned is None or time.monotonic() > self._scanned[0]:
-            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
-            found: set[str] = set()
-            for ask in await self.nodes():
-                cursor = "0"
-                while True:
-                    cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
-                    names = (key.removeprefix(head).removesuffix(tail) for key in keys)
-                    found |= {name for name in names if name and ":" not in name}
-                    if str(cursor) == "0":
-                        break
-            self._scanned = time.monotonic() + SCAN, found
-        return self._scanned[1]
+        """Return the queues that have settings, found by a look at all keys.
+
+        Where there are millions that takes a second, and one does not wait for it: it goes on, and the next answer has
+        what it has found by then.
+        """
+        await self._begin()
+        if self._scan is None or (self._scan.done() and time.monotonic() >= self._scan_due):
+            self._scan = asyncio.create_task(self._look_at_keys(prefix), name="toril-scan")
+            self._scan.add_done_callback(lambda scan: scan.cancelled() or scan.exception())  # which nobody may await
+        if not self._scan_due:
+            await asyncio.wait([self._scan], timeout=PEEK)
+            if self._scan.done():
+                self._scan.result()
+        return self._queues
+
+    async def _look_at_keys(self, prefix: str) -> None:
+        pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
+        found: set[str] = set()
+        for ask in await self.nodes():
+            cursor = "0"
+            while True:
+                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
+                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+                found |= {name for name in names if name and ":" not in name}
+                self._queues = self._queues | found
+                if str(cursor) == "0":
+                    break
+        self._queues, self._scan_due = found, time.monotonic() + SCAN
 
     async def nodes(self) -> list[Ask]:
         """Return for every master what sends it a command and returns the reply, in the time of one call each."""
@@ -221,6 +238,8 @@ class Client:
         try:
             yield
         finally:
+            if self._scan is not None:
+                self._scan.cancel()
             for client in (self._redis, *self._blocking.values()):
                 await _leave(client)
             self._blocking.clear()

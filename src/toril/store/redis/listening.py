@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from toril.errors import InvalidOption
-from toril.store.base import Event, Heard
 from toril.store.redis.client import Client
 from toril.store.redis.keys import names_for
 from toril.store.redis.records import number, pairs, plain_reason
+from toril.store.views import Event, Heard
 
 __all__ = ["cursor", "hear", "positions"]
 

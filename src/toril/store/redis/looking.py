@@ -10,9 +10,9 @@ from toril.errors import BudgetExceeded, QueueFull, StoreRefused
 from toril.job import ChildRecord, JobState
 from toril.keep import Keep
 from toril.limits import Limits, Rate
-from toril.store.base import Metrics, Minute, QueueInfo, ServerInfo
 from toril.store.redis.client import Client
 from toril.store.redis.searching import Window
+from toril.store.views import Metrics, Minute, QueueInfo, ServerInfo
 
 __all__ = ["EXCEEDED", "check_server", "children", "info", "kept", "metrics", "queues", "scores", "server"]
 

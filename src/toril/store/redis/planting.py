@@ -9,9 +9,9 @@ from toril.errors import WrongState
 from toril.job import FAILURE_FLAGS, Node
 from toril.json import dump
 from toril.options import Policy
-from toril.store.base import Run
 from toril.store.redis.adding import ids_or_error, new_ids
 from toril.store.redis.keys import names_for
+from toril.store.runs import Run
 
 __all__ = ["flow_arguments", "planted"]
 

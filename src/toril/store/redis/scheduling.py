@@ -11,9 +11,9 @@ from typing import Any
 from toril.job import JobRecord
 from toril.json import decode, decode_or, dump
 from toril.options import Policy
-from toril.store.base import ScheduleInfo, ScheduleRecord
 from toril.store.redis.records import number, pairs
 from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
+from toril.store.views import ScheduleInfo, ScheduleRecord
 
 __all__ = ["Schedules"]
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.base import Found
 from toril.store.searching import SECONDS, states_searched
+from toril.store.views import Found
 
 __all__ = ["LOOK", "Lines", "Window", "read_place", "search"]
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from toril.keep import Keep
-from toril.store.base import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 from toril.store.redis.records import taken_job
+from toril.store.runs import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 
 __all__ = ["StepReply", "step_arguments", "step_of"]
 

@@ -9,9 +9,10 @@ from itertools import count
 from typing import Any
 
 from toril.json import decode, dump
-from toril.store.base import LiveWorker, Run, RunningJob, WorkerInfo
 from toril.store.redis.client import Client
 from toril.store.redis.keys import names_for
+from toril.store.runs import Run
+from toril.store.views import LiveWorker, RunningJob, WorkerInfo
 
 __all__ = ["Enrolled", "enrol", "leave", "live", "renew"]
 

@@ -13,7 +13,7 @@ from toril.store.sqlite.transaction import Transaction
 
 __all__ = ["EVENTS", "Belfry"]
 
-EVENTS = "events"  # the topic of those who listen to events; all others are queues
+EVENTS = ""  # the topic of those who listen to events; all others are queues, and no queue is called so
 
 
 class Belfry:

@@ -25,17 +25,18 @@ _UNIX: bool = hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
 class Bells:
-    """The bells that one event loop waits for, by topic, and the ears with which it hears of other processes.
+    """The bells of one event loop, by topic, and the ears with which it hears of other processes.
 
-    A lane has one bell for its queue, which it clears before it looks; of listeners there may be many, each with a bell
-    of its own, so that none of them clears what another has not heard yet.
+    Each lane has a bell of its own, which it clears before it looks, and so has each listener: none of them clears what
+    another has not heard yet.
     """
 
     def __init__(self, file: DatabaseFile) -> None:
         self.path: str | None = None  # of the socket, once somebody listens
         self._loop = asyncio.get_running_loop()
-        self._bells: dict[str, asyncio.Event] = {}
-        self._own: dict[str, set[asyncio.Event]] = {}
+        self.hung: set[str] = set()  # topics of which other processes know that somebody here waits for them
+        self._bells: dict[str, set[asyncio.Event]] = {}
+        self._lanes: dict[tuple[str, str], asyncio.Event] = {}  # of these, those of lanes
         self._socket: socket.socket | None = None
         self._net: asyncio.Task[None] | None = None
         if not file.memory:
@@ -43,28 +44,28 @@ class Bells:
                 self._listen(file)
             self._net = self._loop.create_task(self._watch(file.connect(), 0.25 if self._socket else 0.025))
 
-    def has(self, topic: str) -> bool:
-        """Return whether somebody has waited for the topic."""
-        return topic in self._bells or topic in self._own
+    def lane(self, queue: str, worker: str) -> asyncio.Event:
+        """Return the bell of a worker's lane."""
+        bell = self._lanes.get((queue, worker))
+        if bell is None:
+            bell = self._lanes[queue, worker] = asyncio.Event()
+            self._bells.setdefault(queue, set()).add(bell)
+        return bell
 
-    def clear(self, topic: str) -> None:
-        """Forget earlier rings: the caller is about to look for itself."""
-        if topic in self._bells:
-            self._bells[topic].clear()
-
-    async def wait(self, topic: str, seconds: float) -> None:
-        """Return once the topic has been rung since it was cleared, or after `seconds`."""
-        await wait_for(self._bells.setdefault(topic, asyncio.Event()), seconds)
+    def leave(self, worker: str) -> None:
+        """Take down the bells of a worker's lanes."""
+        for queue, owner in [lane for lane in self._lanes if lane[1] == worker]:
+            self._bells[queue].discard(self._lanes.pop((queue, owner)))
 
     @contextlib.contextmanager
     def own(self, topic: str) -> Iterator[asyncio.Event]:
         """Give a new bell, which is rung for the topic until the context ends."""
         bell = asyncio.Event()
-        self._own.setdefault(topic, set()).add(bell)
+        self._bells.setdefault(topic, set()).add(bell)
         try:
             yield bell
         finally:
-            self._own[topic].discard(bell)
+            self._bells[topic].discard(bell)
 
     def ring_from_thread(self, topics: Iterable[str]) -> None:
         """Ring the bells of some topics, from any thread."""
@@ -84,11 +85,10 @@ class Bells:
             Path(self.path or "").unlink(missing_ok=True)
 
     def _of(self, topic: str) -> list[asyncio.Event]:
-        bell = self._bells.get(topic)
-        return [*([bell] if bell else []), *self._own.get(topic, ())]
+        return list(self._bells.get(topic, ()))  # at one go: rung from threads, too
 
     def _ring_all(self) -> None:
-        for topic in (*self._bells, *self._own):
+        for topic in self._bells:
             _set(self._of(topic))
 
     def _listen(self, file: DatabaseFile) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from toril.job import JobState, cancelled_by
 from toril.options import Policy
-from toril.store.base import Run
+from toril.store.runs import Run
 from toril.store.sqlite.control import get
 from toril.store.sqlite.ending import fail_unrun
 from toril.store.sqlite.scheduling import advance

@@ -9,11 +9,11 @@ from toril.errors import InvalidOption
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 from toril.options import Policy
-from toril.store.base import Page, QueueInfo, Reason
 from toril.store.sqlite import flows
 from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import CLASS, COMPLETED, FAILED, WAITING, Row, Transaction
+from toril.store.views import Page, QueueInfo, Reason
 
 __all__ = [
     "JOB_COLUMNS",

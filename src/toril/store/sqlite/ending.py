@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Completed, Failed, Run
+from toril.store.runs import Completed, Failed, Run
 from toril.store.sqlite import flows
 from toril.store.sqlite.adding import follow
 from toril.store.sqlite.transaction import ACTIVE, COMPLETED, FAILED, Row, Transaction

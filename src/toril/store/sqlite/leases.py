@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from toril.json import decode, dump
-from toril.store.base import Extended, LiveWorker, Run, RunningJob, WorkerInfo
+from toril.store.runs import Extended, Run
 from toril.store.sqlite.cancelling import wishes
 from toril.store.sqlite.transaction import Transaction
+from toril.store.views import LiveWorker, RunningJob, WorkerInfo
 
 __all__ = ["boot_id", "enrol", "extend", "leave", "live"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from toril.errors import InvalidOption
 from toril.json import decode
-from toril.store.base import Event, Heard
 from toril.store.sqlite.transaction import Transaction
+from toril.store.views import Event, Heard
 
 __all__ = ["cursor", "hang_bell", "read"]
 

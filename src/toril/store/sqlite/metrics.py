@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from toril.store.base import Metrics, Minute
 from toril.store.sqlite.transaction import Transaction
+from toril.store.views import Metrics, Minute
 
 __all__ = ["read", "write"]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from toril.errors import BudgetExceeded, QueueFull, WrongState
 from toril.job import FAILURE_FLAGS, NewJob, Node
 from toril.options import Policy
-from toril.store.base import Run
+from toril.store.runs import Run
 from toril.store.sqlite.flows import PENDING, PROCESSED, release
 from toril.store.sqlite.transaction import COMPLETED, DELAYED, WAITING_CHILDREN, Row, Transaction
 

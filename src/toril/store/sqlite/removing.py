@@ -10,10 +10,10 @@ from operator import itemgetter
 from toril.errors import WrongState
 from toril.job import JobState
 from toril.json import dump
-from toril.store.base import Cleaned
 from toril.store.sqlite import flows
 from toril.store.sqlite.control import STATES, get, place
 from toril.store.sqlite.transaction import ACTIVE, Row, Transaction
+from toril.store.views import Cleaned
 
 __all__ = ["clean", "obliterate", "remove", "remove_children"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.options import Policy
-from toril.store.base import ScheduleInfo, ScheduleRecord
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
 from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
+from toril.store.views import ScheduleInfo, ScheduleRecord
 
 __all__ = ["advance", "put_schedule", "remove_schedule", "schedules"]
 

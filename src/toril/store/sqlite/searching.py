@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.base import Found
 from toril.store.searching import SECONDS, states_searched
 from toril.store.sqlite.control import JOB_COLUMNS, LAST, STATES, get, numbers, record
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import Row, Transaction
+from toril.store.views import Found
 
 __all__ = ["search"]
 

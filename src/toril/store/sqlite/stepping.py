@@ -8,7 +8,7 @@ from toril.errors import BudgetExceeded, QueueFull, WrongState
 from toril.job import JobRecord, JobState, cancelled_by
 from toril.json import dump
 from toril.options import Keep, Policy
-from toril.store.base import Awaiting, Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
+from toril.store.runs import Awaiting, Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 from toril.store.sqlite import flows
 from toril.store.sqlite.ending import complete, fail
 from toril.store.sqlite.limiting import CONCURRENCY, close_until, gate, pass_through

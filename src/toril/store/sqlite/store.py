@@ -13,25 +13,7 @@ from toril.filter import Filter
 from toril.finding import Finding
 from toril.job import ChildRecord, JobRecord, JobState, NewJob, Node
 from toril.limits import Limits
-from toril.store.base import (
-    Cleaned,
-    Extended,
-    Found,
-    Heard,
-    LiveWorker,
-    Metrics,
-    Note,
-    Outcome,
-    Page,
-    QueueInfo,
-    Reason,
-    Run,
-    ScheduleInfo,
-    ScheduleRecord,
-    ServerInfo,
-    Step,
-    WorkerInfo,
-)
+from toril.store.runs import Extended, Note, Outcome, Run, Step
 from toril.store.sqlite import (
     adding,
     cancelling,
@@ -56,6 +38,20 @@ from toril.store.sqlite.checkpoint import Checkpointer
 from toril.store.sqlite.file import DatabaseFile, Synchronous
 from toril.store.sqlite.reading import Reader
 from toril.store.sqlite.writer import Writer
+from toril.store.views import (
+    Cleaned,
+    Found,
+    Heard,
+    LiveWorker,
+    Metrics,
+    Page,
+    QueueInfo,
+    Reason,
+    ScheduleInfo,
+    ScheduleRecord,
+    ServerInfo,
+    WorkerInfo,
+)
 
 __all__ = ["SqliteStore"]
 
@@ -149,7 +145,7 @@ class SqliteStore:
         self, queue: str, worker: str, outcomes: Sequence[Outcome], notes: Sequence[Note], want: int
     ) -> Step:
         """See Store.step. A reply cannot get lost within a process."""
-        self._bells().clear(queue)
+        self._bells().lane(queue, worker).clear()
         weight = (
             len(outcomes) + sum(len(note.lines) for note in notes) + want // 4
         )  # what it will take is not known: most often little
@@ -171,12 +167,12 @@ class SqliteStore:
             ids += await self._write(expiring.expire, queue, limit=None, weight=1_000)
         return ids
 
-    async def wait(self, queue: str, until: int | None) -> None:
+    async def wait(self, queue: str, worker: str, until: int | None) -> None:
         """See Store.wait."""
         seconds = SAFETY if until is None else min((until - self._clock.now()) / 1000, SAFETY)
         bells = self._bells()
         await self._hang(bells, queue)
-        await bells.wait(queue, max(seconds, 0.0))
+        await wait_for(bells.lane(queue, worker), max(seconds, 0.0))
 
     # -- workers
 
@@ -189,6 +185,7 @@ class SqliteStore:
     async def leave(self, worker: str) -> None:
         """See Store.leave."""
         del self._workers[worker]
+        self._belfry.bells().leave(worker)
         await self._write(leases.leave, worker)
 
     # -- looking
@@ -348,8 +345,9 @@ class SqliteStore:
 
     async def _hang(self, bells: Bells, topic: str) -> None:
         """Let other processes know that this one waits for a topic, once."""
-        if not bells.has(topic) and bells.path is not None:
+        if topic not in bells.hung and bells.path is not None:
             await self._write(listening.hang_bell, bells.path, topic if topic != EVENTS else None)
+            bells.hung.add(topic)
 
 
 def _weight(job_ids: Sequence[str] | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -23,30 +23,10 @@ ScheduleId = Annotated[str, Path(min_length=1, max_length=255)]
 routes = Routes("schedules")
 
 
-class ScheduleOut(BaseModel):
-    """A schedule as it stands; `cron` with `tz`, or `every` seconds."""
-
-    id: str
-    queue: str
-    task: str
-    data: Any
-    cron: str | None
-    tz: str | None
-    every: float | None
-    missed: str
-    start: datetime | None
-    end: datetime | None
-    limit: int | None
-    next: datetime | None
-    last: datetime | None
-    ticks: int
-    declared: bool
-
-
 class ScheduleList(BaseModel):
     """All schedules, by id."""
 
-    schedules: list[ScheduleOut]
+    schedules: list[Scheduled]
 
 
 @routes.get("/schedules", dependencies=READ, response_model=ScheduleList)
@@ -79,7 +59,6 @@ def _none(schedule_id: str) -> Problem:
     return Problem(404, "schedule-not-found", f"there is no schedule {schedule_id!r}")
 
 
-def _shown(found: Scheduled, who: Principal) -> dict[str, Any]:
-    fields = {name: getattr(found, name) for name in ScheduleOut.model_fields}
+def _shown(found: Scheduled, who: Principal) -> Scheduled:
     data = found.data
-    return {**fields, "data": shown_data(dump(data), who) if isinstance(data, (dict, list)) else data}
+    return replace(found, data=shown_data(dump(data), who)) if isinstance(data, (dict, list)) else found

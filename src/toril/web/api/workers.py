@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from toril.store.base import LiveWorker
+from toril.store.views import LiveWorker
 from toril.web.api.shapes import JobRef
 from toril.web.api.table import Routes
 from toril.web.gate import READ, TheDesk

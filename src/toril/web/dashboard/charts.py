@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from toril.store.base import Minute
+from toril.store.views import Minute
 
 __all__ = ["HEIGHT", "SPANS", "WIDTH", "Bar", "Chart", "Span", "chart", "merged"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from toril import Queue
-from toril.store.base import Minute
+from toril.store.views import Minute
 from toril.web.dashboard.charts import Span
 
 __all__ = ["Rates"]

@@ -10,6 +10,10 @@ local rescued = {}
 
 local wishes = all_wishes(T)
 
+local function is_ours(worker)
+  return worker and worker:sub(1, 6) == 'toril:'
+end
+
 -- BullMQ's event, and beside it whose worker was lost.
 local function tell_stalled(id, by)
   tell_more(tell(Q, 'stalled', 'jobId', id), 'worker', by and by:match('[^:]*$') or '')
@@ -17,7 +21,7 @@ end
 
 -- A job of a Toril worker fails here; one of Node's is given back and fails when it is taken, as BullMQ has it.
 local function lose(id, job, reason)
-  if job[2] and job[2]:sub(1, 6) == 'toril:' then
+  if is_ours(job[2]) then
     local keep = own_keep(job[1])
     tell_stalled(id, job[2])
     fail(Q, id, {atm = whole(job[5]), deid = job[6], parent = job[7], opts = job[1]}, reason, 'active', keep[2])
@@ -27,6 +31,11 @@ local function lose(id, job, reason)
   end
   call('HSET', Q .. id, 'defa', reason)
   return false
+end
+
+-- BullMQ gives up no job of a schedule, however many of its workers have died of it.
+local function is_exempt(by, schedule)
+  return not is_ours(by) and schedule and call('EXISTS', Q .. 'repeat:' .. schedule) == 1
 end
 
 local function give_back(id)
@@ -40,7 +49,7 @@ local function give_back(id)
   local most = tonumber(own_options(job[1]).stalls) or MAX_STALLS
   local reason = wished(wishes, id, job[8])
   if reason then call('HDEL', T .. 'cancel', id) end
-  if not reason and stalls > most then
+  if not reason and stalls > most and not is_exempt(job[2], job[3]) then
     local times = stalls == 1 and 'once' or stalls .. ' times'
     reason = 'its worker died ' .. times .. ' while it ran (last: ' .. (job[2] and job[2]:match('[^:]*$') or 'unknown') .. ')'
   end
@@ -56,7 +65,7 @@ if call('SET', T .. 'sweep', '1', 'PX', SWEEP, 'NX') then
     if #rescued >= MOST then break end
     if call('EXISTS', Q .. id .. ':lock') == 0 then
       local by = look('HGET', Q .. id, 'pb')
-      if by and by:sub(1, 6) == 'toril:' then give_back(id) end
+      if is_ours(by) then give_back(id) end
     end
   end
 end

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from toril import Queue
 from toril.forecast import Forecast
-from toril.store.base import LiveWorker, Minute
+from toril.store.views import LiveWorker, Minute
 from toril.web.dashboard.charts import SPANS, Chart, Span, chart, merged
 from toril.web.dashboard.live import changes
 from toril.web.dashboard.pages.errors import worst

@@ -26,7 +26,10 @@ PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again
 CONNECTIONS = 50
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
-PEEK = 0.05  # seconds that one waits for the first look at them
+PEEK, BREATH = (
+    0.05,
+    0.002,
+)  # seconds that one waits for the first look at them; that others have the server to themselves
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _LOST = (
     exceptions.RedisError,
@@ -196,12 +199,13 @@ class Client:
         for ask in await self.nodes():
             cursor = "0"
             while True:
-                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
+                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000)
                 names = (key.removeprefix(head).removesuffix(tail) for key in keys)
                 found |= {name for name in names if name and ":" not in name}
                 self._queues = self._queues | found
                 if str(cursor) == "0":
                     break
+                await asyncio.sleep(BREATH)
         self._queues, self._scan_due = found, time.monotonic() + SCAN
 
     async def nodes(self) -> list[Ask]:

@@ -14,7 +14,7 @@ from toril.web.overview import failures
 
 __all__ = ["PAGES", "Group", "worst"]
 
-_SHOWN = 100  # groups of a page, the largest
+_SHOWN = 50  # groups of a page, the largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ async def show(visit: Visit) -> Response:
         groups=worst(chosen, found, _SHOWN),
         looked=sum(one.looked for one in found),
         total=sum(one.total for one in found),
+        kinds=sum(len(one.groups) for one in found),
         queue=wanted,
     )
 

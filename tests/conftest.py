@@ -19,7 +19,7 @@ MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**32:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # no test is about how long a disk takes to sync
 
-pytest_plugins = ["redis_servers.fixtures"]
+pytest_plugins = ["redis_servers.fixtures", "traces"]
 
 MakeApp = Callable[..., Toril]
 

@@ -54,6 +54,21 @@ def test_readme_examples_run(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_the_traced_example_prints_one_trace(tmp_path: Path) -> None:
+    (code,) = re.findall(
+        r'```python title="traced.py"\n(.*?)```', (ROOT / "docs" / "tracing.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "traced.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "traced.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert re.findall(r'^    "name": "(.*)"', done.stdout, re.MULTILINE) == [
+        "enqueue reports", "POST /reports", "process reports",
+    ]  # fmt: skip
+    assert len(set(re.findall(r'"trace_id": "(.*)"', done.stdout))) == 1
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):

@@ -16,9 +16,10 @@ ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
-    | {"settings", "turn", "cipher", "filter", "secret", "finding"},
+    | {"settings", "turn", "cipher", "filter", "secret", "masking", "finding"},
     {"store"},
     {"why", "fingerprint", "forecast", "grouping", "controls", "insight"},
+    {"tracing", "spans", "adding"},
     {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
     | {"events", "handlers", "sync", "app"},
     {"worker", "maintenance"},
@@ -41,6 +42,7 @@ MESSAGING_MAY_USE = {
     "toril.checks": "its options are checked as a job's are, with the same words",
     "toril.cipher": "secret fields and links are encrypted with the application's keys",
     "toril.secret": "it asks whether a context holds any",
+    "toril.tracing": "a mail is sent in the trace in which it was accepted",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
 PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]

@@ -164,6 +164,10 @@ def measure(kind: str, given: argparse.Namespace) -> bool:
             if answer.status_code != 303:
                 raise SystemExit(f"no login: {answer.status_code} {answer.text[:200]}")
             side = redis.Redis.from_url(store) if kind == "redis" else None
+            if side is not None:
+                side.config_set("slowlog-log-slower-than", 1_000)
+                side.config_set("slowlog-max-len", 100_000)
+                side.slowlog_reset()
             walk = Walk(api, browser, lambda: (cpu_of(pid), _redis_cpu(side)), given.requests)
             missing = routes_of(api.get(f"{API}/openapi.json").json())
             found = []
@@ -172,6 +176,8 @@ def measure(kind: str, given: argparse.Namespace) -> bool:
                 if given.only in f"{case.route} {case.label}":
                     found.append(walk.measure(case))
                     _show(found[-1], given.must)
+            if side is not None:
+                print(f"the longest command held Redis for {_longest(side):.1f} ms")
         return _verdict(kind, found, missing, given.must)
 
 
@@ -180,6 +186,11 @@ def _redis_cpu(client: redis.Redis | None) -> float:
         return 0.0
     used = client.info("cpu")
     return float(used["used_cpu_user"] + used["used_cpu_sys"])
+
+
+def _longest(client: redis.Redis) -> float:
+    """Return the milliseconds of the longest command since the log of slow ones was emptied."""
+    return max((entry["duration"] for entry in client.slowlog_get(100_000)), default=0) / 1000
 
 
 def _show(found: Figures, must: float) -> None:

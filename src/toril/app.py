@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
+from toril.adding import add, add_flow
 from toril.clock import Clock, SystemClock
 from toril.errors import InvalidJob, InvalidSchedule, StoreUnavailable
 from toril.events import EventStream, Listener
@@ -27,6 +28,7 @@ from toril.store import make_store
 from toril.store.views import LiveWorker
 from toril.task import Call, new_job, require_loop
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
+from toril.tracing import carrier
 
 if TYPE_CHECKING:
     from toril.settings import Settings
@@ -96,7 +98,7 @@ class Toril(Registry):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
-        ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
+        ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     async def schedule(
@@ -122,7 +124,7 @@ class Toril(Registry):
         plan = Plan.make(rule, bounds)
         if plan.end is not None and plan.end < self.clock.now():
             raise InvalidSchedule(f"end: expected a moment to come, got {bounds['end']!r}")
-        record = plan.record(id, call, declared=False)
+        record = plan.record(id, call, declared=False, link=carrier())
         return await self.store.put_schedule(record, immediately=plan.immediately)
 
     async def unschedule(self, schedule_id: str) -> bool:
@@ -137,9 +139,9 @@ class Toril(Registry):
         found = next((info.schedule for info in await self.store.schedules() if info.schedule.id == schedule_id), None)
         if found is None:
             raise InvalidSchedule(f"id: there is no schedule {schedule_id!r}")
-        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None)
+        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None, link=None)
         job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
-        (job_id,) = await self.store.add([job])
+        (job_id,) = await add(self.store, [job])
         return Job(self.queue(found.queue), job_id, found.name)
 
     async def schedules(self) -> list[Scheduled]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
+from toril.adding import add
 from toril.checks import optional, whole
 from toril.controls import QueueControls
 from toril.errors import InvalidData, InvalidOption, JobNotFound, PartlyAdded, StoreError
@@ -85,7 +86,7 @@ class Queue(QueueControls, QueueInsight):
 
     async def enqueue(self, call: Call[R]) -> Job[R]:
         """Add one validated call."""
-        ids = await self.app.store.add((call.new_job(self.app.clock.now()),))
+        ids = await add(self.app.store, (call.new_job(self.app.clock.now()),))
         return Job(self, ids[0], call.task.name)
 
     async def get(self, job_id: str) -> Job[Any] | None:
@@ -225,7 +226,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     ids: list[str] = []
     for start in range(0, len(jobs), BULK):
         try:
-            ids += await app.store.add(jobs[start : start + BULK])
+            ids += await add(app.store, jobs[start : start + BULK])
         except StoreError as error:
             if not ids:
                 raise

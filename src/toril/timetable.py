@@ -69,14 +69,17 @@ class Plan:
             raise InvalidSchedule("immediately, start: expected one of them, got both")
         return Plan(rule, start, end, limit, bool(bounds.get("immediately")), missed)
 
-    def record(self, schedule_id: str, call: Call[Any], *, declared: bool) -> ScheduleRecord:
-        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have."""
+    def record(self, schedule_id: str, call: Call[Any], *, declared: bool, link: str | None = None) -> ScheduleRecord:
+        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have.
+
+        link: the trace context from which it is made.
+        """
         for name, default in _OF_ONE_JOB.items():
             if getattr(call.policy, name) != default:
                 raise InvalidOption(f"{name}: belongs to one job, and a schedule makes many")
         if isinstance(call.policy.expires, datetime):
             raise InvalidOption("expires: a moment belongs to one job; seconds count from each time of the schedule")
-        policy = dataclasses.replace(call.policy, missed=None if self.missed == "once" else self.missed)
+        policy = dataclasses.replace(call.policy, missed=None if self.missed == "once" else self.missed, link=link)
         cron = self.rule if isinstance(self.rule, Cron) else None
         return ScheduleRecord(
             id=check_schedule_id(schedule_id),

@@ -122,6 +122,8 @@ class EmailLog(Base, kw_only=True):
     """Attempts that do not count any more, because somebody let it be tried anew."""
     recipient_name: Mapped[str] = mapped_column(Text, default="", repr=False)
     message_id: Mapped[str] = mapped_column(Text)
+    trace: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
+    """The trace context in which it was accepted, as JSON."""
     extras: Mapped[str] = mapped_column(Text, default="", repr=False)
     """Headers of its own, as JSON; see `Extras`."""
     context: Mapped[str] = mapped_column(Text, repr=False)

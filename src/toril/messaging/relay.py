@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from toril import Call, JobContext, JobState, Task, Toril
@@ -12,6 +13,7 @@ from toril.errors import StoreError
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.policy import Policy
+from toril.tracing import continued
 
 __all__ = ["Relay", "sending_tasks"]
 
@@ -52,8 +54,10 @@ class Relay:
         self._missed = False  # in this round, a job that had to be there
 
     async def offer(self, mails: Sequence[EmailLog]) -> None:
-        """Add the jobs of mails; those that exist stay as they are."""
-        await self._app.enqueue_many([self._call(mail) for mail in mails])
+        """Add the jobs of mails, each to the trace that its mail is part of; those that exist stay as they are."""
+        for trace, group in groupby(mails, _trace_of):
+            with continued(trace):
+                await self._app.enqueue_many([self._call(mail) for mail in group])
 
     async def try_to_offer(self, mails: Sequence[EmailLog]) -> None:
         """Add the jobs of mails, or leave them to the rounds if the store cannot take them now."""
@@ -115,3 +119,7 @@ class Relay:
 
     def _call(self, mail: EmailLog) -> Call[None]:
         return self._tasks[mail.kind].using(job_id=mail.id, priority=mail.priority).call(mail.id)
+
+
+def _trace_of(mail: EmailLog) -> str | None:
+    return mail.trace

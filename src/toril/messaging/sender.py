@@ -19,6 +19,7 @@ from toril.messaging.policy import Policies
 from toril.messaging.suppression import ALL
 from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
+from toril.tracing import describe
 
 __all__ = ["OnPermanentFailure", "Sender"]
 
@@ -123,6 +124,7 @@ class Sender:
 
     async def _send(self, mail: EmailLog, mails: DeliveryLog) -> None:
         attempt = Attempt(mail.id, mail.attempts + 1)
+        describe(mail__id=mail.id, mail__template=mail.type, mail__attempt=attempt.number)
 
         async def begin() -> None:
             if not await mails.begin(attempt, self._transport.limit):

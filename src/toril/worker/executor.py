@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toril.adding import carrying
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, InvalidOption, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.flow import WaitForChildren, nodes_of
@@ -151,7 +152,7 @@ class Executor:
             return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         if isinstance(error, WaitForChildren):
             try:
-                return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
+                return Awaiting(run, carrying(nodes_of(error.children, self._app.clock.now())))
             except InvalidOption as refused:  # a time by which a child expires has passed
                 error = refused
         veil = task.arguments.veil(record.data)

@@ -19,6 +19,7 @@ from toril.store.runs import Failed, Outcome, Released, Run, Step
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.metering import Meter
+from toril.worker.traced import Execute, traced
 
 __all__ = ["Lane", "pauses"]
 
@@ -150,18 +151,19 @@ class Lane:
                 self._ear = None
         if want:
             self._look = len(step.taken) == want
+        execute = traced(self._executor.run)
         for record in step.taken:
-            self._start(record)
+            self._start(record, execute)
 
-    def _start(self, record: JobRecord) -> None:
+    def _start(self, record: JobRecord, execute: Execute) -> None:
         run = Run(record.id, record.starts, record.token)
         if self.announcer is not None:
             self.announcer.taken(run, record)
-        self.running[run] = self._loop.create_task(self._run(run, record))
+        self.running[run] = self._loop.create_task(self._run(run, record, execute))
 
-    async def _run(self, run: Run, record: JobRecord) -> None:
+    async def _run(self, run: Run, record: JobRecord, execute: Execute) -> None:
         try:
-            outcome = await self._executor.run(record, self._hear)
+            outcome = await execute(record, self._hear)
         except asyncio.CancelledError:
             if run in self.running and run not in self._lost:
                 self._end(run, Released(run))

@@ -14,7 +14,8 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.worker.child import READY, Answer, serve
+from toril.tracing import carrier
+from toril.worker.child import READY, Answer, Request, serve
 from toril.worker.outcomes import ProcessDied, TimedOut
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Processes:
     async def run(self, task: Task[Any, Any], timeout: float | None, job: JobContext) -> str:
         """Run a task and return its result as JSON text; the child is killed after `timeout`, or when cancelled."""
         function = task.function
-        request = (function.__module__, function.__qualname__, job.record.data)
+        request = (function.__module__, function.__qualname__, job.record.data, carrier())
         async with self._room:
             child = self._fresh()
             call = asyncio.get_running_loop().run_in_executor(self._threads, child.ask, request, timeout)
@@ -98,7 +99,7 @@ class Child:
         self._process: Any = None
         self._pipe: Connection[Any, Any] | None = None
 
-    def ask(self, request: tuple[str, str, str], timeout: float | None) -> Answer:
+    def ask(self, request: Request, timeout: float | None) -> Answer:
         """Have a job run; raise TimedOut or ProcessDied, and then there is no process any more."""
         self.jobs += 1
         if self._pipe is None:

@@ -199,7 +199,7 @@ class Client:
         for ask in await self.nodes():
             cursor = "0"
             while True:
-                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1_000)
+                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 500)
                 names = (key.removeprefix(head).removesuffix(tail) for key in keys)
                 found |= {name for name in names if name and ":" not in name}
                 self._queues = self._queues | found

@@ -15,7 +15,7 @@ from toril.store.views import Found
 
 __all__ = ["LOOK", "Lines", "Window", "read_place", "search"]
 
-LOOK, MOST = 1_000, 250  # jobs that one script looks at, and returns: it holds the server for a few milliseconds
+LOOK, MOST = 250, 100  # jobs that one script looks at, and returns: it holds the server for a few milliseconds
 _TIMED = {JobState.DELAYED, JobState.COMPLETED, JobState.FAILED}  # their score is a time
 _PLACE = re.compile(r"(\d{1,19}(?:\.\d+)?|\d\.\d+e\+\d+)/(.+)", re.DOTALL)
 

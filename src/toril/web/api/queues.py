@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from toril.web.overview import Latency, QueueLine, failures, find_queue, latency
 __all__ = ["QueueName", "routes"]
 
 QueueName = Annotated[str, Path(min_length=1, max_length=255, examples=["emails"])]
+ENTRIES = 1_440  # of a chart: a day by the minute, a week by seven
 LARGEST = 2**53 - 1  # what every JSON reader can count to
 routes = Routes("queues")
 
@@ -38,7 +40,7 @@ class QueueList(BaseModel):
 
 
 class MinuteOut(BaseModel):
-    """What ended within the minute that begins at `at`."""
+    """What ended within the `each` minutes that begin at `at`."""
 
     at: int
     completed: int
@@ -103,6 +105,7 @@ class QueueOut(QueueLine):
     priorities: Mapping[int, int] = Field(description="Ready jobs by priority; 0: without one.")
     forecast: ForecastOut
     latency: Latency
+    each: int = Field(description="Minutes that an entry of `minutes` stands for: the fewest that make 1,440 or less.")
     minutes: list[MinuteOut]
     failures: FailuresOut
 
@@ -148,11 +151,11 @@ async def get_queue(
     desk: TheDesk, who: Who, queue: QueueName, minutes: Annotated[int, Query(ge=1, le=10_080)] = 60
 ) -> Any:
     """Show one queue: throughput by the minute, latency, the oldest that waits, failures, its end."""
-    found = await find_queue(desk.app, queue)
+    found, each = await find_queue(desk.app, queue), math.ceil(minutes / ENTRIES)
     info, (line,) = await desk.app.store.info(queue), await lines(desk.app, [queue])
     priorities, metrics, forecast, times, failures = await asyncio.gather(
         found.counts_by_priority(),
-        found.metrics(minutes),
+        found.metrics(math.ceil(minutes / each) * each, each=each),
         found.forecast(),
         latency(found),
         _failures(desk, who, queue),
@@ -163,6 +166,7 @@ async def get_queue(
         "priorities": priorities,
         "forecast": forecast._asdict(),
         "latency": times,
+        "each": each,
         "minutes": [{"at": at, "completed": done, "failed": failed} for at, done, failed, _ in metrics.minutes],
         "failures": failures,
     }

@@ -21,7 +21,7 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"why", "fingerprint", "forecast", "grouping", "controls", "insight"},
     {"tracing", "spans", "adding"},
     {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
-    | {"events", "handlers", "sync", "app"},
+    | {"events", "handlers", "sync", "scheduling", "app"},
     {"worker", "maintenance"},
     {"testing"},
     {"messaging"},

@@ -66,7 +66,7 @@ class Lane:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
         self._loop = asyncio.get_running_loop()
         self._worker = worker
-        self._look = True
+        self._look, self._polled = True, time.monotonic()
         while not self._done():
             want = 0 if self._closing else min(self.slots - len(self.running), self._most)
             if self._finished or self._notes_due() or (want and self._look):
@@ -109,11 +109,14 @@ class Lane:
 
     @property
     def poll_age(self) -> float:
-        """Seconds since the store has answered; 0 while all slots are taken and there is nothing to ask."""
-        idle = len(self.running) >= self.slots and not self._finished
-        return 0.0 if idle else time.monotonic() - self._polled
+        """Seconds since the store has answered; 0 while there is nothing to ask."""
+        return 0.0 if self._idle() and not self._finished else time.monotonic() - self._polled
 
     # -- steps
+
+    def _idle(self) -> bool:
+        """Return whether it looks for no jobs: all slots are taken, it was stopped, or its burst is over."""
+        return len(self.running) >= self.slots or self._closing or self._done()
 
     def _done(self) -> bool:
         idle = not self.running and not self._finished and not self._notes
@@ -186,7 +189,7 @@ class Lane:
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""
-        if len(self.running) >= self.slots:
+        if self._idle():
             self._polled = time.monotonic()  # there was no reason to ask
         if self.running.pop(run, None) is None:
             return False

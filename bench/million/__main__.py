@@ -24,10 +24,11 @@ from urllib.parse import unquote_plus
 import httpx
 import redis
 
-from bench.million.filling import QUEUE, fill_jobs, fill_mail
+from bench.million.filling import QUEUE, SCHEDULE, fill_jobs, fill_mail
 from bench.million.routes import NEXT, Case, cases, routes_of
 from bench.million.serving import cpu_of, free_port, redis_server, serve
 from bench.million.site import make_app
+from toril.store.views import ScheduleRecord
 from toril.web.desk import Desk
 from toril.web.server import API, DASHBOARD
 from toril.worker.loop import run
@@ -128,8 +129,10 @@ async def _counts(store: str, folder: Path) -> dict[object, int]:
 
 
 async def _let_in(store: str, folder: Path) -> str:
-    """Make a user and a token; return the token."""
+    """Make a user, a token, and a schedule that pages show; return the token."""
     async with make_app(store, folder) as app:
+        every = ScheduleRecord(SCHEDULE, QUEUE, None, None, 86_400_000, "skip", "report", "{}", "{}")
+        await app.store.put_schedule(every, immediately=False)
         desk = Desk(app)
         await desk.users.put("bench", PASSWORD, ["admin"])
         return (await desk.tokens.create("bench", ["admin"], days=1))[1]

@@ -16,16 +16,16 @@ from toril.clock import SystemClock
 from toril.job import JobRecord, NewJob, Node
 from toril.json import dump
 from toril.messaging.migrations import upgrade
-from toril.messaging.models import EmailEvent, EmailLog
+from toril.messaging.models import EmailEvent, EmailLog, EmailSuppression
 from toril.options import Keep
 from toril.store.runs import Completed, Failed, Outcome, Run
 from toril.store.views import WorkerInfo
 from toril.web.migrations import upgrade as upgrade_web
 from toril.web.models import AuditEntry
 
-__all__ = ["QUEUE", "Shares", "fill_jobs", "fill_mail"]
+__all__ = ["QUEUE", "SCHEDULE", "Shares", "fill_jobs", "fill_mail"]
 
-QUEUE = "orders"
+QUEUE, SCHEDULE = "orders", "nightly"
 SMALL = [f"small-{number}" for number in range(10)]  # other queues, with 200 jobs each
 WEEK = 7 * 86_400_000  # milliseconds
 CHUNK, STEP, ACTIVE = 1_000, 200, 20
@@ -169,7 +169,7 @@ TYPES = ["welcome", "password-reset", "order-confirmation", "promotion", "paymen
 
 
 def fill_mail(folder: Path, rows: int, entries: int = 20_000) -> None:
-    """Write a delivery log of a month with so many rows, and an audit log beside it."""
+    """Write a delivery log of a month with so many rows; an audit log and suppressions with so many entries."""
     engine, now, chance = create_engine(f"sqlite:///{folder / MAIL_LOG}"), SystemClock().now(), random.Random(2)
     with engine.begin() as connection:
         upgrade(connection)
@@ -183,6 +183,8 @@ def fill_mail(folder: Path, rows: int, entries: int = 20_000) -> None:
         ]  # fmt: skip
         for chunk in _chunks(audit):
             connection.execute(insert(AuditEntry), chunk)
+        for chunk in _chunks([_suppression(number, now) for number in range(entries)]):
+            connection.execute(insert(EmailSuppression), chunk)
     engine.dispose()
 
 
@@ -198,6 +200,11 @@ def _mail(number: int, rows: int, now: int, chance: random.Random) -> dict[str, 
         "message_id": f"<{number}@example.com>", "extras": "",
         "context": dump({"name": "Ana", "link": f"https://shop.example.com/orders/{number}"}),
     }  # fmt: skip
+
+
+def _suppression(number: int, now: int) -> dict[str, Any]:
+    address = f"c{number}@example.com"
+    return {"address": address, "scope": "all", "reason": "bounce", "detail": "", "created_at": now - number * 60_000}
 
 
 def _events(mail: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

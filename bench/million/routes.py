@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
-from bench.million.filling import QUEUE
+from bench.million.filling import QUEUE, SCHEDULE
 from toril.web.dashboard import door
 from toril.web.dashboard.pages import MAIL_PAGES, MAILBOX_PAGES, PAGES
 from toril.web.server import API, DASHBOARD
@@ -72,10 +72,24 @@ def cases(known: httpx.Client) -> Iterator[Case]:
     mail = known.get(MAILS, params={"limit": 1}).raise_for_status().json()["emails"][0]["id"]
     yield from _of_jobs(jobs)
     yield from _of_mails(mail)
-    for path in ("/", "/errors", "/flows", "/schedules", "/workers", "/audit", "/login", "/templates", "/mailbox"):
+    for path in (
+        "/",
+        "/errors",
+        "/flows",
+        "/schedules",
+        "/schedules/new",
+        "/workers",
+        "/audit",
+        "/login",
+        "/templates",
+        "/mailbox",
+    ):
         yield Case(f"{DASHBOARD}{path}")
     for span in ("day", "week"):
         yield Case(f"{DASHBOARD}/", span, {"span": span})
+    yield Case(f"{DASHBOARD}/schedules/{{id}}/edit", names={"id": SCHEDULE})
+    yield Case(f"{DASHBOARD}/suppressions")
+    yield Case(f"{DASHBOARD}/suppressions", "one address", {"address": "c777@example.com"})
     yield Case(f"{DASHBOARD}/errors", "one queue", {"queue": QUEUE})
     yield Case(f"{DASHBOARD}/audit", "deep", {"before": "5000"})
     yield Case(f"{DASHBOARD}/audit", "queue", {"queue": QUEUE})

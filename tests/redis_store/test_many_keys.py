@@ -13,7 +13,6 @@ MakeApp = Callable[..., Toril]
 
 
 async def test_nobody_waits_for_the_queues_that_node_has_made(on: MakeApp, redis_servers: Servers, monkeypatch) -> None:
-    monkeypatch.setattr(client, "PEEK", 0.0)
     monkeypatch.setattr(client, "SCAN", 0.0)
     server = redis_servers.single()
     app = on(server.url)

@@ -26,10 +26,8 @@ PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again
 CONNECTIONS = 50
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
-PEEK, BREATH = (
-    0.05,
-    0.002,
-)  # seconds that one waits for the first look at them; that others have the server to themselves
+FEW = 10_000  # keys that are all looked at while somebody waits
+BREATH = 0.002  # seconds between two looks at more, for other callers
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _LOST = (
     exceptions.RedisError,
@@ -57,7 +55,7 @@ class Client:
         self._blocking: dict[str, Any] = {}
         self._queues: set[str] = set()  # that a look at all keys has found
         self._scan: asyncio.Task[None] | None = None  # that look
-        self._scan_due = 0.0  # when the next one is; 0: none has come to its end
+        self._scan_due = 0.0  # when the next one is
 
     async def run(
         self,
@@ -180,17 +178,14 @@ class Client:
     async def scan_queues(self, prefix: str) -> set[str]:
         """Return the queues that have settings, found by a look at all keys.
 
-        Where there are millions that takes a second, and one does not wait for it: it goes on, and the next answer has
-        what it has found by then.
+        Where there are millions that takes seconds, and nobody waits for it: an answer has what was found by then.
         """
         await self._begin()
         if self._scan is None or (self._scan.done() and time.monotonic() >= self._scan_due):
             self._scan = asyncio.create_task(self._look_at_keys(prefix), name="toril-scan")
             self._scan.add_done_callback(lambda scan: scan.cancelled() or scan.exception())  # which nobody may await
-        if not self._scan_due:
-            await asyncio.wait([self._scan], timeout=PEEK)
-            if self._scan.done():
-                self._scan.result()
+        if not self._scan.done() and sum([await ask("DBSIZE") for ask in await self.nodes()]) <= FEW:
+            await asyncio.shield(self._scan)  # others may wait for it, too
         return self._queues
 
     async def _look_at_keys(self, prefix: str) -> None:

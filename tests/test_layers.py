@@ -26,7 +26,7 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"testing"},
     {"messaging"},
     {"web"},
-    {"doctor"},
+    {"doctor", "recovery"},
     {"demo", "cli", "__main__"},
 ]
 UPWARDS = {

@@ -45,6 +45,7 @@ def worker(
     from toril.worker.loop import run
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
     application = load_app(app)
 
     async def main() -> None:

@@ -19,8 +19,8 @@ __all__ = ["answered"]
 
 T = TypeVar("T")
 
-_SOON, _LATER = 0.15, 5.0  # seconds before the server is asked whether it is there, and between two such questions
-_THERE = 0.7  # seconds that it has to say so
+_SOON, _LATER = 0.1, 5.0  # seconds before the server is asked whether it is there, and between two such questions
+_THERE = 0.6  # seconds that it has to say so
 
 _given_up: set[asyncio.Task[Any]] = set()  # of which the driver still has to let go
 

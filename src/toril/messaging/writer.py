@@ -23,14 +23,14 @@ _AGAIN = 0.05  # seconds after a failure
 
 
 class _Waiting(Generic[C]):
-    """A change whose caller waits for `limit` seconds, until `deadline` on the loop's clock."""
+    """A change whose caller waits for `limit` seconds, `since` a time on the loop's clock."""
 
-    __slots__ = ("begun", "change", "deadline", "future", "limit")
+    __slots__ = ("begun", "change", "future", "limit", "since")
 
     def __init__(self, change: C, future: asyncio.Future[bool], limit: float, now: float) -> None:
         self.change = change
         self.future = future
-        self.limit, self.deadline = limit, now + limit
+        self.limit, self.since = limit, now
         self.begun = False
 
     def begin(self) -> bool:
@@ -71,7 +71,7 @@ class LogWriter(Generic[C]):
         self._queue.append(waiting)
         if self._work is None:
             self._work = loop.create_task(self._run(), name="toril-mail-log")
-        self._watch(waiting.deadline)
+        self._watch(self._deadline(waiting))
         return await waiting.future
 
     async def close(self) -> None:
@@ -98,6 +98,7 @@ class LogWriter(Generic[C]):
         except Exception as error:  # noqa: BLE001  (one change may be at fault, and must not hold up the others)
             if passes(error):
                 self._trouble = cause(error)
+                self._look_at_clock()  # now that something is known to be wrong, nobody waits longer than he said
                 self._queue.extendleft(waiting for waiting in reversed(batch) if not waiting.future.done())
                 await asyncio.sleep(_AGAIN)
                 return
@@ -126,22 +127,26 @@ class LogWriter(Generic[C]):
         self._timer = asyncio.get_running_loop().call_at(deadline, self._look_at_clock)
 
     def _look_at_clock(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = asyncio.get_running_loop().time()
         waiting = [one for one in (*self._writing, *self._queue) if not one.future.done()]
         for one in waiting:
-            if one.deadline <= now:
+            if self._deadline(one) <= now:
                 self._expire(one)
-        if left := [one.deadline for one in waiting if not one.future.done()]:
+        if left := [self._deadline(one) for one in waiting if not one.future.done()]:
             self._watch(min(left))
 
+    def _limit(self, waiting: _Waiting[C]) -> float:
+        return waiting.limit if self._trouble else max(waiting.limit, PATIENCE)
+
+    def _deadline(self, waiting: _Waiting[C]) -> float:
+        return waiting.since + self._limit(waiting)
+
     def _expire(self, waiting: _Waiting[C]) -> None:
-        if not self._trouble and waiting.limit < PATIENCE:
-            waiting.deadline += PATIENCE - waiting.limit
-            waiting.limit = PATIENCE
-            return
         reason = f": {self._trouble}" if self._trouble else ""
-        message = f"the delivery log could not be written within {waiting.limit:g} s{reason}"
+        message = f"the delivery log could not be written within {self._limit(waiting):g} s{reason}"
         _settle(waiting, StoreUnavailable(message, undecided=waiting.begun))
 
 

@@ -9,12 +9,14 @@ from starlette.responses import Response
 
 from toril import InvalidJob, JobState, Rate
 from toril.errors import InvalidData, InvalidOption
+from toril.json import decode
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
+from toril.web.masking import unmasked
 
 __all__ = ["PAGES", "number", "read_json"]
 
-_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": ""}
+_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": "", "like": ""}
 
 
 async def pause(visit: Visit) -> Response:
@@ -61,16 +63,22 @@ async def limit(visit: Visit) -> Response:
 async def form(visit: Visit) -> Response:
     """Show the form that adds a job."""
     visit.check_may_act()
-    return _form(visit, "", {"name": visit.ask("name")})
+    if not visit.ask("like"):
+        return _form(visit, "", {"name": visit.ask("name")})
+    record = (await visit.job(visit.ask("like"))).record
+    values = {"name": record.name, "data": visit.mask_json(record.data), "priority": str(record.priority or "")}
+    return _form(visit, "", values | {"like": record.id})
 
 
 async def add(visit: Visit) -> Response:
     """Add a job; a form that cannot be understood is shown again, with what is wrong."""
     queue, name = visit.queue, visit.said("name")
     try:
-        options = _options(visit)
+        options, data = _options(visit), read_json(visit.said("data"))
+        if visit.said("like"):
+            data = unmasked(data, decode((await visit.job(visit.said("like"))).record.data))
         async with visit.acting("add", queue.name, detail=name) as act:
-            job = await queue.add(name, read_json(visit.said("data")), **options)
+            job = await queue.add(name, data, **options)
             act.ids = [job.id]
     except InvalidJob as error:
         return _form(visit, str(error), {key: str(value) for key, value in visit.form.items()})

@@ -13,6 +13,7 @@ from toril.errors import InvalidFilter, InvalidOption
 from toril.handle import Job
 from toril.queue import SearchPage
 from toril.web.dashboard.charts import SPANS, chart
+from toril.web.dashboard.pages.workers import serving
 from toril.web.dashboard.visit import Visit
 from toril.why import Why
 
@@ -54,7 +55,7 @@ async def show(visit: Visit) -> Response:
         limits=limits,
         chart=chart(minutes, span),
         forecast=forecast,
-        slots=sum(worker.info.queues.get(queue.name, 0) for worker in workers),
+        serving=serving(workers, queue.name),
         names=sorted({job.name for job in page.jobs} | {task.name for task in visit.app.tasks.values()}),
     )
 

@@ -50,6 +50,16 @@ async def clean(visit: Visit) -> Response:
     return _back(visit, f"{act.count:,} {state} jobs are removed.")
 
 
+async def obliterate(visit: Visit) -> Response:
+    """Remove the queue with all that is in it, if its name was given once more."""
+    queue = visit.queue
+    if visit.said("sure") != queue.name:
+        raise InvalidOption(f"sure: expected the queue's name, {queue.name}")
+    async with visit.acting("obliterate", queue.name) as act:
+        act.count = await queue.obliterate()
+    return visit.back(visit.url(), f"Queue {queue.name} is removed with {act.count:,} jobs.")
+
+
 async def limit(visit: Visit) -> Response:
     """Set what all workers together may run of the queue."""
     concurrency, jobs, per = (number(name, visit.said(name)) for name in ("concurrency", "jobs", "per"))
@@ -140,6 +150,7 @@ PAGES = [
     ("POST", "/queues/{queue}/resume", resume),
     ("POST", "/queues/{queue}/drain", drain),
     ("POST", "/queues/{queue}/clean", clean),
+    ("POST", "/queues/{queue}/obliterate", obliterate),
     ("POST", "/queues/{queue}/limits", limit),
     ("GET", "/queues/{queue}/add", form),
     ("POST", "/queues/{queue}/add", add),

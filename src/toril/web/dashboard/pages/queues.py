@@ -15,6 +15,7 @@ from toril.queue import SearchPage
 from toril.web.dashboard.charts import SPANS, chart
 from toril.web.dashboard.pages.workers import serving
 from toril.web.dashboard.visit import Visit
+from toril.web.overview import latency, oldest
 from toril.why import Why
 
 __all__ = ["PAGES", "whole_filter"]
@@ -38,7 +39,9 @@ async def show(visit: Visit) -> Response:
         page = await _found(visit, state, text)
     except (InvalidFilter, InvalidOption) as error:
         fault, page = str(error), SearchPage([], None, 0, 0)
-    minutes, workers = await asyncio.gather(visit.site.rates.of(queue, span), visit.app.workers())
+    minutes, workers, waited, times = await asyncio.gather(
+        visit.site.rates.of(queue, span), visit.app.workers(), oldest(queue), latency(queue)
+    )
     return visit.page(
         "queue.html",
         400 if fault else 200,
@@ -55,6 +58,8 @@ async def show(visit: Visit) -> Response:
         limits=limits,
         chart=chart(minutes, span),
         forecast=forecast,
+        waited=waited,
+        times=times,
         serving=serving(workers, queue.name),
         names=sorted({job.name for job in page.jobs} | {task.name for task in visit.app.tasks.values()}),
     )

@@ -118,6 +118,8 @@ def size(count: float) -> str:
 
 def rate(per_second: float) -> str:
     """Return how often something happens, in the unit in which the number is easy to read: `3.2/s`, `1.9/min`."""
+    if not per_second:
+        return "none"
     for unit, length in (("s", 1), ("min", 60), ("h", 3_600)):
         number = per_second * length
         if number >= 1 or unit == "h":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from toril.errors import InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
+from toril.log import STORE_DOWN, WORKER_ENDED
 from toril.options import TaskOptions
 from toril.queue import Queue, add_all
 from toril.scheduling import Scheduling
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from toril.worker import Worker
 
 __all__ = ["Toril"]
-
-log = logging.getLogger("toril")
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -136,7 +134,7 @@ class Toril(Scheduling):
         try:
             await self.store.open()
         except StoreUnavailable as error:
-            log.warning("%s; jobs cannot be added until it answers", error)
+            STORE_DOWN(error=error)
 
     async def close(self) -> None:
         """Let go of everything that was opened."""
@@ -168,7 +166,7 @@ class Toril(Scheduling):
             try:
                 await self.open()
             except StoreUnavailable as error:
-                log.warning("starting without the store: %s", error)
+                STORE_DOWN(error=error)
             try:
                 async with self._working(workers):
                     yield
@@ -211,7 +209,7 @@ def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
 def _report_end(running: asyncio.Task[None]) -> None:
     """Say at once when a worker inside a web process has ended by itself."""
     if not running.cancelled() and (error := running.exception()):
-        log.critical("the worker in this process has ended, its queues are not served: %s", error, exc_info=error)
+        WORKER_ENDED.raised(error, error=error)
 
 
 _apps: weakref.WeakSet[Toril] = weakref.WeakSet()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from deployment import DEPLOY, program
+from deployment import DEPLOY, ROOT, program
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -124,3 +124,13 @@ def test_each_alert_has_a_test_that_it_fires_and_one_that_it_does_not() -> None:
     for rule in RULES:
         fires = {bool(check.get("exp_alerts")) for check in checks if check["alertname"] == rule["alert"]}
         assert fires == {True, False}, rule["alert"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_each_alert_says_how_bad_it_is_and_leads_to_its_entry(rule: dict[str, dict[str, str]]) -> None:
+    page, anchor = rule["annotations"]["runbook"].split("#")
+    headings = re.findall(r"^## (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert rule["annotations"]["summary"].endswith(".")
+    assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from toril.errors import ConfigurationError, InvalidMessage, UnknownTemplate
+from toril.log import MAIL_NO_WAY_OUT
 from toril.messaging.address import Address
 from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.extras import Extras
@@ -26,8 +26,6 @@ from toril.messaging.transport import Envelope
 from toril.messaging.unsubscribe import WayOut, leave_headers
 
 __all__ = ["Composer", "new_id"]
-
-log = logging.getLogger("toril.mail")
 
 _LONGEST_SUBJECT = 1_000  # characters
 _SHORTEST_SECRET = 4  # characters: what is shorter stands in any text by chance
@@ -162,7 +160,7 @@ class Composer:
 @cache
 def _say_that_nobody_can_leave() -> None:
     """Say so once in a process: mail programs, and the law in many places, want a way out of subscribed mail."""
-    log.warning("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL and TORIL_SECRET_KEYS")
+    MAIL_NO_WAY_OUT()
 
 
 def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
 import pickle
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
+from toril.log import WORKER_PROCESS_ENDS
 from toril.tracing import carrier
 from toril.worker.child import READY, Answer, Request, serve
 from toril.worker.outcomes import ProcessDied, TimedOut
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from toril.task import Task
 
 __all__ = ["Processes"]
-
-log = logging.getLogger("toril.worker")
 
 # never fork: a child of a process with threads inherits locks that nobody will release
 _SPAWN = multiprocessing.get_context("spawn")
@@ -83,7 +81,7 @@ class Processes:
         full = self._max_rss is not None and answer.rss > self._max_rss * 1_000_000
         if full or child.jobs == self._max_jobs:
             why = f"{answer.rss / 1e6:,.0f} MB" if full else f"{child.jobs} jobs"
-            log.info("process %s ends after %s", child.pid, why)
+            WORKER_PROCESS_ENDS(pid=child.pid, after=why)
             self._threads.submit(child.end)
         else:
             self._idle.append(child)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from redis_servers.server import free_port
 from redis_servers.servers import Servers
 from toril.cli.main import app as cli
+from toril.errors import StoreUnavailable
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -181,6 +182,20 @@ def test_a_redis_that_loses_jobs_is_shown(run: Run, monkeypatch: pytest.MonkeyPa
 
     assert "noeviction" in told
     assert "appendonly" in told
+
+
+def test_a_redis_that_is_full_can_be_emptied(run: Run, monkeypatch: pytest.MonkeyPatch, redis_servers: Servers) -> None:
+    monkeypatch.setenv("TORIL_URL", redis_servers.single(maxmemory="3mb").url)
+    app = jobs().app
+
+    async def fill() -> None:
+        for _ in range(1_000):
+            await app.queue("orders").add("confirm_order", {"number": 4, "email": "x" * 50_000})
+
+    with pytest.raises(StoreUnavailable, match="command not allowed when used memory > 'maxmemory'"):
+        app.run(fill())
+    app.run(app.close())
+    assert re.match(r"removed [1-9]\d+ jobs", run("toril clean orders --state waiting --older-than 0s --yes"))
 
 
 def test_what_fills_a_queue_is_shown(run: Run) -> None:

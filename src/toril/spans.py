@@ -90,6 +90,13 @@ class Spans:
         ) as span:
             yield span
 
+    def fail(self, span: Span, kind: str, reason: str, stack: str) -> None:
+        """Mark the span of a run as failed, with the exception that it ended with."""
+        span.set_attribute("error.type", kind)
+        span.set_status(StatusCode.ERROR, reason)
+        told = {"exception.type": kind, "exception.message": reason, "exception.stacktrace": stack}
+        span.add_event("exception", told)
+
     @contextmanager
     def delivery(self, system: str, host: str, port: int | None, message_id: str) -> Iterator[None]:
         """See `tracing.delivery`."""
@@ -121,17 +128,13 @@ class Spans:
         try:
             yield span
         except Exception as error:
-            fail(span, str(getattr(error, "code", "")) or type(error).__name__)
+            code = str(getattr(error, "code", "")) or type(error).__name__
+            span.set_attribute("error.type", code)
+            span.set_status(StatusCode.ERROR, code)
             raise
         finally:
             context.detach(token)
             span.end()
-
-
-def fail(span: Span, kind: str, text: str | None = None) -> None:
-    """Mark a span as failed: `kind` says how in few different words, `text` in more."""
-    span.set_attribute("error.type", kind)
-    span.set_status(StatusCode.ERROR, text or kind)
 
 
 def _named(operation: str, destination: str | None) -> str:

@@ -7,6 +7,7 @@ OpenTelemetry's, and then nothing of this costs anything.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,11 @@ def delivery(system: str, host: str, port: int | None, message_id: str) -> Abstr
     return nullcontext() if making is None else making.delivery(system, host, port, message_id)
 
 
-def describe(**attributes: str | int) -> None:
-    """Add attributes to the current span; a double underscore stands for a dot: `mail__id=…` is `toril.mail.id`."""
+def describe(attributes: Mapping[str, str | int]) -> None:
+    """Add attributes to the current span."""
     making = spans()
     if making is not None:
-        making.describe({f"toril.{name.replace('__', '.')}": value for name, value in attributes.items()})
+        making.describe(attributes)
 
 
 def stamped(job: NewJob, carried: str) -> NewJob:

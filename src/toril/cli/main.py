@@ -14,6 +14,7 @@ from toril.cli.jobs import job, jobs
 from toril.cli.mail import mail
 from toril.cli.messages import messages
 from toril.cli.queues import clean, failures, pause, queues, resume
+from toril.cli.recovery import backup, hold, release, restore
 from toril.cli.schedules import schedules
 from toril.cli.serve import serve
 from toril.cli.settings import settings
@@ -30,10 +31,11 @@ RET_USAGE = 2  # what was asked, or a setting, makes no sense
 RET_UNAVAILABLE = 69  # the store or the database does not answer: EX_UNAVAILABLE of sysexits.h
 
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
-RUN, JOBS, ACCESS, MORE = "Run", "Jobs and queues", "Mail and access", "Set-up"
+RUN, JOBS, ACCESS, RECOVERY, MORE = "Run", "Jobs and queues", "Mail and access", "Recovery", "Set-up"
 for panel, functions in {
     RUN: (worker, serve, dev, demo),
     JOBS: (queues, jobs, job, failures, workers, pause, resume, clean),
+    RECOVERY: (backup, restore, hold, release),
     MORE: (doctor, settings),
 }.items():
     for function in functions:

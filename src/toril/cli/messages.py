@@ -113,6 +113,19 @@ def cancel(mailer: Where, mail_id: Mail) -> None:
     typer.echo(f"{mail_id} is cancelled")
 
 
+@messages.command("release")
+def release(
+    mailer: Where,
+    kind: Annotated[str | None, typer.Option("--type", help="A message type.")] = None,
+    to: Annotated[str | None, typer.Option(help="A recipient.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Accepted then (UTC) or later.")] = None,
+) -> None:
+    """Let the messages that a restore holds be sent, each when it was due; some may then arrive twice."""
+    moment = since.replace(tzinfo=UTC) if since else None
+    number = _run(mailer, lambda found: found.release(type=kind, recipient=to, since=moment))
+    typer.echo(f"{number:,} released; a worker sends them")
+
+
 @messages.command("test")
 def send_test(
     mailer: Where,

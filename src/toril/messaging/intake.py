@@ -16,9 +16,10 @@ from toril.checks import moment, seconds, whole
 from toril.errors import InvalidMessage, InvalidOption
 from toril.messaging.address import Address
 from toril.messaging.attachments import Attachment, Loaded, load
-from toril.messaging.composer import Composer, new_id
+from toril.messaging.composer import Composer
 from toril.messaging.extras import Extras, addresses
 from toril.messaging.header import check_line
+from toril.messaging.ids import new_id
 from toril.messaging.inserting import Claim, NewMail
 from toril.messaging.keys import Keys
 from toril.messaging.models import EmailLog

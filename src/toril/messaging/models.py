@@ -44,6 +44,8 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"  # the recipient must not get it
     UNKNOWN = "unknown"  # handed over, and no answer came: somebody has to decide
 
+    __hash__ = str.__hash__  # as that of the text that it equals; an Enum's own is that of its name
+
 
 FINAL = frozenset(Status) - {Status.PENDING, Status.SENDING}
 
@@ -69,7 +71,7 @@ class Moment(TypeDecorator[int]):
         """Turn what the database keeps into milliseconds."""
         if value is None:
             return None
-        moment = datetime.fromisoformat(value).replace(tzinfo=UTC) if dialect.name == "sqlite" else value
+        moment = datetime.fromisoformat(f"{value}+00:00") if dialect.name == "sqlite" else value
         return (moment - _EPOCH) // _MILLISECOND
 
 

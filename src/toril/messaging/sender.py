@@ -135,7 +135,7 @@ class Sender:
 
     async def _send(self, mail: EmailLog, mails: DeliveryLog) -> None:
         attempt = Attempt(mail.id, mail.attempts + 1)
-        describe(mail__id=mail.id, mail__template=mail.type, mail__attempt=attempt.number)
+        describe({"toril.mail.id": mail.id, "toril.mail.template": mail.type, "toril.mail.attempt": attempt.number})
         MAIL_PROCESSING(mail=mail.id, template=mail.type, attempt=attempt.number)
         start = time.monotonic()
 

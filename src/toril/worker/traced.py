@@ -16,6 +16,8 @@ from toril.worker.outcomes import error_of, word_of
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from toril.spans import Spans
+
 __all__ = ["Execute", "traced"]
 
 Execute = Callable[[JobRecord, Callable[[JobContext], None]], Awaitable[Outcome]]
@@ -30,21 +32,17 @@ def traced(execute: Execute) -> Execute:
     async def run(record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         with spans.process(record) as span:
             outcome = await execute(record, hear)
-            _tell(span, outcome)
+            _tell(spans, span, outcome)
             return outcome
 
     return run
 
 
-def _tell(span: Span, outcome: Outcome) -> None:
+def _tell(spans: Spans, span: Span, outcome: Outcome) -> None:
     """Tell what has become of a run, in the words that the job keeps: its secrets are masked there."""
     span.set_attribute("toril.job.outcome", word_of(outcome))
     if not isinstance(outcome, Failed) and not (isinstance(outcome, Delayed) and outcome.attempts):
         return
-    from toril.spans import fail
-
-    kind, reason = error_of(outcome.reason or ""), without_people(outcome.reason or "")
-    fail(span, kind, reason)
-    stacks = decode_or(outcome.stack, [])
-    stack = without_people(str(stacks[-1])) if isinstance(stacks, list) and stacks else ""
-    span.add_event("exception", {"exception.type": kind, "exception.message": reason, "exception.stacktrace": stack})
+    reason, stacks = outcome.reason or "", decode_or(outcome.stack, [])
+    stack = str(stacks[-1]) if isinstance(stacks, list) and stacks else ""
+    spans.fail(span, error_of(reason), without_people(reason), without_people(stack))

@@ -15,7 +15,7 @@ from toril.queue import SearchPage
 from toril.web.dashboard.charts import SPANS, chart
 from toril.web.dashboard.pages.workers import serving
 from toril.web.dashboard.visit import Visit
-from toril.web.overview import counted, latency, oldest
+from toril.web.overview import counted, oldest
 from toril.why import Why
 
 __all__ = ["PAGES", "whole_filter"]
@@ -39,7 +39,7 @@ async def show(visit: Visit) -> Response:
     except (InvalidFilter, InvalidOption) as error:
         fault, page = str(error), SearchPage([], None, 0, 0)
     minutes, workers, waited, times = await asyncio.gather(
-        visit.site.rates.of(queue, span), visit.app.workers(), oldest(queue), latency(queue)
+        visit.site.rates.of(queue, span), visit.app.workers(), oldest(queue), visit.site.rates.latency(queue)
     )
     return visit.page(
         "queue.html",

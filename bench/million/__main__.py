@@ -12,6 +12,7 @@ import contextlib
 import html
 import json
 import math
+import shutil
 import smtplib
 import sys
 import time
@@ -103,7 +104,8 @@ def _next(text: str) -> str | None:
 def fill(kind: str, jobs: int, folder: Path) -> None:
     """Fill a store and its mail."""
     begin = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier attempt has left
+    folder.mkdir(parents=True)
     with opened(kind, folder, keep=True) as store:
         counts = run(fill_jobs(store, folder, jobs))
         if (found := run(_counts(store, folder))) != counts:

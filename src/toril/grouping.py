@@ -11,7 +11,7 @@ from toril.fingerprint import FailureGroup, Failures, Fingerprint, fingerprint
 from toril.job import JobState
 from toril.store.base import Store
 
-__all__ = ["NEWEST", "Grouping"]
+__all__ = ["Grouping"]
 
 NEWEST, PART = 10_000, 200  # failed jobs that groups are made of, and how many are read at once
 
@@ -28,6 +28,7 @@ class Grouping:
     def __init__(self, store: Store, queue: str) -> None:
         self._store = store
         self._queue = queue
+        self.is_whole = False  # the last look left nothing to the next
         self._known: dict[int | str, _Failure] = {}  # by the store's marks, newest first
         self._kinds: dict[Fingerprint, Fingerprint] = {}  # each once in memory
 
@@ -37,10 +38,12 @@ class Grouping:
         times, known = await self._store.failures(self._queue, NEWEST), self._known
         read = {mark: known[mark] for mark, at in times.items() if mark in known and known[mark].at == at}
         unread = [mark for mark in times if mark not in read]
-        for start in range(0, len(unread), PART):
-            await self._read(unread[start : start + PART], read)
+        while unread:
+            await self._read(unread[:PART], read)
+            del unread[:PART]
             if time.monotonic() >= give_up:
                 break
+        self.is_whole = not unread
         self._known = {mark: read[mark] for mark in times if mark in read}
         total = (await self._store.info(self._queue)).counts[JobState.FAILED]
         return Failures(self._groups(), len(read), max(total, len(read)))
@@ -52,9 +55,8 @@ class Grouping:
         return [failure.job_id for failure in self._known.values() if failure.kind in wanted]
 
     async def _read(self, marks: Sequence[int | str], into: dict[int | str, _Failure]) -> None:
-        for mark, job in (
-            await self._store.reasons(self._queue, marks)
-        ).items():  # without those just retried or removed
+        found = await self._store.reasons(self._queue, marks)  # without those that were just retried or removed
+        for mark, job in found.items():
             kind = fingerprint(job.name, job.reason)
             into[mark] = _Failure(job.at, self._kinds.setdefault(kind, kind), job.id)
 

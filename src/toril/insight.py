@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toril.errors import InvalidOption
 from toril.fingerprint import Failures
 from toril.forecast import WINDOW, Forecast, forecast
-from toril.grouping import NEWEST, Grouping
+from toril.grouping import Grouping
 from toril.job import JobState
 from toril.store.views import Metrics, Minute
 from toril.why import Why, explain
@@ -76,14 +76,14 @@ class QueueInsight:
         """
         now = self.app.clock.monotonic()
         if self._failures is None or now - self._failures[0] >= FRESH:
-            found = await self._known.look(within)
-            self._failures = (now, found) if found.looked == min(found.total, NEWEST) else None
+            found = await self._groups.look(within)
+            self._failures = (now, found) if self._groups.is_whole else None
             return found
         return self._failures[1]
 
     async def retry_failures(self, fingerprint_id: str) -> int:
         """Let the failed jobs of one kind (`group.fingerprint.id`) run again, of the newest 10,000; return how many."""
-        alike = await self._known.ids(fingerprint_id)
+        alike = await self._groups.ids(fingerprint_id)
         done = 0
         for start in range(0, len(alike), BULK):
             done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + BULK]))
@@ -104,7 +104,7 @@ class QueueInsight:
         return [explain(record, info, workers, children.get(record.id, ()), now) for record in records]
 
     @property
-    def _known(self) -> Grouping:
+    def _groups(self) -> Grouping:
         if self._grouping is None:
             self._grouping = Grouping(self.app.store, self.name)
         return self._grouping

@@ -35,7 +35,7 @@ class Views(Connections):
         self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
     ) -> Page:
         """See Store.list."""
-        arguments = (state, limit, "1" if newest else "", offset, *read_place(after), "-inf", "+inf")
+        arguments = (state, limit, "1" if newest else "", offset, *read_place(after))
         rows, places, more = await self._script("list", queue, arguments)
         jobs = [read_job(self._prefix, queue, row) for row in rows]
         return Page(jobs, f"{places[-1]}/{jobs[-1].id}" if more and jobs else None)

@@ -21,7 +21,7 @@ end
 local function may_match(id)
   local job = look('HMGET', Q .. id, 'name', 'data', 'failedReason')
   local name, data, reason = job[1] or '', job[2] or '', job[3] or ''
-  return has(name, in_name) and (has(data, in_data) or has(data, '\\u00')) and says(reason, in_reason)
+  return has(name, in_name) and (has(data, in_data) or has(data, '\\u00')) and (in_reason == '' or says(reason, in_reason))
     and (in_any == '' or says(name .. '\n' .. data .. '\n' .. reason, in_any))
 end
 

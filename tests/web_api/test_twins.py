@@ -11,6 +11,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+import redis
 
 from toril import Worker
 from toril.cli.main import main
@@ -260,3 +261,12 @@ async def test_a_store_that_is_not_there_has_an_exit_code_of_its_own(toril, tmp_
     assert not (tmp_path / "none.db").exists()
     assert (await toril("queues", TORIL_URL="mysql://here")).code == 2
     assert (await toril("queues", TORIL_APP="nowhere:app")).err.startswith("toril: nowhere:app: no module 'nowhere'")
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+async def test_workers_of_node_are_listed_by_their_names(site, store, toril):
+    await site.app.open()
+    with redis.Redis.from_url(store.url, client_name=f"{store.settings()['prefix']}:ZW1haWxz:w:mia") as node:
+        node.ping()
+        (line,) = (await toril("workers")).out.splitlines()[1:]
+    assert line.split() == ["127.0.0.1", "1", "of", "Node:", "mia", "0", "connected", "emails"]

@@ -11,6 +11,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+import redis
 
 from toril import Worker
 from toril.cli.main import main
@@ -231,6 +232,28 @@ async def test_workers_are_listed_and_it_is_a_failure_if_there_is_none(site, tor
     await running
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pause", "emails", "--why", "x" * 2_000), "toril: why: String should have at most 1000 characters\n"),
+        (
+            ("clean", "emails", "--state", "failed", "--older-than", "999999999w", "--yes"),
+            "toril: older_than: Input should be less than or equal to 3153600000\n",
+        ),
+        (("jobs", "emails", "--after", "nowhere"), "toril: after: "),
+        (("jobs", "emails", "--state", "broken"), "Usage: "),
+        (("retry", "emails"), "Usage: "),
+        (("retry", "emails", "1", "--dry-run"), "Usage: "),
+        (("retry", "emails", "--filter", "state:delayed", "--yes"), "toril: filter: no job in delayed can be asked to"),
+    ],
+)
+async def test_bad_usage_is_told_and_has_an_exit_code_of_its_own(site, toril, arguments, said):
+    await site.app.queue("emails").add("welcome", {"to": "x"})
+    found = await toril(*arguments)
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(said)
+
+
 async def test_a_store_that_is_not_there_has_an_exit_code_of_its_own(toril, tmp_path):
     for url in ("redis://127.0.0.1:1", f"sqlite:///{tmp_path}/none.db"):
         said = await toril("queues", TORIL_URL=url)
@@ -238,3 +261,12 @@ async def test_a_store_that_is_not_there_has_an_exit_code_of_its_own(toril, tmp_
     assert not (tmp_path / "none.db").exists()
     assert (await toril("queues", TORIL_URL="mysql://here")).code == 2
     assert (await toril("queues", TORIL_APP="nowhere:app")).err.startswith("toril: nowhere:app: no module 'nowhere'")
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+async def test_workers_of_node_are_listed_by_their_names(site, store, toril):
+    await site.app.open()
+    with redis.Redis.from_url(store.url, client_name=f"{store.settings()['prefix']}:ZW1haWxz:w:mia") as node:
+        node.ping()
+        (line,) = (await toril("workers")).out.splitlines()[1:]
+    assert line.split() == ["127.0.0.1", "1", "of", "Node:", "mia", "0", "connected", "emails"]

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from toril import Worker
+from toril import Worker, grouping
+from toril.web import overview
 
 
 async def failed(site, number: int = 1, **data: str) -> list[str]:
@@ -55,6 +56,16 @@ async def test_one_queue_tells_its_throughput_latency_failures_and_forecast(site
     missing = await site["read"].get("/queues/none")
     assert (missing.status_code, missing.json()["code"]) == (404, "queue-not-found")
     assert missing.headers["content-type"] == "application/problem+json"
+
+
+async def test_many_failures_are_grouped_by_and_by_or_at_once_if_wanted(site, monkeypatch):
+    monkeypatch.setattr(overview, "GROUPING", 0.0)
+    monkeypatch.setattr(grouping, "PART", 2)
+    await failed(site, 5)
+    looks = [(await site["read"].get("/queues/emails/failures")).json() for _ in range(2)]
+    assert [(look["looked"], look["total"]) for look in looks] == [(2, 5), (4, 5)]
+    whole = (await site["read"].get("/queues/emails/failures", params={"whole": "true"})).json()
+    assert (whole["looked"], whole["groups"][0]["count"]) == (5, 5)
 
 
 async def test_jobs_are_found_and_paged(site):

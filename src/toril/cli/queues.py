@@ -51,7 +51,7 @@ def failures(queue: QueueName, app: App = None, as_json: AsJson = False) -> None
     from toril.web.api.queues import FailuresOut, get_failures
     from toril.web.dashboard.words import ago
 
-    found = document(FailuresOut, at_store(app, lambda desk, who: get_failures(desk, who, queue)))
+    found = document(FailuresOut, at_store(app, lambda desk, who: get_failures(desk, who, queue, whole=True)))
     now = time.time_ns() // 1_000_000
     rows = [
         {

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from toril.fingerprint import Failures
 from toril.job import JobState
 from toril.limits import Limits, Rate
 from toril.web.api.table import Routes
@@ -173,10 +174,15 @@ async def get_queue(
 
 
 @routes.get("/queues/{queue}/failures", dependencies=READ, response_model=FailuresOut)
-async def get_failures(desk: TheDesk, who: Who, queue: QueueName) -> Any:
+async def get_failures(
+    desk: TheDesk,
+    who: Who,
+    queue: QueueName,
+    whole: Annotated[bool, Query(description="Answer when the newest 10,000 are grouped, and not before.")] = False,
+) -> Any:
     """Group the failed jobs of a queue by what went wrong."""
-    await find_queue(desk.app, queue)
-    return await _failures(desk, who, queue)
+    found = await find_queue(desk.app, queue)
+    return _groups(await found.failures(), who) if whole else await _failures(desk, who, queue)
 
 
 @routes.post("/queues/{queue}/pause", status_code=204)
@@ -236,6 +242,10 @@ async def obliterate(desk: TheDesk, who: Who, queue: QueueName, force: bool = Fa
 
 async def _failures(desk: Desk, who: Principal, queue: str) -> dict[str, Any]:
     (found,) = await failures([desk.app.queue(queue)])
+    return _groups(found, who)
+
+
+def _groups(found: Failures, who: Principal) -> dict[str, Any]:
     groups = [
         {
             **group.fingerprint._asdict(),

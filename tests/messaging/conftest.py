@@ -6,6 +6,7 @@ import pytest
 from shops import KEY, Shop
 
 from postgres import database, postgres
+from prepared import lay_tables
 from toril import Fixed
 from toril.messaging import Mailer
 from toril.messaging.database import _POSTGRESQL
@@ -28,7 +29,7 @@ def patient(monkeypatch):
     monkeypatch.setitem(_POSTGRESQL["connect_args"], "timeout", 10)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request, tmp_path, patient):
     """The URL of an empty database, on each kind in turn."""
     if request.param == "sqlite":
@@ -49,7 +50,7 @@ def open_shop(make_app, clock, tmp_path):
     def make(transport, *, settings=None, **options):
         app = make_app(clock, **{"secret_keys": KEY, **(settings or {})})
         options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
-        options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
+        options["log_url"] = lay_tables(options.get("log_url", f"sqlite:///{tmp_path / 'mail.db'}"))
         return Shop(app, clock, Mailer(app, transport, **options))
 
     return make

@@ -1,17 +1,19 @@
 """`python -m bench.mail`: rendered and logged mail through real SMTP, beside a bare pooled loop that sends its bytes.
 
 Both use as many connections to a server in a process of its own, one after the other in each round: only what is
-measured side by side compares. Then a campaign beside password resets, and the memory of a worker.
+measured side by side compares. Then a campaign beside password resets, and the memory of a worker. `--help` tells how
+to measure a part alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -106,12 +108,24 @@ def show(found: dict[str, list[Pace]]) -> bool:
     return rate["worker"] >= MUST
 
 
+PARTS: dict[str, Callable[[Path], bool]] = {
+    "throughput": lambda folder: show(run(rates(folder))),
+    "priority": campaign,
+    "memory": memory,
+}
+
+
 def main() -> int:
     """Measure; exit with 1 if something is slower, or grows more, than it must."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mail", description="Mail, beside a bare loop.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them if none is named")
+    wanted = parser.parse_args().parts
+    if unknown := sorted(set(wanted) - PARTS.keys()):
+        parser.error(f"expected parts among {', '.join(PARTS)}, got {', '.join(unknown)}")
     good = True
-    for measure in (lambda folder: show(run(rates(folder))), campaign, memory):
+    for part in wanted or PARTS:
         with tempfile.TemporaryDirectory(prefix="toril-bench-") as name:
-            good &= measure(Path(name))
+            good &= PARTS[part](Path(name))
     return 0 if good else 1
 
 

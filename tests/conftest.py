@@ -23,7 +23,7 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
 hypothesis.settings.register_profile("toril", deadline=None)  # a test proves what is true on a slow machine, too
 hypothesis.settings.load_profile("toril")
 
-pytest_plugins = ["redis_servers.fixtures"]
+pytest_plugins = ["redis_servers.fixtures", "traces"]
 
 MakeApp = Callable[..., Toril]
 

@@ -86,8 +86,8 @@ class Processes:
         self._home, self._folder = home, folder
         known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
-        self._env = {**known, "TORIL_URL": url, "LEDGER": str(ledger), "PYTHONUNBUFFERED": "1", "PYTHONPATH": paths}
-        self._env |= env
+        self.env = {**known, "TORIL_URL": url, "LEDGER": str(ledger), "PYTHONUNBUFFERED": "1", "PYTHONPATH": paths}
+        self.env |= env
         self._started: list[Process] = []
 
     def worker(self, slots: int = 1, *options: str, **env: str) -> Process:
@@ -101,7 +101,7 @@ class Processes:
     def start(self, *command: str | Path, **env: str) -> Process:
         """Start a command."""
         output = self._folder / f"process-{len(self._started)}.txt"
-        self._started.append(Process(list(command), self._home, output, {**self._env, **env}))
+        self._started.append(Process(list(command), self._home, output, {**self.env, **env}))
         return self._started[-1]
 
     def end(self) -> None:

@@ -16,16 +16,17 @@ ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
-    | {"settings", "turn", "cipher", "filter", "secret", "finding"},
+    | {"settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log"},
     {"store"},
     {"why", "fingerprint", "forecast", "controls", "insight"},
+    {"tracing", "spans", "adding"},
     {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
-    | {"events", "handlers", "sync", "app"},
+    | {"events", "handlers", "sync", "scheduling", "app"},
     {"worker", "maintenance"},
     {"testing"},
     {"messaging"},
     {"web"},
-    {"doctor"},
+    {"doctor", "recovery"},
     {"demo", "cli", "__main__"},
 ]
 UPWARDS = {
@@ -41,6 +42,8 @@ MESSAGING_MAY_USE = {
     "toril.checks": "its options are checked as a job's are, with the same words",
     "toril.cipher": "secret fields and links are encrypted with the application's keys",
     "toril.secret": "it asks whether a context holds any",
+    "toril.log": "it tells in the log what becomes of mails, in events of the one list",
+    "toril.tracing": "a mail is sent in the trace in which it was accepted",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
 PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]

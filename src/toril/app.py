@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import logging
 import os
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
+from toril.adding import add_flow
 from toril.clock import Clock, SystemClock
-from toril.errors import InvalidJob, InvalidSchedule, StoreUnavailable
+from toril.errors import InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
-from toril.options import Policy, TaskOptions
+from toril.log import STORE_DOWN, WORKER_ENDED
+from toril.options import TaskOptions
 from toril.queue import Queue, add_all
-from toril.registry import Registry
-from toril.schedule import Cron
+from toril.scheduling import Scheduling
 from toril.store import make_store
 from toril.store.views import LiveWorker
-from toril.task import Call, new_job, require_loop
-from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
+from toril.task import Call, require_loop
 
 if TYPE_CHECKING:
     from toril.settings import Settings
@@ -34,13 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Toril"]
 
-log = logging.getLogger("toril")
-
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-class Toril(Registry):
+class Toril(Scheduling):
     """An application's jobs.
 
     url: where they live (`sqlite:///jobs.db`); None: what the settings say (TORIL_URL, REDIS_HOST, …).
@@ -96,64 +91,8 @@ class Toril(Registry):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
-        ids = await self.store.add_flow(nodes_of([flow], self.clock.now()), None)
+        ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
-
-    async def schedule(
-        self,
-        call: Call[Any],
-        *,
-        id: str,  # noqa: A002
-        cron: str | None = None,
-        every: float | timedelta | None = None,
-        tz: str | None = None,
-        **bounds: Unpack[Bounds],
-    ) -> bool:
-        """Let a call be made at the times of a cron line, or `every` so many seconds, until `unschedule(id)`.
-
-        A schedule of that id is changed; if it is stored so already, nothing is touched and this returns False.
-        Raises InvalidSchedule, InvalidOption, StoreUnavailable.
-        """
-        if (cron is None) == (every is None):
-            raise InvalidSchedule("cron, every: expected one of them")
-        if tz is not None and cron is None:
-            raise InvalidSchedule("tz: belongs to cron")
-        rule = Cron(cron, tz or self.settings.timezone) if cron is not None else distance(every or 0)
-        plan = Plan.make(rule, bounds)
-        if plan.end is not None and plan.end < self.clock.now():
-            raise InvalidSchedule(f"end: expected a moment to come, got {bounds['end']!r}")
-        record = plan.record(id, call, declared=False)
-        return await self.store.put_schedule(record, immediately=plan.immediately)
-
-    async def unschedule(self, schedule_id: str) -> bool:
-        """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id."""
-        return await self.store.remove_schedule(schedule_id)
-
-    async def run_schedule(self, schedule_id: str) -> Job[Any]:
-        """Add one more job of a schedule, to run now, and return it; the schedule's own times stay as they are.
-
-        Raises InvalidSchedule if there is none of that id, and what adding a job raises.
-        """
-        found = next((info.schedule for info in await self.store.schedules() if info.schedule.id == schedule_id), None)
-        if found is None:
-            raise InvalidSchedule(f"id: there is no schedule {schedule_id!r}")
-        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None)
-        job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
-        (job_id,) = await self.store.add([job])
-        return Job(self.queue(found.queue), job_id, found.name)
-
-    async def schedules(self) -> list[Scheduled]:
-        """Return all schedules of the store, by id, with their next and last times."""
-        return [scheduled(info) for info in await self.store.schedules()]
-
-    async def prune_schedules(self, queues: Iterable[str] | None = None) -> list[str]:
-        """Remove schedules that code once declared and this application does not; return their ids.
-
-        queues: whose schedules to look at, default those that the application serves: other applications may share
-        the store. What `schedule` has made stays.
-        """
-        stale = self.stale_schedules(await self.store.schedules(), queues)
-        return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:
         """Run here and now the jobs that are ready, and those that they make, until none is; return how many ran.
@@ -195,7 +134,7 @@ class Toril(Registry):
         try:
             await self.store.open()
         except StoreUnavailable as error:
-            log.warning("%s; jobs cannot be added until it answers", error)
+            STORE_DOWN(error=error)
 
     async def close(self) -> None:
         """Let go of everything that was opened."""
@@ -227,7 +166,7 @@ class Toril(Registry):
             try:
                 await self.open()
             except StoreUnavailable as error:
-                log.warning("starting without the store: %s", error)
+                STORE_DOWN(error=error)
             try:
                 async with self._working(workers):
                     yield
@@ -258,12 +197,6 @@ class Toril(Registry):
         """Return this loop's listener to the store's events."""
         return self._listeners.setdefault(asyncio.get_running_loop(), Listener(self.store))
 
-    async def put_schedules(self) -> None:
-        """See that every declared schedule is stored as declared; what is so already is not touched."""
-        for task, plan in self._schedules.values():
-            record = plan.record(task.name, task.call(), declared=True)
-            await self.store.put_schedule(record, immediately=plan.immediately)
-
 
 def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
     listed = list(calls)
@@ -276,7 +209,7 @@ def _listed(calls: Iterable[Call[R]]) -> list[Call[R]]:
 def _report_end(running: asyncio.Task[None]) -> None:
     """Say at once when a worker inside a web process has ended by itself."""
     if not running.cancelled() and (error := running.exception()):
-        log.critical("the worker in this process has ended, its queues are not served: %s", error, exc_info=error)
+        WORKER_ENDED.raised(error, error=error)
 
 
 _apps: weakref.WeakSet[Toril] = weakref.WeakSet()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from toril.adding import add_flow
 from toril.family import Children, read_children
 from toril.job import JobRecord
 from toril.json import check_integers, clip, decode, encode
@@ -143,7 +144,7 @@ class JobContext:
 
         found, _ = checked_children(children)
         nodes = nodes_of(found, self._app.clock.now())
-        ids = await self._app.store.add_flow(nodes, (self.queue, self.run)) if nodes else []
+        ids = await add_flow(self._app.store, nodes, (self.queue, self.run)) if nodes else []
         top = [job_id for job_id, node in zip(ids, nodes, strict=True) if node.parent is None]
         calls = [child.parent if isinstance(child, Flow) else child for child in found]
         return [Job(call.task.queue, job_id, call.task.name) for job_id, call in zip(top, calls, strict=True)]

@@ -30,6 +30,7 @@
     - MailNotFound              the delivery log has no message of that id
     - WrongState                the job or message is not in a state that allows the verb
       + HeldByNode              one of Node's workers runs the job
+  + BackupError                 a backup or a restore that cannot be made; nothing has changed
   + NoEventLoop                 `enqueue` was called where no event loop runs
   + LoopRunning                 a blocking call was made on an event loop's own thread
   + ResultTimeout               `job.result()` waited in vain
@@ -139,6 +140,10 @@ class WebhookRefused(InvalidMessage):
 
 class InvalidFilter(TorilError):
     """The search cannot be understood."""
+
+
+class BackupError(TorilError):
+    """A backup or a restore cannot be made; nothing has changed."""
 
 
 class StoreError(TorilError):

@@ -24,7 +24,7 @@ from toril.errors import InvalidFilter
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 
-__all__ = ["Filter", "parse"]
+__all__ = ["Filter", "parse", "span"]
 
 _WORD = re.compile(r'(?:(?P<field>[A-Za-z_][^\s":]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]*))(?=\s|$)')
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
@@ -99,6 +99,12 @@ def parse(text: str, now: int) -> Filter:
     return Filter(**found)
 
 
+def span(text: str) -> int | None:
+    """Return the seconds that `30s`, `30m`, `1h`, `7d` or `2w` stand for; None if it is no such text."""
+    found = _SPAN.fullmatch(text)
+    return int(found[1]) * _SECONDS[found[2]] if found else None
+
+
 def _words(text: str) -> Iterator[tuple[str | None, str]]:
     position = 0
     while position < len(text):
@@ -130,8 +136,8 @@ def _path(field: str) -> tuple[str, ...]:
 
 
 def _moment(field: str, value: str, now: int) -> int:
-    if span := _SPAN.fullmatch(value):
-        return now - int(span[1]) * _SECONDS[span[2]] * 1000
+    if (seconds := span(value)) is not None:
+        return now - seconds * 1000
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:

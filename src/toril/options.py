@@ -50,6 +50,8 @@ class TaskOptions(TypedDict, total=False):
     budget: how many jobs may be added within a time, see Budget.
     expires: seconds or a timedelta from the add, or a datetime with a time zone: a job of which no attempt has been
         made by then fails as expired; None: never.
+    own_trace: whether each run begins a trace of its own, with a link to where the job was added, instead of going on
+        with that trace (default False). BullMQ's omitContext.
     """
 
     attempts: int
@@ -63,6 +65,7 @@ class TaskOptions(TypedDict, total=False):
     max_size: int | None
     budget: Budget | None
     expires: float | timedelta | datetime | None
+    own_trace: bool
 
 
 class Options(TaskOptions, total=False):
@@ -107,7 +110,10 @@ class Policy:
     dedup: Dedup | None = None
     job_id: str | None = None
     if_failed: IfFailed = "wait"
+    own_trace: bool = False
     missed: str | None = None  # set by schedules alone
+    trace: str | None = None  # the context in which it was added and goes on; set by tracing alone
+    link: str | None = None  # the same for one whose runs begin traces of their own
 
     def to_json(self) -> str:
         """Return the `opts` that travel with the job; times in milliseconds, ages in seconds, as BullMQ has them."""
@@ -130,6 +136,8 @@ class Policy:
         body["removeOnFail"] = keep_to_json(self.keep_failed)
         if self.keep_logs != LOG_LINES:
             body["kl"] = self.keep_logs
+        if self.own_trace:
+            body["omc"] = True
         return dump({**body, "toril": self._own_json()})
 
     def _own_json(self) -> dict[str, Any]:
@@ -143,6 +151,8 @@ class Policy:
             own["expires"] = round(self.expires * 1000)
         if self.missed:
             own["missed"] = self.missed
+        if self.link:
+            own["link"] = self.link
         return own
 
     def expires_at(self, now: int) -> int | None:
@@ -181,7 +191,10 @@ def _policy_from_json(body: dict[str, Any]) -> Policy:
         expires=_expires_from_json(own),
         lifo=bool(body.get("lifo")),
         if_failed=next((word for word, flag in FAILURE_FLAGS.items() if body.get(flag)), "wait"),
+        own_trace=bool(body.get("omc")),
         missed=own.get("missed"),
+        trace=_text(body.get("tm")),
+        link=_text(own.get("link")),
     )
 
 
@@ -272,11 +285,16 @@ _CHECKS: dict[str, Any] = {
     "dedup": optional(instance(Dedup, "Dedup(id, …)")),
     "job_id": _id,
     "if_failed": _if_failed,
+    "own_trace": flag,
 }
-assert [*_CHECKS, "missed"] == [field.name for field in fields(Policy)]
+assert [*_CHECKS, "missed", "trace", "link"] == [field.name for field in fields(Policy)]
 
 
 def _expires_from_json(own: Mapping[str, Any]) -> float | datetime | None:
     if "expiresAt" in own:
         return datetime.fromtimestamp(own["expiresAt"] / 1000, UTC)
     return own["expires"] / 1000 if "expires" in own else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

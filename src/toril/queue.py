@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
+from toril.adding import add
 from toril.checks import optional, whole
 from toril.controls import QueueControls
 from toril.errors import InvalidData, InvalidOption, JobNotFound, PartlyAdded, StoreError
@@ -14,8 +17,10 @@ from toril.insight import QueueInsight
 from toril.job import JobState, NewJob, check_name
 from toril.json import check_integers, encode
 from toril.limits import Limits, Rate
-from toril.options import Options, TaskOptions, carried, declared, resolve
+from toril.options import Options, Policy, TaskOptions, carried, declared, resolve
 from toril.task import Call, new_job
+from toril.timetable import Bounds
+from toril.tracing import carrier
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -85,7 +90,7 @@ class Queue(QueueControls, QueueInsight):
 
     async def enqueue(self, call: Call[R]) -> Job[R]:
         """Add one validated call."""
-        ids = await self.app.store.add((call.new_job(self.app.clock.now()),))
+        ids = await add(self.app.store, (call.new_job(self.app.clock.now()),))
         return Job(self, ids[0], call.task.name)
 
     async def get(self, job_id: str) -> Job[Any] | None:
@@ -201,13 +206,43 @@ class Queue(QueueControls, QueueInsight):
         """Free a deduplication key and forget what was kept for its job's end; return whether it was held."""
         return await self.app.store.forget_dedup(self.name, dedup_id)
 
+    async def schedule(
+        self,
+        name: str,
+        data: object = None,
+        *,
+        id: str,  # noqa: A002
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        tz: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> bool:
+        """Let a job be added by name, with any JSON, at the times of a cron line or `every` so many seconds.
+
+        As `Toril.schedule` otherwise; the options are those that the queue and a task of that name declare. Raises
+        InvalidData, InvalidArguments, DataTooLarge, InvalidSchedule, StoreUnavailable.
+        """
+        policy, text = self._carried(name, data, {})
+        plan = self.app.plan(cron=cron, every=every, tz=tz, **bounds)
+        record = plan.named(id, self.name, name, text, dataclasses.replace(policy, link=carrier()), declared=False)
+        return await self.app.store.put_schedule(record, immediately=plan.immediately)
+
+    def text_of(self, name: str, data: object) -> str:
+        """Return data as jobs of that name carry them, as JSON; raise InvalidData, InvalidArguments."""
+        text = check_integers(encode({} if data is None else data), self.app.store.largest, "data")
+        return self.app.check(name, text)
+
     def _new_job(self, name: str, data: object, options: Options) -> NewJob:
+        policy, text = self._carried(name, data, options)
+        return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
+
+    def _carried(self, name: str, data: object, options: Options) -> tuple[Policy, str]:
+        """Return what a job of that name is told and given."""
         check_name("job", name)
         policy = resolve(self.options, self.app.task_options(name), carried(options))
-        text = check_integers(encode({} if data is None else data), self.app.store.largest, "data")
-        text = self.app.check(name, text)
+        text = self.text_of(name, data)
         policy.check_size(name, text)
-        return new_job(self.name, name, text, policy, policy.to_json(), self.app.clock.now())
+        return policy, text
 
     async def _add(self, jobs: Sequence[NewJob]) -> list[Job[Any]]:
         ids = await add_all(self.app, jobs)
@@ -225,7 +260,7 @@ async def add_all(app: Toril, jobs: Sequence[NewJob]) -> list[str]:
     ids: list[str] = []
     for start in range(0, len(jobs), BULK):
         try:
-            ids += await app.store.add(jobs[start : start + BULK])
+            ids += await add(app.store, jobs[start : start + BULK])
         except StoreError as error:
             if not ids:
                 raise

@@ -9,13 +9,14 @@ from typing import Any, Literal, TypedDict, get_args
 
 from toril.clock import LONGEST
 from toril.errors import InvalidOption, InvalidSchedule
-from toril.json import clean, decode_or
+from toril.json import clean, decode, decode_or, dump
 from toril.options import Options, Policy, TaskOptions
 from toril.schedule import Cron, Every
+from toril.store.ticks import start_of, tick_after
 from toril.store.views import ScheduleInfo, ScheduleRecord
 from toril.task import Call
 
-__all__ = ["Bounds", "Missed", "Plan", "Scheduled", "distance", "scheduled"]
+__all__ = ["Bounds", "Missed", "Plan", "Scheduled", "check_schedule_id", "distance", "scheduled"]
 
 Missed = Literal["once", "skip", "all"]
 _LONGEST_ID = 255
@@ -69,29 +70,52 @@ class Plan:
             raise InvalidSchedule("immediately, start: expected one of them, got both")
         return Plan(rule, start, end, limit, bool(bounds.get("immediately")), missed)
 
-    def record(self, schedule_id: str, call: Call[Any], *, declared: bool) -> ScheduleRecord:
-        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have."""
+    def record(self, schedule_id: str, call: Call[Any], *, declared: bool, link: str | None = None) -> ScheduleRecord:
+        """Return what a store keeps; raise InvalidOption for an option that a schedule's jobs cannot have.
+
+        link: the trace context from which it is made.
+        """
+        task, policy = call.task, dataclasses.replace(call.policy, link=link)
+        return self.named(schedule_id, task.queue.name, task.name, call.data, policy, declared=declared)
+
+    def named(
+        self, schedule_id: str, queue: str, task: str, data: str, policy: Policy, *, declared: bool
+    ) -> ScheduleRecord:
+        """Return what a store keeps of a schedule of any task's name; raise InvalidOption as `record` does."""
         for name, default in _OF_ONE_JOB.items():
-            if getattr(call.policy, name) != default:
+            if getattr(policy, name) != default:
                 raise InvalidOption(f"{name}: belongs to one job, and a schedule makes many")
-        if isinstance(call.policy.expires, datetime):
+        if isinstance(policy.expires, datetime):
             raise InvalidOption("expires: a moment belongs to one job; seconds count from each time of the schedule")
-        policy = dataclasses.replace(call.policy, missed=None if self.missed == "once" else self.missed)
+        opts = dataclasses.replace(policy, missed=None if self.missed == "once" else self.missed).to_json()
+        blank = ScheduleRecord(check_schedule_id(schedule_id), queue, None, None, None, "", task, data, opts)
+        return self._timed(blank)._replace(declared=declared)
+
+    def over(self, old: ScheduleRecord, data: str) -> ScheduleRecord:
+        """Return a stored schedule with these times, and other data; its jobs' options stay, whoever wrote them."""
+        opts = old.opts if self.missed == old.missed else _missing(old.opts, self.missed)
+        return self._timed(old)._replace(data=data, opts=opts)
+
+    def times(self, now: int, most: int) -> list[int]:
+        """Return its first moments, were it stored at `now`; times in epoch milliseconds."""
+        record = self._timed(ScheduleRecord("", "", None, None, None, "", "", "", ""))
+        found: list[int] = []
+        tick = start_of(record, None, now, immediately=self.immediately)
+        while tick is not None and tick <= (self.end or tick) and len(found) < min(most, self.limit or most):
+            found.append(tick)
+            tick = tick_after(record, tick)
+        return found
+
+    def _timed(self, record: ScheduleRecord) -> ScheduleRecord:
         cron = self.rule if isinstance(self.rule, Cron) else None
-        return ScheduleRecord(
-            id=check_schedule_id(schedule_id),
-            queue=call.task.queue.name,
+        return record._replace(
             cron=cron.expression if cron else None,
             tz=cron.tz if cron else None,
             every=self.rule.milliseconds if isinstance(self.rule, Every) else None,
             missed=self.missed,
-            name=call.task.name,
-            data=call.data,
-            opts=policy.to_json(),
             start=self.start,
             end=self.end,
             limit=self.limit,
-            declared=declared,
         )
 
 
@@ -156,6 +180,13 @@ def check_schedule_id(value: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_ID or ":" in value or value != clean(value):
         raise InvalidSchedule(f"id: expected text of 1 to {_LONGEST_ID} characters without a colon, got {value!r}")
     return value
+
+
+def _missing(opts: str, missed: str) -> str:
+    """Return a job's options with another word on missed times."""
+    body = decode(opts)
+    own = {key: value for key, value in (body.pop("toril", None) or {}).items() if key != "missed"}
+    return dump({**body, "toril": own if missed == "once" else {**own, "missed": missed}})
 
 
 def _moment(name: str, value: datetime | None) -> int | None:

@@ -45,10 +45,12 @@ def explain(
 
 
 def _active(job: JobRecord, workers: Sequence[LiveWorker], now: int) -> Why:
-    worker = next((worker for worker in workers if worker.id == job.worker), None)
+    worker = next((worker for worker in workers if worker.has(job.queue, job.worker)), None)
     since = _time(job.processed_on)
     if worker is None:
         return Why("lost", f"it was taken at {since}, and its worker's lease has run out: it will be taken over")
+    if worker.nodes:
+        return Why("active", f"it runs since {since} on {_node(worker)}")
     place = f"{worker.info.host} (pid {worker.info.pid})"
     timeout = _timeout(job)
     if timeout is not None and now > (job.processed_on or now) + timeout * 1000:
@@ -107,11 +109,21 @@ def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Wh
         return Why("rate-limited", f"queue {job.queue} is {info.closed}{rate}", info.opens_at)
     if info.closed is not None:
         return Why("limit-full", f"queue {job.queue} runs as many jobs at once as it may: {info.limits.concurrency:,}")
-    slots = sum(worker.info.queues[job.queue] for worker in serving)
-    busy = sum(run.queue == job.queue for worker in serving for run in worker.runs)
+    return _next(job.queue, serving)
+
+
+def _next(queue: str, serving: Sequence[LiveWorker]) -> Why:
+    if any(worker.nodes for worker in serving):
+        return Why("next", "Node workers serve it: it is taken as soon as one has a free slot and it is first in line")
+    slots = sum(worker.info.queues[queue] for worker in serving)
+    busy = sum(run.queue == queue for worker in serving for run in worker.runs)
     if busy >= slots:
         return Why("busy", f"all {slots} slots of {len(serving)} workers are busy")
     return Why("next", f"{slots - busy} of {slots} slots are free: it is taken as soon as it is first in line")
+
+
+def _node(worker: LiveWorker) -> str:
+    return f"Node worker {worker.info.name}" if worker.info.name else "a Node worker without a name"
 
 
 def _time(at: int | None) -> str:

@@ -22,7 +22,7 @@ async def test_eight_processes_add_and_drain_at_once(queue: Queue, processes: Pr
     for process in crowd:
         process.signal(signal.SIGTERM)
     codes = [await process.ended() for process in crowd]
-    told = [line for line in processes.output.splitlines() if line and not line.startswith("persistence: ")]
+    told = [line for line in processes.output.splitlines() if line and not line.startswith("store.at_risk: ")]
     assert told == []  # but that the Redis of the tests keeps nothing
     assert codes == [0] * 8
     assert set(Counter(entry.job for entry in ledger.entries()).values()) == {1}

@@ -12,6 +12,7 @@ import pytest
 
 from stores import KINDS, START, WHEN_ASKED, EmptyStore
 from toril import ManualClock, Toril, Worker
+from toril.store.sqlite.store import SqliteStore
 
 Work = Callable[..., Awaitable[None]]
 
@@ -50,8 +51,18 @@ def clock(store: EmptyStore, now: int) -> ManualClock:
 
 @pytest.fixture
 def make_app(store: EmptyStore) -> Callable[..., Toril]:
-    """Make applications that share the store: `make_app(clock, **settings)`; without a clock time is real."""
-    return store.app
+    """Make applications that share the store: `make_app(clock, **settings)`; without a clock time is real.
+
+    They wait longer than an application would: a busy machine may let a thread stand still for a second.
+    """
+
+    def make(*arguments: object, **settings: object) -> Toril:
+        app = store.app(*arguments, **settings)
+        if isinstance(app.store, SqliteStore):
+            app.store.limit = 30.0
+        return app
+
+    return make
 
 
 @pytest.fixture

@@ -212,3 +212,71 @@ async def test_bad_schedules_are_refused_where_they_are_written(app: Toril) -> N
 
         @app.every(5)
         async def with_argument(day: str) -> None: ...
+
+
+async def test_any_name_is_scheduled_with_any_data(app: Toril, clock: ManualClock) -> None:
+    line = app.queue("line", attempts=4)
+    assert await line.schedule("of-nodes", {"n": 1}, id="hourly", every=HOUR, limit=5)
+    assert not await line.schedule("of-nodes", {"n": 1}, id="hourly", every=HOUR, limit=5)
+    (found,) = await app.schedules()
+    assert (found.queue, found.task, found.data, found.every, found.limit) == ("line", "of-nodes", {"n": 1}, HOUR, 5)
+    (job,) = (await line.search("name:of-nodes")).jobs
+    assert (job.record.data, '"attempts":4' in job.record.opts) == ('{"n":1}', True)
+    with pytest.raises(InvalidSchedule, match="every"):
+        await line.schedule("of-nodes", id="other", every=0)
+
+
+async def test_a_schedule_is_given_other_times_and_data_and_keeps_its_options(app: Toril, clock: ManualClock) -> None:
+    line = app.queue("line", attempts=4)
+    await line.schedule("of-nodes", {"n": 1}, id="s", cron="0 9 * * *", tz="UTC", missed="skip", limit=9)
+    line.declare(attempts=1)
+    assert await app.reschedule("s", {"n": 2}, cron="30 10 * * *", tz="Europe/Berlin")
+    assert not await app.reschedule("s", {"n": 2}, cron="30 10 * * *", tz="Europe/Berlin")
+    (found,) = await app.schedules()
+    assert (found.cron, found.tz, found.data) == ("30 10 * * *", "Europe/Berlin", {"n": 2})
+    assert (found.missed, found.limit, found.next) == ("once", None, datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    (job,) = (await line.search("name:of-nodes")).jobs
+    assert '"attempts":4' in job.record.opts
+    assert "missed" not in job.record.opts
+    assert await app.reschedule("s", {"n": 2}, every=60)
+    assert (await app.schedules())[0].cron is None
+
+
+async def test_what_is_not_there_or_stands_in_code_is_not_rescheduled(app: Toril, clock: ManualClock) -> None:
+    app.cron("0 9 * * *")(_nothing)
+    await app.put_schedules()
+    with pytest.raises(InvalidSchedule, match="declared by code"):
+        await app.reschedule("_nothing", {}, every=60)
+    with pytest.raises(InvalidSchedule, match="there is no schedule 'gone'"):
+        await app.reschedule("gone", {}, every=60)
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ({"cron": "0 9 * * 1", "tz": "UTC"}, ["02 09:00", "09 09:00", "16 09:00"]),
+        ({"every": 90 * 60}, ["02 08:00", "02 09:30", "02 11:00"]),
+        ({"cron": "0 9 * * *", "limit": 2}, ["02 09:00", "03 09:00"]),
+        ({"cron": "0 9 * * *", "end": datetime(2026, 3, 3, 9, 0, tzinfo=UTC)}, ["02 09:00", "03 09:00"]),
+    ],
+    ids=["cron", "every", "limit", "end"],
+)
+async def test_its_next_times_are_known_before_it_is_stored(
+    app: Toril, clock: ManualClock, work, rule, first: list[str]
+) -> None:
+    ran: list[str] = []
+
+    @app.task(queue="line")
+    async def note() -> None:
+        ran.append(datetime.fromtimestamp(clock.now() / 1000, UTC).strftime("%d %H:%M"))
+
+    told = app.plan(**rule).times(clock.now(), 3)
+    assert [datetime.fromtimestamp(at / 1000, UTC).strftime("%d %H:%M") for at in told] == first
+    await app.schedule(note.call(), id="s", **rule)
+    for at in told:
+        clock.advance((at - clock.now()) / 1000)
+        await work(app)
+    assert ran == first
+
+
+async def _nothing() -> None: ...

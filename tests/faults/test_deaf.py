@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from processes import until
 from toril import Toril, Worker
 from toril.worker.watchdog import RET_DEAF
 
@@ -39,3 +40,23 @@ async def test_the_age_of_the_last_poll(app: Toril) -> None:
     worker.stop()
     await running
     assert worker.poll_age < 5
+
+
+async def test_a_lane_that_looks_for_no_more_jobs_is_not_deaf(app: Toril) -> None:
+    """Its burst is over, or it was told to stop, while another job takes longer than the loop's patience."""
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    @app.task(queue="work")
+    async def long() -> None:
+        begun.set()
+        await end.wait()
+
+    await long.enqueue()
+    worker = Worker(app, {"work": 2, "other": 1}, burst=True)
+    running = asyncio.create_task(worker.run())
+    await asyncio.wait_for(begun.wait(), 10)
+    await until(lambda: worker.silence["other"] == 0.0)
+    worker.stop()
+    assert worker.poll_age == 0.0
+    end.set()
+    await running

@@ -25,13 +25,13 @@ class NodeError(Exception):
 
 
 class Process:
-    """A Node process that makes one call after the other."""
+    """A Node process that makes one call after the other. env: what it finds in its environment besides."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **env: str) -> None:
         self._process = subprocess.Popen(
             ["node", "client.mjs"],
             cwd=SCRIPTS,
-            env={"PATH": os.environ["PATH"], "TORIL_URL": url},
+            env={"PATH": os.environ["PATH"], "TORIL_URL": url, **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

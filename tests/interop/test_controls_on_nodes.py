@@ -87,6 +87,29 @@ async def test_node_jobs_are_changed_removed_and_retried(
     assert (await jobs["urgent"].refresh()).result == '{"n":2}'
 
 
+@pytest.mark.parametrize(("name", "said"), [("mia", "Node worker mia"), ("", "a Node worker without a name")])
+async def test_who_runs_a_job_of_nodes_is_told(
+    node: Node, node_side: NodeSide, python_side: PythonSide, keys: Keys, name: str, said: str
+) -> None:
+    node.call("work", "Q", {"name": name} if name else {})
+    for job_id in ("runs", "waits"):
+        await node_side.add("Q", "slow", {"ms": 2_000}, jobId=job_id)
+    await until(lambda: keys("Q", "active") == ["runs"])
+    runs, waits = [await python_side.app.queue("Q").get(job_id) for job_id in ("runs", "waits")]
+    assert runs is not None
+    assert waits is not None
+    why = await runs.why()
+    assert (why.code, why.text.partition(" on ")[2]) == ("active", said)
+    assert (await waits.why()).text.startswith("Node workers serve it")
+    async with python_side.working("elsewhere"):
+        ears = f"{keys.prefix}:ZWxzZXdoZXJl:w:toril"
+        await until(lambda: any(line["name"] == ears for line in keys.client.client_list()))
+        theirs, ours = sorted(await python_side.app.workers(), key=lambda worker: -worker.nodes)
+    assert (theirs.nodes, theirs.info.name, [run.id for run in theirs.runs]) == (1, name, ["runs"])
+    assert (ours.nodes, ours.info.queues) == (0, {"elsewhere": 1})
+    node.call("rest", "Q")
+
+
 async def test_why_a_job_of_nodes_does_not_run(node_side: NodeSide, python_side: PythonSide) -> None:
     await node_side.pause("Q")
     await node_side.add("Q", "echo", jobId="j")

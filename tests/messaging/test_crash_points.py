@@ -403,3 +403,10 @@ async def test_23_the_log_was_restored_from_a_backup(shop, mailbox, jobs, tmp_pa
         row = await shop.mailer.find(mail_id)
         assert (row.status, row.error) == ("unknown", "restored from a backup of 08:00")
         assert (await events(shop, mail_id))[-2:] == ["unknown", "held"]
+    assert await shop.mailer.release(recipient="nobody@example.com") == 0
+    assert await shop.mailer.release(type="welcome") == 4
+    assert await shop.mailer.release() == 0
+    for mail_id in (waiting.id, begun.id, *(handle.id for handle in late)):
+        assert await until_final(shop, mail_id) == "sent"
+        assert "released" in await events(shop, mail_id)
+    assert len(mailbox.mails) == 3 + 4

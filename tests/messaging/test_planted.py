@@ -66,12 +66,15 @@ async def live(open_shop, clock, tmp_path):
     return shop, first, told
 
 
-async def test_they_stand_nowhere_but_in_the_mail_and_its_row(open_shop, clock, tmp_path, caplog, capsys):
+async def test_they_stand_nowhere_but_in_the_mail_and_its_row(open_shop, clock, tmp_path, caplog, traces):
     caplog.set_level(logging.DEBUG)
-    shop, first, told = await live(open_shop, clock, tmp_path)
+    with traces.request():
+        shop, first, told = await live(open_shop, clock, tmp_path)
+    assert {span.attributes.get("error.type") for span in traces.all()} > {"451", "550 5.7.1"}
+    told += traces.text()
     rows = (await shop.mailer.log()).mails
     assert len({row.status for row in rows}) > 1
-    told += "".join(repr(row) for row in rows) + caplog.text
+    told += "".join(repr(row) for row in rows) + caplog.text + "".join(str(vars(record)) for record in caplog.records)
     page = [job for state in ("failed", "delayed") for job in (await shop.queue.jobs(state)).jobs]
     assert page, "no job has failed"
     assert not any("Traceback" in (job.record.stack or "") for job in page)

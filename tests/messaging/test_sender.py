@@ -94,5 +94,7 @@ async def test_its_own_fault_is_logged_and_changes_nothing(open_shop, mailbox, c
     assert await handle.status() == "failed"
     assert (await shop.job(handle)).record.state is JobState.FAILED
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    assert any(f"mail {handle.id}: on_permanent_failure failed: ValueError at fail, line" in text for text in errors)
+    assert any(
+        f'on_permanent_failure failed mail={handle.id} error="ValueError at fail, line' in text for text in errors
+    )
     assert "PLANTED" not in caplog.text

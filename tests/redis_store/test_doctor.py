@@ -124,7 +124,7 @@ async def test_a_worker_that_is_not_ours(redis_servers: Servers, on: MakeApp) ->
     running = asyncio.create_task(worker.run())
     name = "bull:bWFpbHM="
     with server.client() as client:
-        await until(lambda: any(line["name"] == name for line in client.client_list()))
+        await until(lambda: any(line["name"].startswith(name) for line in client.client_list()))
         finding = await app.store.strangers("mails")
         assert finding is not None
         assert finding.verdict == "ok"
@@ -180,7 +180,7 @@ def test_the_command_on_sqlite_with_a_mailer(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    code, found = run(capsys, monkeypatch, "doctored:app", "--mailer", "doctored:mailer")
+    code, found = run(capsys, monkeypatch, "--app", "doctored:app", "--mailer", "doctored:mailer")
     assert code == 0, found
     assert {"store", "queues", "mail server", "delivery log"} <= {row["part"] for row in found}
 

@@ -165,6 +165,19 @@ async def test_a_worker_survives_a_restart_and_its_schedules_are_there(
     assert [info.id for info in await app.schedules()] == ["yearly"]
 
 
+async def test_a_server_that_closes_idle_connections_is_not_noticed(redis_servers: Servers, on: MakeApp) -> None:
+    server = redis_servers.single()
+    app = on(server.url)
+    async with app:
+        await app.queue("work").add("x")
+        with server.client() as client:
+            for _ in range(3):
+                assert client.client_kill_filter(_type="normal", skipme=True) == 1  # type: ignore[no-untyped-call]
+                await asyncio.sleep(0)  # its end is heard of by the loop
+                await app.queue("work").add("x")
+    assert (await app.queue("work").counts())["waiting"] == 4
+
+
 async def test_scripts_that_are_flushed_come_back(redis_servers: Servers, on: MakeApp) -> None:
     server = redis_servers.single()
     app = on(server.url)

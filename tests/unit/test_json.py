@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from toril.errors import InvalidData
-from toril.json import DEEPEST, clean, decode, dump, encode
+from toril.json import DEEPEST, check_integers, clean, decode, dump, encode
 
 NAN, INFINITY = math.nan, math.inf
 
@@ -191,3 +191,13 @@ def test_our_own_lists_are_dumped_compactly_and_as_utf8():
 def test_text_of_unknown_origin_is_made_fit_to_be_stored(text, fit):
     assert clean(text) == fit
     clean(text).encode()
+
+
+@given(st.text("ab1.,"), st.integers(10**15, 10**20), st.text("ab1.,"))
+def test_a_number_that_is_too_large_for_node_is_found_wherever_it_stands(before, number, after):
+    text = dump([before, number, after])
+    if number <= 2**53 - 1:
+        assert check_integers(text, 2**53 - 1, "data") == text
+    else:
+        with pytest.raises(InvalidData, match=f"data\\[1\\]: expected a whole number .*; got {number:,}"):
+            check_integers(text, 2**53 - 1, "data")

@@ -69,14 +69,14 @@ def test_a_new_type_works_at_once(process, tmp_path):
     files = ("subject.txt", "body.html", "sample.json")
     assert made.stderr.splitlines() == [f"wrote templates/invoice-ready/{file}" for file in files]
 
-    assert process("check", "--mailer", "shop:mailer").stdout == "17 message types in en, vi: nothing is wrong\n"
-    process("preview", "invoice-ready", "--mailer", "shop:mailer", "--locale", "en", "--out", "out/new.html")
+    assert process("check", "shop:mailer").stdout == "17 message types in en, vi: nothing is wrong\n"
+    process("preview", "shop:mailer", "--type", "invoice-ready", "--locale", "en", "--out", "out/new.html")
     text = (tmp_path / "out" / "new.txt").read_text()
     assert text.startswith("Invoice ready for Ana Ruiz\n\nInvoice ready\n\nHello Ana Ruiz")
     assert "What the inbox shows beside the subject." in (tmp_path / "out" / "new.html").read_text()
 
     (tmp_path / "templates" / "invoice-ready" / "body.html").write_text("<p>\n<a href='/bills'>x</a>")
-    found = process("check", "--mailer", "shop:mailer", "--json", code=1)
+    found = process("check", "shop:mailer", "--json", code=1)
     faults = [(fault["locale"], fault["fault"]) for fault in json.loads(found.stdout)]
     assert faults == [(locale, "link to '/bills', expected an absolute address") for locale in ("en", "vi")]
 
@@ -99,9 +99,9 @@ def test_what_is_wrong_is_a_table(toril, tmp_path):
 def test_a_built_in_type_is_copied_to_be_changed(toril, tmp_path):
     assert toril("new", "welcome", "--folder", "own").stdout == ""
     (tmp_path / "own" / "welcome" / "subject.vi.txt").write_text("Xin chào {{ name }}")
-    toril("preview", "welcome", "--locale", "vi", "--out", "w.html", TORIL_TEMPLATES="own", FROM_NAME="Shop")
+    toril("preview", "--type", "welcome", "--locale", "vi", "--out", "w.html", TORIL_TEMPLATES="own", FROM_NAME="Shop")
     assert (tmp_path / "w.txt").read_text().startswith("Xin chào Nguyễn Thị Lan\n")
-    assert "own/welcome: there is a template already" in toril("new", "welcome", "--folder", "own", code=1).stderr
+    assert "own/welcome: there is a template already" in toril("new", "welcome", "--folder", "own", code=2).stderr
 
 
 def test_the_gallery_shows_all(toril, tmp_path):
@@ -118,14 +118,19 @@ def test_the_gallery_shows_all(toril, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["new", "Bad_Name"], 1, "message type name: expected lower-case words with hyphens, got 'Bad_Name'"),
-        (["new", "../etc"], 1, "message type name: expected lower-case words"),
-        (["new", "x", "--kind", "bulk"], 1, "kind of 'x': expected transactional or subscribed, got 'bulk'"),
-        (["preview", "wellcome"], 1, "did you mean 'welcome'?"),
-        (["preview", "welcome", "--locale", "vietnamese"], 1, "locale: expected a language tag such as vi or pt-BR"),
-        (["preview", "--out", "all.html"], 2, "expected a TYPE beside a file"),
-        (["check", "--mailer", "shop"], 1, "'shop': expected module:name"),
-        (["check", "--mailer", "toril:Toril"], 1, "toril:Toril: expected a Mailer, found type"),
+        (["new", "Bad_Name"], 2, "message type name: expected lower-case words with hyphens, got 'Bad_Name'"),
+        (["new", "../etc"], 2, "message type name: expected lower-case words"),
+        (["new", "x", "--kind", "bulk"], 2, "kind of 'x': expected transactional or subscribed, got 'bulk'"),
+        (["preview", "--type", "wellcome"], 2, "did you mean 'welcome'?"),
+        (
+            ["preview", "--type", "welcome", "--locale", "vietnamese"],
+            2,
+            "locale: expected a language tag such as vi or pt-BR",
+        ),
+        (["preview", "--out", "all.html"], 2, "expected --type beside a file"),
+        (["preview", "welcome"], 2, "'welcome': expected module:name"),
+        (["check", "shop"], 2, "'shop': expected module:name"),
+        (["check", "toril:Toril"], 2, "toril:Toril: expected a Mailer, found type"),
     ],
 )
 def test_mistakes_are_told_in_a_line(toril, arguments, code, said):

@@ -229,6 +229,9 @@ def test_a_rule_of_the_tasks_own_is_left_to_the_task():
         ),
         ('{"priority":7,"lifo":true,"delay":5,"jobId":"x","kl":9,"toril":{}}',
          Policy(priority=7, delay=0.005, lifo=True, keep_completed=Keep(), keep_failed=Keep(), keep_logs=9)),
+        ('{"omc":true,"tm":7,"toril":{"link":"{}"}}',
+         Policy(own_trace=True, link="{}", keep_completed=Keep(), keep_failed=Keep())),
+        ('{"tm":"{}"}', Policy(trace="{}", keep_completed=Keep(), keep_failed=Keep())),
         ('{"fpof":true,"idof":true}', Policy(if_failed="fail_parent", keep_completed=Keep(), keep_failed=Keep())),
     ],
 )  # fmt: skip

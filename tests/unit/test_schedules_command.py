@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -52,14 +53,19 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_schedules_are_listed_and_pruned(place: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = {row["id"]: row for row in json.loads(call(capsys, "list", place, "--json"))}
-    assert {schedule_id: row["from"] for schedule_id, row in found.items()} == {
-        "by-hand": "app.schedule",
-        "old": "not in this code",
-        "sweep": "code",
+    found = {row["id"]: row for row in json.loads(call(capsys, "list", "--app", place, "--json"))["schedules"]}
+    assert {schedule_id: row["declared"] for schedule_id, row in found.items()} == {
+        "by-hand": False,
+        "old": True,
+        "sweep": True,
     }
-    assert (found["sweep"]["times"], found["by-hand"]["times"]) == ("every 60 s", "@daily (Asia/Ho_Chi_Minh)")
+    assert (found["sweep"]["every"], found["by-hand"]["tz"]) == (60, "Asia/Ho_Chi_Minh")
     assert (found["sweep"]["last"] < found["sweep"]["next"], found["old"]["last"]) == (True, None)
-    assert call(capsys, "prune", place) == "removed old\n"
-    assert call(capsys, "prune", place) == ""
-    assert "by-hand" in call(capsys, "list", place)
+    table = {line.split()[0]: line for line in call(capsys, "list", "--app", place).splitlines()[1:]}
+    assert "@daily (Asia/Ho_Chi_Minh)" in table["by-hand"]
+    assert table["by-hand"].endswith("app.schedule")
+    assert re.search(r"At 09:00 \(UTC\) +in .* never +not in this code$", table["old"])
+    assert re.search(r"Every 1 min +in .* (now|ago) +code$", table["sweep"])
+    assert call(capsys, "prune", "--app", place) == "removed old\n"
+    assert call(capsys, "prune", "--app", place) == ""
+    assert "by-hand" in call(capsys, "list", "--app", place)

@@ -94,10 +94,10 @@ def test_the_table_has_one_line_a_setting(toril):
     assert f"redis://user:********@{'long.' * 60}example.com" in out
 
 
-def test_a_bad_setting_is_one_line_and_exit_code_1(toril):
+def test_a_bad_setting_is_one_line_and_exit_code_2(toril):
     expected = "toril: REDIS_PORT='x' (environment): expected a port number, 1 to 65535\n"
 
-    assert toril("settings", env={"REDIS_PORT": "x"}) == (1, "", expected)
+    assert toril("settings", env={"REDIS_PORT": "x"}) == (2, "", expected)
 
 
 def test_one_form_at_a_time(toril):
@@ -133,7 +133,7 @@ def test_a_table_shows_values_as_they_are_but_nothing_that_steers_a_terminal(cap
     assert capsys.readouterr().out.splitlines()[1].split() == ["[bold]x[/bold]", "a\\x1b[2Jb\\nc"]
 
 
-@pytest.mark.parametrize(("as_json", "text"), [(True, "[]\n"), (False, "\n")])
+@pytest.mark.parametrize(("as_json", "text"), [(True, "[]\n"), (False, "")])
 def test_no_rows(capsys, as_json, text):
     show([], as_json=as_json)
 

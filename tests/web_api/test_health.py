@@ -217,5 +217,5 @@ async def test_a_port_that_is_taken_is_said_at_the_start(tmp_path):
             check=False,
             timeout=30,
         )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "WORKER_HEALTH_CHECK_PORT" in done.stderr

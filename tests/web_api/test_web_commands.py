@@ -84,35 +84,35 @@ def get(port: int, path: str, **options) -> httpx.Response | None:
 
 @pytest.mark.slow
 def test_tokens_are_made_listed_and_revoked(folder):
-    made = folder.run("token", "create", "jobs:app", "ci", "--role", "read", "--role", "send", "--days", "7")
+    made = folder.run("token", "create", "ci", "--role", "read", "--role", "send", "--days", "7")
     assert made.exit_code == 0, made.output
     assert made.stdout.startswith("toril_")
-    (row,) = json.loads(folder.run("token", "list", "jobs:app", "--json").stdout)
+    (row,) = json.loads(folder.run("token", "list", "--json").stdout)
     assert (row["name"], row["roles"], row["revoked"]) == ("ci", "read,send", None)
     assert made.stdout.strip() not in folder.run("token", "list", "jobs:app").stdout
-    assert folder.run("token", "revoke", "jobs:app", row["id"]).exit_code == 0
-    assert folder.run("token", "revoke", "jobs:app", row["id"]).exit_code == 1
-    wrong = folder.run("token", "create", "jobs:app", "ci", "--role", "root")
+    assert folder.run("token", "revoke", row["id"]).exit_code == 0
+    assert folder.run("token", "revoke", row["id"]).exit_code == 1
+    wrong = folder.run("token", "create", "ci", "--role", "root")
     assert isinstance(wrong.exception, InvalidOption)
     assert "role: expected one or more of read, send, admin" in str(wrong.exception)
 
 
 @pytest.mark.slow
 def test_users_are_made_listed_and_removed(folder):
-    made = folder.run("user", "create", "jobs:app", "ana", "--role", "admin", "--password", "correct horse battery")
+    made = folder.run("user", "create", "ana", "--role", "admin", "--password", "correct horse battery")
     assert made.exit_code == 0, made.output
-    (row,) = json.loads(folder.run("user", "list", "jobs:app", "--json").stdout)
+    (row,) = json.loads(folder.run("user", "list", "--json").stdout)
     assert (row["name"], row["roles"]) == ("ana", "admin")
-    assert folder.run("user", "remove", "jobs:app", "ana").exit_code == 0
-    assert folder.run("user", "remove", "jobs:app", "ana").exit_code == 1
-    short = folder.run("user", "create", "jobs:app", "ana", "--role", "admin", "--password", "short")
+    assert folder.run("user", "remove", "ana").exit_code == 0
+    assert folder.run("user", "remove", "ana").exit_code == 1
+    short = folder.run("user", "create", "ana", "--role", "admin", "--password", "short")
     assert "12 to" in str(short.exception)
 
 
 @pytest.mark.slow
 async def test_serve_answers_with_a_token_and_stops_when_asked(folder):
     port = free_port()
-    made = await asyncio.to_thread(folder.run, "token", "create", "jobs:app", "ci", "--role", "admin")
+    made = await asyncio.to_thread(folder.run, "token", "create", "ci", "--role", "admin")
     server = folder.start("serve", "jobs:app", "--port", str(port), TORIL_SECRET_KEY=SECRET)
     await until(lambda: get(port, "/health/ready"))
     assert get(port, "/api/queues").status_code == 401
@@ -163,9 +163,10 @@ async def test_a_worker_with_a_mistake_in_its_code_waits_for_the_next_change(fol
     port = free_port()
     (folder.path / "jobs.py").write_text("this is no python")
     worker = folder.start("worker", "jobs:app", "--reload", WORKER_HEALTH_CHECK_PORT=str(port))
-    await until(lambda: "SyntaxError" in worker.output)
+    await until(lambda: "toril worker has ended with exit code 1; a change starts it anew" in worker.output)
+    assert "SyntaxError" in worker.output
     (folder.path / "jobs.py").write_text(JOBS)
     await until(lambda: (found := get(port, "/health")) is not None and found.status_code == 200)
-    worker.signal(signal.SIGTERM)
+    worker.signal(signal.SIGHUP)  # the terminal was closed
     assert await worker.ended(30) == 0
     assert get(port, "/health") is None

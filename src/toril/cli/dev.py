@@ -38,6 +38,8 @@ def _environment(mailbox: int) -> dict[str, str]:
 
     settings = Settings()
     env = {"TORIL_MAIL_URL": f"smtp://127.0.0.1:{mailbox}", "TORIL_DEPLOY_GRACE": "0"}
+    if settings.origin("log_level").source == "default":
+        env["TORIL_LOG_LEVEL"] = "debug"
     if settings.mail_from is None:
         env["MAIL_FROM_ADDRESS"] = "dev@localhost.localdomain"
     return env

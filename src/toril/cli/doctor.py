@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from toril.cli.desk import App, AsJson
+from toril.cli.loading import find_app, load_mailer
 from toril.cli.output import show
 from toril.finding import Finding
 
@@ -14,21 +16,17 @@ __all__ = ["doctor"]
 
 
 def doctor(
-    app: Annotated[
-        str | None, typer.Argument(help="Where the application is: module:name. Default: the store of the settings.")
-    ] = None,
+    app: App = None,
     mailer: Annotated[str | None, typer.Option(help="Where its mailer is: module:name.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at settings, store, queues, schedules, clock and mail; exit code 1 if anything is wrong.
 
-    Example: toril doctor shop.jobs:app --mailer shop.jobs:mailer
+    Example: toril doctor --app shop.jobs:app --mailer shop.jobs:mailer
     """
-    from toril.app import Toril
-    from toril.cli.loading import load_app, load_mailer
     from toril.doctor import examine
 
-    application = load_app(app) if app else Toril()
+    application = find_app(app)
     sender = load_mailer(mailer) if mailer else None
 
     async def look() -> list[Finding]:

@@ -13,9 +13,20 @@ from toril.errors import ConfigurationError
 if TYPE_CHECKING:
     from toril.messaging import Mailer
 
-__all__ = ["beside", "load_app", "load_mailer"]
+__all__ = ["beside", "find_app", "load_app", "load_mailer"]
 
 T = TypeVar("T")
+
+
+def find_app(place: str | None) -> Toril:
+    """Return the application at `place`, else the one that TORIL_APP names, else one on the store of the settings.
+
+    Raises ConfigurationError, InvalidSettings.
+    """
+    from toril.settings import Settings
+
+    named = place or Settings().app
+    return load_app(named) if named else Toril()
 
 
 def load_app(place: str) -> Toril:

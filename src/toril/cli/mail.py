@@ -21,10 +21,9 @@ __all__ = ["mail"]
 mail = typer.Typer(no_args_is_help=True, help="Message types and their templates; messages, and what becomes of them.")
 Where = Annotated[
     str | None,
-    typer.Option(
-        "--mailer",
-        metavar="MODULE:NAME",
-        help="The mailer, for types of your own. Default: the built-in types and TORIL_TEMPLATES.",
+    typer.Argument(
+        metavar="[MAILER]",
+        help="Where the mailer is, module:name. Default: the built-in types and TORIL_TEMPLATES.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -60,8 +59,8 @@ def new_type(
 
 @mail.command("preview")
 def preview_types(
-    name: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One message type. Default: all.")] = None,
     mailer: Where = None,
+    name: Annotated[str | None, typer.Option("--type", help="One message type. Default: all.")] = None,
     locale: Annotated[str | None, typer.Option(help="A language tag such as vi. Default: all that there are.")] = None,
     out: Annotated[
         Path, typer.Option(help="A folder for the gallery, or FILE.html for one mail in one language.")
@@ -79,7 +78,7 @@ def preview_types(
     composer = _composer(mailer)
     if out.suffix == ".html":
         if name is None:
-            raise typer.BadParameter("expected a TYPE beside a file; without one, --out is a folder")
+            raise typer.BadParameter("expected --type beside a file; without it, --out is a folder")
         page = out
         shown = [preview(composer.find(name), composer.templates, locale or composer.templates.locale)]
         write_one(shown[0], page)
@@ -97,7 +96,7 @@ def preview_types(
 def check_types(mailer: Where = None, as_json: Json = False) -> None:
     """Render every message type in every language and print what is wrong; the exit code is 1 if anything is.
 
-    Example: toril mail check --mailer shop.jobs:mailer
+    Example: toril mail check shop.jobs:mailer
     """
     from toril.messaging.check import check
 

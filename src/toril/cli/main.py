@@ -10,29 +10,42 @@ import typer
 from toril.cli.demo import demo
 from toril.cli.dev import dev
 from toril.cli.doctor import doctor
+from toril.cli.jobs import job, jobs
 from toril.cli.mail import mail
 from toril.cli.messages import messages
+from toril.cli.queues import clean, failures, pause, queues, resume
+from toril.cli.recovery import backup, hold, release, restore
 from toril.cli.schedules import schedules
 from toril.cli.serve import serve
 from toril.cli.settings import settings
 from toril.cli.tokens import token, user
+from toril.cli.verbs import VERBS, command
 from toril.cli.worker import worker
-from toril.errors import TorilError
+from toril.cli.workers import workers
+from toril.errors import ConfigurationError, InvalidFilter, InvalidJob, InvalidMessage, StoreUnavailable, TorilError
 
 __all__ = ["app", "main"]
 
+RET_FAILED = 1  # nothing was found, or it could not be done
+RET_USAGE = 2  # what was asked, or a setting, makes no sense
+RET_UNAVAILABLE = 69  # the store or the database does not answer: EX_UNAVAILABLE of sysexits.h
+
 app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=False)
-app.command()(demo)
-app.command()(worker)
-app.command()(serve)
-app.command()(dev)
-app.command()(doctor)
-app.command()(settings)
-app.add_typer(schedules, name="schedules")
+RUN, JOBS, ACCESS, RECOVERY, MORE = "Run", "Jobs and queues", "Mail and access", "Recovery", "Set-up"
+for panel, functions in {
+    RUN: (worker, serve, dev, demo),
+    JOBS: (queues, jobs, job, failures, workers, pause, resume, clean),
+    RECOVERY: (backup, restore, hold, release),
+    MORE: (doctor, settings),
+}.items():
+    for function in functions:
+        app.command(rich_help_panel=panel)(function)
+for verb in VERBS:
+    app.command(verb, rich_help_panel=JOBS)(command(verb))
+app.add_typer(schedules, name="schedules", rich_help_panel=JOBS)
 mail.add_typer(messages)
-app.add_typer(mail, name="mail")
-app.add_typer(token, name="token")
-app.add_typer(user, name="user")
+for group, name in ((mail, "mail"), (token, "token"), (user, "user")):
+    app.add_typer(group, name=name, rich_help_panel=ACCESS)
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,9 +66,16 @@ def _toril(
 
 
 def main() -> None:
-    """Run the command line; what is wrong is said in one line on stderr, with exit code 1."""
+    """Run the command line; what is wrong is said in one line on stderr, with an exit code that tells its kind."""
     try:
         app()
     except TorilError as error:
         print(f"toril: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        raise SystemExit(_exit_code(error)) from error
+
+
+def _exit_code(error: TorilError) -> int:
+    if isinstance(error, StoreUnavailable):
+        return RET_UNAVAILABLE
+    usage = (ConfigurationError, InvalidFilter, InvalidJob, InvalidMessage)
+    return RET_USAGE if isinstance(error, usage) else RET_FAILED

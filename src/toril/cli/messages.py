@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from toril.cli.output import show
+from toril.cli.output import fail, show, show_found
 
 if TYPE_CHECKING:
     from toril.messaging import EmailLog, Mailer
@@ -49,7 +49,7 @@ def list_mails(
             status=status, type=kind, recipient=to, key=key, since=moment, limit=limit, after=after
         ),
     )
-    show([_row(mail) for mail in page.mails], as_json=as_json)
+    show_found([_row(mail) for mail in page.mails], as_json=as_json, nothing="no message matches")
 
 
 @messages.command("show")
@@ -109,9 +109,21 @@ def retry(mailer: Where, mail_id: Mail) -> None:
 def cancel(mailer: Where, mail_id: Mail) -> None:
     """Take a message back that has not been sent; the exit code is 1 if it is too late."""
     if not _run(mailer, lambda found: found.cancel(mail_id)):
-        typer.echo(f"{mail_id} is being sent, has ended, or does not exist", err=True)
-        raise typer.Exit(1)
+        fail(f"{mail_id} is being sent, has ended, or does not exist")
     typer.echo(f"{mail_id} is cancelled")
+
+
+@messages.command("release")
+def release(
+    mailer: Where,
+    kind: Annotated[str | None, typer.Option("--type", help="A message type.")] = None,
+    to: Annotated[str | None, typer.Option(help="A recipient.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Accepted then (UTC) or later.")] = None,
+) -> None:
+    """Let the messages that a restore holds be sent, each when it was due; some may then arrive twice."""
+    moment = since.replace(tzinfo=UTC) if since else None
+    number = _run(mailer, lambda found: found.release(type=kind, recipient=to, since=moment))
+    typer.echo(f"{number:,} released; a worker sends them")
 
 
 @messages.command("test")
@@ -160,7 +172,8 @@ def list_suppressions(
 ) -> None:
     """List who gets no mail and why, newest first."""
     found = _run(mailer, lambda found: found.suppressions(address=address, limit=limit))
-    show([{**one._asdict(), "created_at": _time(one.created_at)} for one in found], as_json=as_json)
+    rows = [{**one._asdict(), "created_at": _time(one.created_at)} for one in found]
+    show_found(rows, as_json=as_json, nothing="no address is suppressed")
 
 
 @messages.command("forget")

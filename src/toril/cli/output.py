@@ -5,33 +5,90 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
-__all__ = ["show"]
+import typer
 
+__all__ = ["fail", "number_of", "printable", "show", "show_found", "show_json"]
+
+Row = Mapping[str, object]
 _ANY_WIDTH = 10_000
+_LEAST, _SHORT = 20, 12  # characters: left of a column that is cut; of a column that is not folded
+_UNBROKEN = 40  # characters of a first column that is never folded: a name or an id
 
 
-def show(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+def show(rows: Sequence[Row], *, as_json: bool, cut: str | None = None) -> None:
     """Print `rows`, whose keys are the columns, as a table; with `as_json` as one JSON array of objects.
 
-    A table is folded to the terminal's width; into a pipe or file each row goes as one line.
+    A table is folded to the terminal's width, but for the column `cut`, of which only the beginning is shown; into a
+    pipe or file each row goes whole, as one line.
     """
     if as_json:
-        print(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=2, default=str))
-        return
+        show_json([dict(row) for row in rows])
+    elif rows:
+        _table(rows, cut)
+
+
+def show_found(
+    rows: Sequence[Row], *, as_json: bool, nothing: str, document: object | None = None, cut: str | None = None
+) -> None:
+    """Print what was looked for as `show` does; if there is none, say `nothing` on stderr and end with exit code 1.
+
+    document: what is printed as JSON in place of the rows.
+    """
+    if as_json and document is not None:
+        show_json(document)
+    else:
+        show(rows, as_json=as_json, cut=cut)
+    if not rows:
+        fail(nothing)
+
+
+def show_json(document: object) -> None:
+    """Print JSON, in lines that a person can read, too."""
+    print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def fail(text: str) -> NoReturn:
+    """Say on stderr what was not there or could not be done, and end with exit code 1."""
+    typer.echo(f"toril: {text}", err=True)
+    raise typer.Exit(1)
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return `1 job`, `1,200 jobs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def printable(value: object) -> str:
+    """Return the value as text of one line in which nothing can steer a terminal."""
+    text = "" if value is None else str(value)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _table(rows: Sequence[Row], cut: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH)
+    columns = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
+    if cut is not None and sys.stdout.isatty():
+        others = sum(2 + max(map(len, [name, *cells])) for name, cells in columns.items() if name != cut)
+        room = max(console.width - others, _LEAST)
+        columns[cut] = [text if len(text) <= room else f"{text[: room - 1]}…" for text in columns[cut]]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in rows[0] if rows else ():
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_printable(value)) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else _ANY_WIDTH).print(table)
+    for number, (name, cells) in enumerate(columns.items()):
+        whole = max(map(len, cells)) <= (_UNBROKEN if number == 0 else _SHORT)
+        right = all(isinstance(row[name], (int, float)) for row in rows)
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=whole, justify="right" if right else "left")
+    for cells_of_row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, cells_of_row))
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        print(line.rstrip())
 
 
-def _printable(value: object) -> str:
-    """Return the value as text in which nothing can steer a terminal."""
-    text = "" if value is None else str(value)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(value)

@@ -23,8 +23,8 @@ Command = Sequence[str]
 def run_reloading(commands: Sequence[Command], env: Mapping[str, str]) -> None:
     """Run `toril` commands beside each other; at a change of a Python file below this folder all start anew.
 
-    One that ends by itself (a mistake in the code, say) waits for the next change. At Ctrl-C or SIGTERM all are stopped
-    and waited for. Raises MissingExtra.
+    One that ends by itself (a mistake in the code, say) waits for the next change. At Ctrl-C, SIGTERM, or when the
+    terminal is closed, all are stopped and waited for. Raises MissingExtra.
     """
     try:
         import watchfiles  # noqa: F401
@@ -35,18 +35,21 @@ def run_reloading(commands: Sequence[Command], env: Mapping[str, str]) -> None:
 
 async def _supervise(commands: Sequence[Command], env: Mapping[str, str]) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises instead
-            loop.add_signal_handler(number, stop.set)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows: Ctrl-C raises instead
+            loop.add_signal_handler(getattr(signal, name), stop.set)
     changes = asyncio.create_task(_next(watch := _changes(stop)))
     while not stop.is_set():
         running = [await _start(command, env) for command in commands]
+        watching = [asyncio.create_task(_tell_of_end(*one)) for one in zip(commands, running, strict=True)]
         try:
             await asyncio.wait([changes])
             if (changed := changes.result()) is not None:
                 typer.echo(f"{changed} has changed: starting anew", err=True)
                 changes = asyncio.create_task(_next(watch))
         finally:
+            for task in watching:
+                task.cancel()
             await asyncio.gather(*(_end(process) for process in running))
 
 
@@ -72,6 +75,11 @@ async def _start(command: Command, env: Mapping[str, str]) -> asyncio.subprocess
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "toril", *command, env=env, start_new_session=os.name == "posix"
     )
+
+
+async def _tell_of_end(command: Command, process: asyncio.subprocess.Process) -> None:
+    code = await process.wait()
+    typer.echo(f"toril {command[0]} has ended with exit code {code}; a change starts it anew", err=True)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -1,62 +1,87 @@
-"""`toril schedules`: what runs when, and the removal of what code declares no more."""
+"""`toril schedules`: what runs when, one run more, and the removal of what code declares no more."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated
+import time
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toril.cli.output import show
+from toril.cli.desk import App, AsJson, at_store, document
+from toril.cli.output import printable, show_found, show_json
 
 if TYPE_CHECKING:
     from toril.app import Toril
     from toril.timetable import Scheduled
+    from toril.web.auth import Principal
+    from toril.web.desk import Desk
 
 __all__ = ["schedules"]
 
-schedules = typer.Typer(no_args_is_help=True, help="List schedules, or prune those that code declares no more.")
-App = Annotated[str, typer.Argument(help="Where the application is: module:name.")]
+schedules = typer.Typer(no_args_is_help=True, help="List schedules, run one now, remove what is not wanted any more.")
+ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
 
 
 @schedules.command("list")
-def list_schedules(app: App, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List all schedules of the application's store, with their next and last times."""
-    from toril.cli.loading import load_app
+def list_schedules(app: App = None, as_json: AsJson = False) -> None:
+    """List all schedules of the store in words, with their next and last times."""
+    from toril.web.api.schedules import ScheduleList, list_schedules
 
-    application = load_app(app)
+    async def work(desk: Desk, who: Principal) -> tuple[Any, list[dict[str, Any]]]:
+        now = time.time_ns() // 1_000_000
+        found = await list_schedules(desk, who)
+        return found, [_row(desk.app, one, now) for one in found["schedules"]]
 
-    async def read() -> list[Scheduled]:
-        async with application:
-            return await application.schedules()
+    found, rows = at_store(app, work)
+    show_found(rows, as_json=as_json, document=document(ScheduleList, found), nothing="the store has no schedules")
 
-    show([_row(application, found) for found in asyncio.run(read())], as_json=as_json)
+
+@schedules.command("run")
+def run_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = False) -> None:
+    """Add one more job of a schedule, to run now; its own times stay as they are."""
+    from toril.web.api.schedules import run_schedule
+    from toril.web.api.shapes import JobRef
+
+    job = document(JobRef, at_store(app, lambda desk, who: run_schedule(desk, who, schedule_id)))
+    if as_json:
+        show_json(job)
+    else:
+        typer.echo(f"added {printable(job['name'])} {printable(job['id'])} in {printable(job['queue'])}")
+
+
+@schedules.command("remove")
+def remove_schedule(schedule_id: ScheduleId, app: App = None) -> None:
+    """Remove a schedule and its next job. One that code declares is back when a worker starts."""
+    from toril.web.api.schedules import remove_schedule
+
+    at_store(app, lambda desk, who: remove_schedule(desk, who, schedule_id))
+    typer.echo(f"removed {schedule_id}")
 
 
 @schedules.command("prune")
-def prune_schedules(app: App) -> None:
+def prune_schedules(app: App = None) -> None:
     """Remove schedules that code once declared for the application's queues and declares no more."""
-    from toril.cli.loading import load_app
 
-    application = load_app(app)
+    async def work(desk: Desk, who: Principal) -> list[str]:
+        async with desk.audit.acting(who, "prune-schedules") as act:
+            removed = await desk.app.prune_schedules()
+            act.detail = ", ".join(removed)
+        return removed
 
-    async def prune() -> list[str]:
-        async with application:
-            return await application.prune_schedules()
-
-    for schedule_id in asyncio.run(prune()):
-        typer.echo(f"removed {schedule_id}")
+    for schedule_id in at_store(app, work):
+        typer.echo(f"removed {printable(schedule_id)}")
 
 
-def _row(application: Toril, found: Scheduled) -> dict[str, object]:
+def _row(application: Toril, found: Scheduled, now: int) -> dict[str, Any]:
+    from toril.web.dashboard.words import ago, rule
+
     here = {task.name for task, _ in application.declared_schedules()}
     origin = "app.schedule" if not found.declared else "code" if found.id in here else "not in this code"
     return {
         "id": found.id,
-        "task": found.task,
         "queue": found.queue,
-        "times": f"every {found.every:g} s" if found.every is not None else f"{found.cron} ({found.tz})",
-        "next": found.next and found.next.isoformat(timespec="milliseconds"),
-        "last": found.last and found.last.isoformat(timespec="milliseconds"),
+        "times": rule(found),
+        "next": "ended" if found.next is None else ago(found.next, now),
+        "last": "never" if found.last is None else ago(found.last, now),
         "from": origin,
     }

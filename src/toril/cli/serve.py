@@ -34,9 +34,11 @@ def serve(
     import uvicorn
 
     from toril.cli.loading import beside, load_app, load_mailer
+    from toril.cli.logs import configure
     from toril.web.server import API, DASHBOARD, check_address, make_server
 
     application = load_app(app)
+    configure(application.settings)
     check_address(application, host, login=not no_login)
     sender: Mailer | None = load_mailer(mailer) if mailer else beside(app, application)
     box = None
@@ -47,4 +49,6 @@ def serve(
     web = make_server(application, sender, read_only=read_only, login=not no_login, mailbox=box)
     shown = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     typer.echo(f"dashboard {shown}{DASHBOARD}  api {shown}{API}  health {shown}/health/ready", err=True)
-    uvicorn.run(web, host=host, port=port, server_header=False, access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(
+        web, host=host, port=port, server_header=False, access_log=False, log_config=None, timeout_graceful_shutdown=5
+    )

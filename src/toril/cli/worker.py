@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -40,12 +39,13 @@ def worker(
         _reload(app, queues, grace)
         return
     from toril.cli.loading import load_app
+    from toril.cli.logs import configure
     from toril.worker import Worker
     from toril.worker.banner import banner
     from toril.worker.loop import run
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     application = load_app(app)
+    configure(application.settings)
 
     async def main() -> None:
         process = Worker(application, parse_queues(queues, application), burst=burst, grace=grace, signals=True)

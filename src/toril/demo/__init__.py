@@ -5,4 +5,5 @@
 * `play`      starts the mailbox and the worker, enqueues the story, waits for its end
 * `screen`    live progress
 * `summary`   what happened, as a table or as JSON
+* `dashboard` what it ends on, unless it is to end by itself
 """

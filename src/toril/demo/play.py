@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from toril.demo.screen import Bars
+from toril.demo.screen import Bars, show_summary
 from toril.demo.story import DEFERRED, MAILS, REFUSED, Mail, mails
 from toril.demo.summary import Summary, summarise
 from toril.messaging.mailbox import Mailbox
@@ -31,23 +31,20 @@ LOOK = 0.1  # seconds between looks at the delivery log
 
 
 async def play(folder: Path, console: Console, *, stay: bool) -> Summary:
-    """Run the demo in `folder` and return what happened; with `stay` go on serving until it is interrupted."""
+    """Run the demo in `folder` and return what happened; with `stay` show the dashboard until it is interrupted."""
     mailbox = Mailbox(refuse=[REFUSED], defer=DEFERRED, folder=folder / "mailbox")
     async with mailbox:
         _configure(folder, mailbox.url)
-        from toril.demo.shop import app
+        from toril.demo.shop import app, mailer
 
         async with app, _worker(folder):
-            console.print(f"Jobs are in {folder / 'jobs.db'}, mails arrive at {mailbox.url}.", soft_wrap=True)
+            console.print(f"Jobs are in {folder / 'jobs.db'}, mails arrive in {folder / 'mailbox'}.", soft_wrap=True)
             summary = await _perform(console, mailbox)
+            show_summary(console, summary)
             if stay:
-                from toril.demo.screen import show_summary
+                from toril.demo.dashboard import show_dashboard
 
-                show_summary(console, summary)
-                console.print(f"Read the mails in {folder / 'mailbox'}.", soft_wrap=True)
-                console.print("The worker and the mailbox go on serving. Ctrl-C ends them.")
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.Event().wait()
+                await show_dashboard(app, mailer, mailbox, console)
             return summary
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from toril.errors import StoreUnavailable
+from toril.log import JOB_EXPIRED, STORE_NOT_CLEARED
 from toril.store.base import Store
 
 __all__ = ["Cleaner"]
-
-log = logging.getLogger("toril.worker")
 
 PAUSE = 5.0  # seconds between sweeps; a job that is taken in between is checked then
 
@@ -30,10 +28,10 @@ class Cleaner:
             try:
                 await self.sweep()
             except StoreUnavailable as error:
-                log.warning("what has run out of time could not be cleared away: %s", error)
+                STORE_NOT_CLEARED(error=error)
 
     async def sweep(self) -> None:
         """Clear away once."""
         for queue in self._queues:
             for job_id in await self._store.expire(queue):
-                log.warning("job %s of queue %s was not started in time", job_id, queue)
+                JOB_EXPIRED(job=job_id, queue=queue)

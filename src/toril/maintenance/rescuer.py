@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
 from toril.job import JobRecord
+from toril.log import JOB_RESCUED
 from toril.store.base import Store
 
 __all__ = ["Rescuer"]
-
-log = logging.getLogger("toril.worker")
 
 
 class Rescuer:
@@ -28,6 +26,6 @@ class Rescuer:
         rescued = await asyncio.gather(*(self._store.rescue(queue) for queue in self._queues))
         for queue, job_ids in zip(self._queues, rescued, strict=True):
             for job_id in job_ids:
-                log.warning("job %s of queue %s lost its worker and was rescued", job_id, queue)
+                JOB_RESCUED(job=job_id, queue=queue)
                 if self._tell is not None and (record := await self._store.get(queue, job_id)):
                     self._tell(record)

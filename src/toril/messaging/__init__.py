@@ -3,7 +3,6 @@
 from toril.errors import MissingExtra
 
 try:
-    import alembic  # noqa: F401
     import babel  # noqa: F401
     import css_inline  # noqa: F401
     import jinja2  # noqa: F401

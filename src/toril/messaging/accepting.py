@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from toril import Toril
 from toril.errors import KeyConflict, PartlySent, StoreUnavailable
+from toril.log import MAIL_QUEUED
 from toril.messaging.bulk import Drafts, Progress, leave_out, slices, suppress
 from toril.messaging.delivery import NET, DeliveryLog
 from toril.messaging.home import Home
@@ -38,6 +39,7 @@ class Acceptance:
         due = self._due(mails)
         if await self._home.ask(lambda log: log.add(*mails)):
             return self._same(mails[0], *await self._home.ask(partial(_user_of, new=mails[0])))
+        _tell(mails)
         await self._offer(due)
         return mails[0].mail.id
 
@@ -47,8 +49,7 @@ class Acceptance:
         used = add_in(session, self._url, mails, self._app.clock.now())
         if used is not None:
             return self._same(mails[0], *used)
-        if due:
-            after_commit(session, lambda: self._start(due))
+        after_commit(session, lambda: self._start(mails, due))
         return mails[0].mail.id
 
     async def many(self, drafts: Drafts, progress: Progress | None) -> None:
@@ -65,7 +66,9 @@ class Acceptance:
             if refused:
                 again = [new for new in mails if new.mail.id in refused]
                 await self._home.ask(partial(leave_out, intake=self._intake, drafts=drafts, mails=again))
-            drafts.rows += [new.mail for new in mails if new.mail.id not in refused]
+            taken = [new for new in mails if new.mail.id not in refused]
+            drafts.rows += [new.mail for new in taken]
+            _tell(taken)
             await self._offer([mail for mail in due if mail.id not in refused])
             done += len(mails)
             if progress is not None:
@@ -96,8 +99,11 @@ class Acceptance:
             raise KeyConflict(mail_id)
         return mail_id
 
-    def _start(self, mails: Sequence[EmailLog]) -> None:
+    def _start(self, accepted: Sequence[NewMail], mails: Sequence[EmailLog]) -> None:
         """Offer what a transaction has committed: beside whatever runs on this loop, or at once where none runs."""
+        _tell(accepted)
+        if not mails:
+            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -113,6 +119,12 @@ class Acceptance:
         except StoreUnavailable:
             return  # the relay sees to them
         await self._offer([mail for mail in mails if mail.id in there])  # others went with a savepoint
+
+
+def _tell(mails: Sequence[NewMail]) -> None:
+    if MAIL_QUEUED.enabled:
+        for new in mails:
+            MAIL_QUEUED(mail=new.mail.id, template=new.mail.type, kind=new.mail.kind)
 
 
 async def _user_of(log: DeliveryLog, new: NewMail) -> tuple[str, str]:

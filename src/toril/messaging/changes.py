@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -36,15 +36,13 @@ _logs: Table = Base.metadata.tables["email_logs"]
 _events: Table = Base.metadata.tables["email_events"]
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+class In(NamedTuple):
     """A time: so many seconds after the commit."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A transition: the states that it may leave, and what it writes. Marks with equal edges share one statement.
 
     tried: it belongs to an attempt, the first of which is noted.
@@ -55,8 +53,7 @@ class Edge:
     tried: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A transition of one row; it takes effect only if the row's `attempts` is `attempt` (None: whatever it is).
 
     edge: None for a note in the timeline alone. events: lines for the timeline, (event, detail), written only if

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
-import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -12,10 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from toril.errors import ConfigurationError, InvalidMessage, UnknownTemplate
+from toril.log import MAIL_NO_WAY_OUT
 from toril.messaging.address import Address
 from toril.messaging.catalogue import BUILT_IN
 from toril.messaging.extras import Extras
 from toril.messaging.header import check_line
+from toril.messaging.ids import new_id
 from toril.messaging.keys import Keys
 from toril.messaging.message import Context, MessageType, type_of, without_secrets
 from toril.messaging.mime import Part, Skeleton
@@ -25,9 +25,7 @@ from toril.messaging.templates import Template, Templates
 from toril.messaging.transport import Envelope
 from toril.messaging.unsubscribe import WayOut, leave_headers
 
-__all__ = ["Composer", "new_id"]
-
-log = logging.getLogger("toril.mail")
+__all__ = ["Composer"]
 
 _LONGEST_SUBJECT = 1_000  # characters
 _SHORTEST_SECRET = 4  # characters: what is shorter stands in any text by chance
@@ -162,7 +160,7 @@ class Composer:
 @cache
 def _say_that_nobody_can_leave() -> None:
     """Say so once in a process: mail programs, and the law in many places, want a way out of subscribed mail."""
-    log.warning("subscribed mail has no unsubscribe link: set TORIL_UNSUBSCRIBE_URL and TORIL_SECRET_KEYS")
+    MAIL_NO_WAY_OUT()
 
 
 def subject_of(template: Template, values: BaseModel, own: str | None, secrets: Sequence[str]) -> str:
@@ -174,8 +172,3 @@ def subject_of(template: Template, values: BaseModel, own: str | None, secrets: 
     if any(len(secret) >= _SHORTEST_SECRET and secret in own for secret in secrets):
         raise InvalidMessage("subject: it shows a secret field, and the delivery log keeps subjects")
     return check_line(own.strip(), "subject")
-
-
-def new_id(now: int) -> str:
-    """Return an id in the order of time that can never be a queue's counter: it begins with a letter."""
-    return f"m{now:011x}{secrets.token_hex(6)}"

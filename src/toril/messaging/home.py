@@ -26,7 +26,7 @@ class Home:
     """The delivery logs of one mailer, one a loop, and its transport."""
 
     def __init__(self, app: Toril, url: URL, transport: Transport) -> None:
-        self._app, self._url, self._transport = app, url, transport
+        self._app, self.url, self._transport = app, url, transport
         # Strong references: what a forked child inherits must not be collected, and thereby closed, in it.
         self._logs: dict[asyncio.AbstractEventLoop, DeliveryLog] = {}
         self._workers: dict[asyncio.AbstractEventLoop, int] = {}
@@ -38,7 +38,7 @@ class Home:
         loop = asyncio.get_running_loop()
         log = self._logs.get(loop)
         if log is None:
-            log = self._logs[loop] = DeliveryLog(self._url, self._app.clock)
+            log = self._logs[loop] = DeliveryLog(self.url, self._app.clock)
         return log
 
     @contextlib.asynccontextmanager

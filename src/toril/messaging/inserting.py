@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from toril.messaging.attachments import Loaded
 from toril.messaging.models import Base, EmailLog, Status
-from toril.messaging.suppression import chosen_for, reasons
+from toril.messaging.suppression import suppressed
 
 __all__ = ["Claim", "NewMail", "insert_mails"]
 
@@ -64,8 +64,7 @@ def _claim(connection: Connection, mails: Sequence[NewMail]) -> set[str]:
 
 
 def _suppress(connection: Connection, mails: Sequence[EmailLog]) -> None:
-    rows = connection.execute(chosen_for(mails)).all()
-    why = reasons(mails, rows)
+    why = suppressed(connection, mails)
     for mail in mails:
         if mail.id in why:
             mail.status, mail.error, mail.look_at = Status.SUPPRESSED, why[mail.id], None

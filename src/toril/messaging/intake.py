@@ -16,13 +16,15 @@ from toril.checks import moment, seconds, whole
 from toril.errors import InvalidMessage, InvalidOption
 from toril.messaging.address import Address
 from toril.messaging.attachments import Attachment, Loaded, load
-from toril.messaging.composer import Composer, new_id
+from toril.messaging.composer import Composer
 from toril.messaging.extras import Extras, addresses
 from toril.messaging.header import check_line
+from toril.messaging.ids import new_id
 from toril.messaging.inserting import Claim, NewMail
 from toril.messaging.keys import Keys
 from toril.messaging.models import EmailLog
 from toril.messaging.policy import LOWEST_PRIORITY, Policies
+from toril.tracing import carrier
 
 __all__ = ["Common", "Intake", "MailOptions"]
 
@@ -157,7 +159,7 @@ class Intake:
     def _complete(self, mail: EmailLog, common: Common) -> None:
         own = self._policies.of(mail.type).priority
         mail.priority = next((one for one in (common.priority, own) if one is not None), mail.priority)
-        mail.extras, mail.batch = common.extras.to_json(), common.batch
+        mail.extras, mail.batch, mail.trace = common.extras.to_json(), common.batch, carrier()
 
     def _claim(self, mail: EmailLog, content: str, common: Common) -> Claim:
         hashed = hashlib.sha256((mail.key or "").encode()).hexdigest()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 
 from toril.errors import StoreUnavailable
+from toril.log import MAIL_NOT_TRIMMED, MAIL_TRIMMED
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.forgetting import trim
 
 __all__ = ["keep_tidy"]
-
-log = logging.getLogger("toril.mail")
 
 _EVERY = 3_600.0  # seconds
 _DAY = 86_400_000  # milliseconds
@@ -24,7 +22,7 @@ async def keep_tidy(mails: DeliveryLog, days: int) -> None:
     while days:
         try:
             if trimmed := await trim(mails, days * _DAY):
-                log.info("deleted %d mails older than %d days from the delivery log", trimmed, days)
+                MAIL_TRIMMED(mails=trimmed, days=days)
         except StoreUnavailable as error:
-            log.warning("old mails stay in the delivery log for now: %s", error)
+            MAIL_NOT_TRIMMED(error=error)
         await asyncio.sleep(_EVERY)

@@ -102,9 +102,10 @@ def _date(seconds: int) -> str:
 
 def _body(text: str) -> tuple[bytes, bytes]:
     """Return the encoding header with the blank line, and the encoded text ending in a line break."""
-    raw = _canonical(text)
+    lines = _lines(text)
+    raw = "\r\n".join(lines).encode()
     foreign = 0 if raw.isascii() else len(raw.translate(None, _ASCII))
-    if not foreign and max(map(len, raw.split(b"\r\n"))) <= _LONGEST_LINE:
+    if not foreign and max(map(len, lines)) <= _LONGEST_LINE:
         return b"Content-Transfer-Encoding: 7bit\r\n\r\n", raw
     if foreign * 6 < len(raw):  # each foreign byte costs two more in quoted-printable, base64 a third of all
         return b"Content-Transfer-Encoding: quoted-printable\r\n\r\n", b2a_qp(raw)
@@ -127,11 +128,12 @@ def _parameter(name: str, value: str) -> str:
     return ";\r\n ".join(f"{name}*{number}*={piece}" for number, piece in enumerate(pieces))
 
 
-def _canonical(text: str) -> bytes:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not lines.endswith("\n"):
-        lines += "\n"
-    return lines.replace("\n", "\r\n").encode()
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text, with an empty one behind the last line break."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    return lines if len(lines) > 1 and not lines[-1] else [*lines, ""]
 
 
 def _base64(raw: bytes) -> bytes:

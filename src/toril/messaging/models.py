@@ -44,6 +44,8 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"  # the recipient must not get it
     UNKNOWN = "unknown"  # handed over, and no answer came: somebody has to decide
 
+    __hash__ = str.__hash__  # as that of the text that it equals; an Enum's own is that of its name
+
 
 FINAL = frozenset(Status) - {Status.PENDING, Status.SENDING}
 
@@ -69,7 +71,7 @@ class Moment(TypeDecorator[int]):
         """Turn what the database keeps into milliseconds."""
         if value is None:
             return None
-        moment = datetime.fromisoformat(value).replace(tzinfo=UTC) if dialect.name == "sqlite" else value
+        moment = datetime.fromisoformat(f"{value}+00:00") if dialect.name == "sqlite" else value
         return (moment - _EPOCH) // _MILLISECOND
 
 
@@ -122,6 +124,8 @@ class EmailLog(Base, kw_only=True):
     """Attempts that do not count any more, because somebody let it be tried anew."""
     recipient_name: Mapped[str] = mapped_column(Text, default="", repr=False)
     message_id: Mapped[str] = mapped_column(Text)
+    trace: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
+    """The trace context in which it was accepted, as JSON."""
     extras: Mapped[str] = mapped_column(Text, default="", repr=False)
     """Headers of its own, as JSON; see `Extras`."""
     context: Mapped[str] = mapped_column(Text, repr=False)

@@ -17,10 +17,11 @@ from toril.errors import ConfigurationError
 from toril.messaging.accepting import Acceptance
 from toril.messaging.brand import Brand
 from toril.messaging.bulk import BulkOptions, Recipient, draft
-from toril.messaging.composer import Composer, new_id
+from toril.messaging.composer import Composer
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.home import Home
+from toril.messaging.ids import new_id
 from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys

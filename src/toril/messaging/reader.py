@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
-from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from toril.errors import StoreUnavailable
 from toril.messaging.database import cause
+from toril.messaging.message import Kind
 from toril.messaging.models import Base, EmailLog
-from toril.messaging.suppression import chosen_for, reasons
+from toril.messaging.suppression import suppressed
+from toril.messaging.texts import as_texts, texts
 from toril.messaging.transactions import Transactions
 
 __all__ = ["Found", "RowReader"]
 
 _logs: Table = Base.metadata.tables["email_logs"]
-_by_id = select(_logs).where(_logs.c.id.in_(bindparam("ids", expanding=True)))
 _LARGEST = 256  # rows of one query
 
 
@@ -35,35 +36,40 @@ class RowReader:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._asked: dict[str, asyncio.Future[Found | None]] = {}
+        self._asked: list[tuple[str, asyncio.Future[Found | None]]] = []
         self._work: asyncio.Task[None] | None = None
 
     async def find(self, mail_id: str) -> Found | None:
         """Return a row as it stands now, or None; raise StoreUnavailable."""
         loop = asyncio.get_running_loop()
-        future = self._asked.get(mail_id)
-        if future is None:
-            future = self._asked[mail_id] = loop.create_future()
+        future: asyncio.Future[Found | None] = loop.create_future()
+        self._asked.append((mail_id, future))
         if self._work is None:
             self._work = loop.create_task(self._run(), name="toril-mail-read")
-        return await asyncio.shield(future)  # another caller may await the same row
+        return await future
 
     async def _run(self) -> None:
         try:
             while self._asked:
                 await asyncio.sleep(0)  # all that started in the same turn of the loop ask first
-                ids = list(self._asked)[:_LARGEST]
-                futures = {mail_id: self._asked.pop(mail_id) for mail_id in ids}
-                try:
-                    found = await self._read(ids)
-                except Exception as error:  # noqa: BLE001  (whatever it is belongs to those who asked)
-                    for future in futures.values():
-                        future.set_exception(error)
-                    continue
-                for mail_id, future in futures.items():
-                    future.set_result(found.get(mail_id))
+                asked, self._asked = self._asked[:_LARGEST], self._asked[_LARGEST:]
+                await self._answer(asked)
         finally:
             self._work = None
+
+    async def _answer(self, asked: Sequence[tuple[str, asyncio.Future[Found | None]]]) -> None:
+        found: dict[str, Found] | Exception
+        try:
+            found = await self._read([mail_id for mail_id, _ in asked])
+        except Exception as error:  # noqa: BLE001  (whatever it is belongs to those who asked)
+            found = error
+        for mail_id, future in asked:
+            if future.done():  # who asked has gone
+                continue
+            if isinstance(found, Exception):
+                future.set_exception(found)
+            else:
+                future.set_result(found.get(mail_id))
 
     async def _read(self, ids: list[str]) -> dict[str, Found]:
         try:
@@ -72,17 +78,33 @@ class RowReader:
             raise StoreUnavailable(f"the delivery log could not be read: {cause(error)}") from None
 
 
-class _Row:
-    """A row as it was read. It serves where an EmailLog is read: to make one of those costs as much as to send it."""
+class _Row(NamedTuple):
+    """What a sender uses of a row; it serves as an EmailLog, which costs as much to make as to send."""
 
-    __slots__ = tuple(_logs.columns.keys())
+    id: str
+    type: str
+    recipient: str
+    recipient_name: str
+    subject: str
+    status: str
+    attempts: int
+    forgiven: int
+    created_at: int
+    send_at: int
+    give_up_at: int | None
+    kind: Kind
+    category: str
+    locale: str
+    message_id: str
+    extras: str
+    context: str
 
-    def __init__(self, values: Iterable[Any]) -> None:
-        for name, value in zip(self.__slots__, values, strict=True):
-            setattr(self, name, value)
+
+_by_id = select(*(_logs.c[name] for name in _Row._fields)).where(_logs.c.id.in_(texts("ids")))
 
 
 def _read(ids: list[str], connection: Connection) -> dict[str, Found]:
-    mails = [cast(EmailLog, _Row(row)) for row in connection.execute(_by_id, {"ids": ids})]
-    why = reasons(mails, connection.execute(chosen_for(mails)).all()) if mails else {}
+    rows = connection.execute(_by_id, {"ids": as_texts(ids)}).all()
+    mails = [cast(EmailLog, _Row._make(row)) for row in rows]
+    why = suppressed(connection, mails)
     return {mail.id: Found(mail, why.get(mail.id)) for mail in mails}

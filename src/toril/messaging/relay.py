@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from toril import Call, JobContext, JobState, Task, Toril
 from toril.errors import StoreError
+from toril.log import MAIL_LEFT_TO_RELAY, MAIL_RELAY_WAITING
 from toril.messaging.delivery import DeliveryLog
 from toril.messaging.models import EmailLog, Status
 from toril.messaging.policy import Policy
+from toril.tracing import continued
 
 __all__ = ["Relay", "sending_tasks"]
-
-log = logging.getLogger("toril.mail")
 
 PAUSE = 1.0  # seconds between two rounds
 ROUND = 200  # rows of one
@@ -52,15 +52,17 @@ class Relay:
         self._missed = False  # in this round, a job that had to be there
 
     async def offer(self, mails: Sequence[EmailLog]) -> None:
-        """Add the jobs of mails; those that exist stay as they are."""
-        await self._app.enqueue_many([self._call(mail) for mail in mails])
+        """Add the jobs of mails, each to the trace that its mail is part of; those that exist stay as they are."""
+        for trace, group in groupby(mails, _trace_of):
+            with continued(trace):
+                await self._app.enqueue_many([self._call(mail) for mail in group])
 
     async def try_to_offer(self, mails: Sequence[EmailLog]) -> None:
         """Add the jobs of mails, or leave them to the rounds if the store cannot take them now."""
         try:
             await self.offer(mails)
         except StoreError as error:
-            log.warning("%d mails wait for the relay, %s first: %s", len(mails), mails[0].id, error)
+            MAIL_LEFT_TO_RELAY(mails=len(mails), mail=mails[0].id, error=error)
 
     async def run(self, mails: DeliveryLog) -> None:
         """Look again and again. An outage of either store is reported once and waited for."""
@@ -73,7 +75,7 @@ class Relay:
             except StoreError as error:
                 busy = False
                 if not trouble:
-                    log.warning("the relay waits for its stores: %s", error)
+                    MAIL_RELAY_WAITING(error=error)
                 trouble = True
             await asyncio.sleep(0 if busy else PAUSE)
 
@@ -115,3 +117,7 @@ class Relay:
 
     def _call(self, mail: EmailLog) -> Call[None]:
         return self._tasks[mail.kind].using(job_id=mail.id, priority=mail.priority).call(mail.id)
+
+
+def _trace_of(mail: EmailLog) -> str | None:
+    return mail.trace

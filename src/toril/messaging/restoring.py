@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, insert, update
+from collections.abc import Sequence
 
-from toril.messaging.models import FINAL, Base, Status
+from sqlalchemy import ColumnElement, Connection, Table, case, insert, literal, select, update
 
-__all__ = ["hold_unfinished"]
+from toril.messaging.models import FINAL, Base, EmailLog, Moment, Status
+
+__all__ = ["RESTORED", "hold_unfinished", "release_held"]
+
+RESTORED = "restored from a backup"
+"""What the reason of all that is held by a restore begins with."""
+_SLICE = 1_000  # mails that one transaction releases
 
 _logs: Table = Base.metadata.tables["email_logs"]
 _events: Table = Base.metadata.tables["email_events"]
@@ -28,3 +34,24 @@ def hold_unfinished(connection: Connection, reason: str, now: int) -> int:
     if lines:
         connection.execute(insert(_events), lines)
     return len(lines) // 2
+
+
+def release_held(connection: Connection, wanted: Sequence[ColumnElement[bool]], now: int) -> int:
+    """Let up to 1,000 of the mails that a restore holds be sent, each when it was due; return how many.
+
+    The relay finds them by their `look_at`.
+    """
+    held = (EmailLog.status == Status.UNKNOWN, EmailLog.error.startswith(RESTORED))
+    chosen = select(EmailLog.id).where(*held, *wanted).order_by(EmailLog.id).limit(_SLICE)
+    due = case((_logs.c.send_at > now, _logs.c.send_at), else_=literal(now, Moment()))
+    again = (
+        update(_logs)
+        .where(_logs.c.id.in_(chosen))
+        .values(status=Status.PENDING, error=None, forgiven=_logs.c.attempts, send_at=due, look_at=due)
+        .returning(_logs.c.id, _logs.c.attempts)
+    )
+    line = {"at": now, "event": "released", "detail": ""}
+    lines = [line | {"email_id": row.id, "attempt": row.attempts} for row in connection.execute(again)]
+    if lines:
+        connection.execute(insert(_events), lines)
+    return len(lines)

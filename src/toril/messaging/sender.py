@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import logging
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 
 from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
 from toril.errors import ConfigurationError
+from toril.log import (
+    MAIL_DEFERRED,
+    MAIL_FAILED,
+    MAIL_HANDLER_FAILED,
+    MAIL_HELD_UP,
+    MAIL_NO_LOG,
+    MAIL_POSTPONED,
+    MAIL_PROCESSING,
+    MAIL_SENT,
+    MAIL_SUPPRESSED,
+    MAIL_UNKNOWN,
+)
 from toril.messaging import suppressing
 from toril.messaging.composer import Composer
 from toril.messaging.delivery import Attempt, DeliveryLog
@@ -19,10 +31,9 @@ from toril.messaging.policy import Policies
 from toril.messaging.suppression import ALL
 from toril.messaging.transport import Busy, NotNow, NotSent, Transport, Undecided
 from toril.retry import delay_after
+from toril.tracing import describe
 
 __all__ = ["OnPermanentFailure", "Sender"]
-
-log = logging.getLogger("toril.mail")
 
 # RFC 3463: there is no such mailbox, no such domain, or it has moved without an address
 _DEAD = ("5.1.1", "5.1.2", "5.1.6", "5.1.10")
@@ -78,12 +89,13 @@ class Sender:
             elif mail.status == Status.PENDING:
                 self._not_before(mail.send_at)
                 if found.suppressed:
+                    MAIL_SUPPRESSED(mail=mail.id, template=mail.type)
                     await mails.suppressed(mail, found.suppressed)
                     return None
                 self._not_too_fast(mail)
                 await self._send(mail, mails)
         except StoreUnavailable as error:
-            log.warning("mail %s: %s; looking again in %g s", mail_id, error, _NO_LOG)
+            MAIL_NO_LOG(mail=mail_id, retry_in=_NO_LOG, error=error)
             raise Snooze(_NO_LOG) from None
 
     async def failed(self, mail_id: str, mails: DeliveryLog) -> None:
@@ -95,7 +107,7 @@ class Sender:
             if mail is not None and (answer := self._on_permanent_failure(mail)) is not None:
                 await answer
         except Exception as error:  # noqa: BLE001  (its fault changes nothing; its text may hold secrets)
-            log.error("mail %s: on_permanent_failure failed: %s", mail_id, _where(error))  # noqa: TRY400
+            MAIL_HANDLER_FAILED(mail=mail_id, error=_where(error))
 
     def _missing(self, job: JobContext) -> None:
         # The row may be in a transaction that its caller has not committed yet.
@@ -123,6 +135,9 @@ class Sender:
 
     async def _send(self, mail: EmailLog, mails: DeliveryLog) -> None:
         attempt = Attempt(mail.id, mail.attempts + 1)
+        describe({"toril.mail.id": mail.id, "toril.mail.template": mail.type, "toril.mail.attempt": attempt.number})
+        MAIL_PROCESSING(mail=mail.id, template=mail.type, attempt=attempt.number)
+        start = time.monotonic()
 
         async def begin() -> None:
             if not await mails.begin(attempt, self._transport.limit):
@@ -135,7 +150,7 @@ class Sender:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except NotNow as closed:
             # Nothing was tried, and no other mail has a better chance: the queue waits, not each of its jobs.
-            log.info("mail %s waits %g s: %s", mail.id, closed.seconds, closed)
+            MAIL_HELD_UP(mail=mail.id, template=mail.type, retry_in=closed.seconds, error=closed)
             raise RateLimited(max(closed.seconds, _TOKENS)) from None
         except Undecided as outcome:
             await self._undecided(mail, attempt, outcome.text, mails, repeatable=outcome.repeatable)
@@ -144,15 +159,18 @@ class Sender:
         except Exception as error:  # noqa: BLE001  (a fault of a template or transport, whose text may hold secrets)
             await self._not_sent(mail, attempt, NotSent(type(error).__name__, _where(error)), mails)
         else:
+            took = time.monotonic() - start
             await mails.sent(attempt, reply)
+            MAIL_SENT(mail=mail.id, template=mail.type, attempt=attempt.number, duration=took)
 
     async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
         if isinstance(outcome, Busy) and not attempt.begun:
-            await self._postpone(attempt, outcome, mails)
+            await self._postpone(mail, attempt, outcome, mails)
         policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
         if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
                 raise Snooze(0) from None
+            MAIL_FAILED(mail=mail.id, template=mail.type, attempt=attempt.number, error=outcome.code)
             if outcome.permanent and outcome.code.endswith(_DEAD):
                 entry = suppressing.entry(mail.recipient.lower(), ALL, "hard bounce", outcome.code)
                 await suppressing.add(mails, [entry])
@@ -160,13 +178,13 @@ class Sender:
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
         wait = outcome.retry_after or delay_after(policy.backoff, tried)
-        log.info("mail %s: %s in attempt %d, again in %g s", attempt.mail_id, outcome.code, attempt.number, wait)
+        MAIL_DEFERRED(mail=mail.id, template=mail.type, attempt=attempt.number, retry_in=wait, error=outcome.code)
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
 
-    async def _postpone(self, attempt: Attempt, busy: Busy, mails: DeliveryLog) -> None:
+    async def _postpone(self, mail: EmailLog, attempt: Attempt, busy: Busy, mails: DeliveryLog) -> None:
         wait = busy.retry_after or _BUSY
-        log.info("mail %s: %s, again in %g s; no attempt was used", attempt.mail_id, busy.code, wait)
+        MAIL_POSTPONED(mail=mail.id, template=mail.type, retry_in=wait, error=busy.code)
         took = await mails.postponed(attempt, busy.text, wait)
         raise Snooze(wait if took else 0) from None
 
@@ -176,7 +194,7 @@ class Sender:
         policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
         again = (repeatable or mail.kind == "transactional") and tried < policy.attempts
         wait = delay_after(policy.backoff, tried) if again else None
-        log.warning("mail %s: nobody knows whether attempt %d arrived", mail.id, attempt.number)
+        MAIL_UNKNOWN(mail=mail.id, template=mail.type, attempt=attempt.number, retry_in=wait)
         took = await mails.unknown(attempt, error, wait)
         if wait is not None:
             raise Snooze(wait if took else 0) from None

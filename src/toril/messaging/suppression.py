@@ -11,15 +11,29 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from toril.errors import InvalidOption
 from toril.messaging.models import EmailLog, EmailSuppression, Query
+from toril.messaging.texts import as_texts, texts
 
-__all__ = ["ALL", "SUBSCRIBED", "Suppression", "chosen_for", "fingerprint", "forms", "reasons", "scope_of"]
+__all__ = [
+    "ALL",
+    "SUBSCRIBED",
+    "Suppression",
+    "chosen_for",
+    "fingerprint",
+    "forms",
+    "reasons",
+    "scope_of",
+    "suppressed",
+]
 
 ALL, SUBSCRIBED = "all", "subscribed"
 
+_chosen: Query = select(EmailSuppression.address, EmailSuppression.scope, EmailSuppression.reason).where(
+    EmailSuppression.address.in_(texts("places"))
+)
 _SCOPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -51,19 +65,26 @@ def scope_of(scope: str) -> str:
     return scope
 
 
+def suppressed(connection: Connection, mails: Sequence[EmailLog]) -> dict[str, str]:
+    """Return for each mail (by id) that must not be sent why not."""
+    return reasons(mails, connection.execute(_chosen, {"places": _places(mails)}).all())
+
+
 def chosen_for(mails: Iterable[EmailLog]) -> Query:
     """Return the query of all suppressions of the recipients of some mails, for `reasons` to read."""
-    places = {form for mail in mails for form in forms(mail.recipient)}
-    columns = (EmailSuppression.address, EmailSuppression.scope, EmailSuppression.reason)
-    return select(*columns).where(EmailSuppression.address.in_(places))
+    return _chosen.params(places=_places(mails))
 
 
 def reasons(mails: Iterable[EmailLog], rows: Sequence[Any]) -> dict[str, str]:
-    """Return for each mail (by id) that must not be sent why not."""
+    """Return what `suppressed` does, of what `chosen_for` has found."""
     found: dict[str, list[tuple[str, str]]] = {}
     for address, scope, reason in rows:
         found.setdefault(address, []).append((scope, reason))
     return {mail.id: why for mail in mails if found for why in _reasons(mail, found)}
+
+
+def _places(mails: Iterable[EmailLog]) -> str:
+    return as_texts({form for mail in mails for form in forms(mail.recipient)})
 
 
 def _reasons(mail: EmailLog, found: dict[str, list[tuple[str, str]]]) -> Iterator[str]:

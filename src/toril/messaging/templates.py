@@ -77,8 +77,8 @@ class Template:
         values |= {"subject": subject, "locale": self.locale, "unsubscribe_url": unsubscribe_url}
         try:
             # A condition that does not hold leaves the blank lines around it.
-            text = _BLANK_LINES.sub("\n\n", self.text.render(values)).strip()
-            return text, self.html.render(values)
+            text = _BLANK_LINES.sub("\n\n", _fill_in(self.text, values)).strip()
+            return text, _fill_in(self.html, values)
         except Exception as error:  # noqa: BLE001  (whatever a template does; its text may hold values)
             raise ConfigurationError(self._blame(error, values)) from None
 
@@ -187,6 +187,12 @@ class Templates:
         environment.filters["lines"] = _broken if autoescape else str
         environment.globals["brand"] = self.brand
         return environment
+
+
+def _fill_in(template: jinja2.Template, values: Mapping[str, Any]) -> str:
+    """Do what `template.render` does, which looks at each global twice through a chain of mappings."""
+    context = template.new_context({**template.environment.globals, **values}, shared=True)
+    return "".join(template.root_render_func(context))
 
 
 def _split(body: str) -> tuple[str, str]:

@@ -6,9 +6,11 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Unpack
 
 from pydantic import ValidationError
+from sqlalchemy import URL, ColumnElement, Connection
 
 from toril import Toril
 from toril.clock import Clock
@@ -30,6 +32,7 @@ from toril.messaging.lookup import Hour, LogPage, Wanted, WantedOptions
 from toril.messaging.models import EmailEvent, EmailLog
 from toril.messaging.preview import Preview
 from toril.messaging.relay import Relay
+from toril.messaging.restoring import release_held
 from toril.messaging.suppression import ALL, Suppression, scope_of
 from toril.messaging.unsubscribe import Leaving, WayOut
 from toril.messaging.webhook import check_signature, read_report
@@ -53,6 +56,11 @@ class MailVerbs:
     @abstractmethod
     def composer(self) -> Composer:
         """Its message types and their templates."""
+
+    @property
+    def log_url(self) -> URL:
+        """The database of the delivery log, with the password if there is one."""
+        return self._home.url
 
     # -- looking
 
@@ -118,6 +126,18 @@ class MailVerbs:
             await self._relay.again(mail)
         except StoreError:
             return  # the relay sees to it
+
+    async def release(self, **wanted: Unpack[WantedOptions]) -> int:
+        """Let the mails that a restore from a backup holds be sent, each when it was due; return how many.
+
+        Some may arrive twice: look at them before, with `log(status="unknown")`. wanted: as of `log`. Raises
+        InvalidOption, InvalidAddress.
+        """
+        conditions = [*Wanted(**wanted).conditions(), EmailLog.recipient != forgetting.FORGOTTEN]
+        released = 0
+        while number := await self._home.ask(lambda log: log.transact(partial(_release, conditions))):
+            released += number
+        return released
 
     async def forget(self, address: str) -> int:
         """Erase what is known of a person, for good; return how many rows were changed.
@@ -197,6 +217,10 @@ async def _cancel_batch(log: DeliveryLog, batch: str) -> int:
         if not any(took):
             break
     return cancelled
+
+
+def _release(conditions: Sequence[ColumnElement[bool]], connection: Connection, now: int) -> int:
+    return release_held(connection, conditions, now)
 
 
 async def _retry(log: DeliveryLog, mail_id: str) -> EmailLog:

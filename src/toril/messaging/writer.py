@@ -23,12 +23,14 @@ _AGAIN = 0.05  # seconds after a failure
 
 
 class _Waiting(Generic[C]):
-    __slots__ = ("begun", "change", "future", "timer")
+    """A change whose caller waits for `limit` seconds, until `deadline` on the loop's clock."""
 
-    def __init__(self, change: C, future: asyncio.Future[bool]) -> None:
+    __slots__ = ("begun", "change", "deadline", "future", "limit")
+
+    def __init__(self, change: C, future: asyncio.Future[bool], limit: float, now: float) -> None:
         self.change = change
         self.future = future
-        self.timer: asyncio.TimerHandle | None = None
+        self.limit, self.deadline = limit, now + limit
         self.begun = False
 
     def begin(self) -> bool:
@@ -52,6 +54,8 @@ class LogWriter(Generic[C]):
     ) -> None:
         self._transactions, self._apply, self._weigh = transactions, apply, weigh
         self._queue: deque[_Waiting[C]] = deque()
+        self._writing: Sequence[_Waiting[C]] = ()
+        self._timer: asyncio.TimerHandle | None = None  # at the earliest deadline, or before it
         self._work: asyncio.Task[None] | None = None
         self._trouble = ""
 
@@ -63,29 +67,30 @@ class LogWriter(Generic[C]):
         nothing yet, because it or this machine is slow, has a few seconds.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(change, loop.create_future())
+        waiting = _Waiting(change, loop.create_future(), limit, loop.time())
         self._queue.append(waiting)
         if self._work is None:
             self._work = loop.create_task(self._run(), name="toril-mail-log")
-        waiting.timer = loop.call_later(limit, self._expire, waiting, limit)
-        try:
-            return await waiting.future
-        finally:
-            waiting.timer.cancel()
+        self._watch(waiting.deadline)
+        return await waiting.future
 
     async def close(self) -> None:
         """Wait until all that was to be written is written, or given up."""
         if self._work is not None:
             await asyncio.wait([self._work])
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _run(self) -> None:
         try:
             while self._queue:
                 await asyncio.sleep(0)  # all that comes in the same turn of the loop goes together
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
+                self._writing = batch
                 await self._commit(batch)
         finally:
-            self._work = None
+            self._work, self._writing = None, ()
 
     async def _commit(self, batch: Sequence[_Waiting[C]]) -> None:
         try:
@@ -112,13 +117,31 @@ class LogWriter(Generic[C]):
         live = [waiting for waiting in batch if waiting.begin()]
         return list(zip(live, self._apply(connection, [waiting.change for waiting in live]), strict=True))
 
-    def _expire(self, waiting: _Waiting[C], limit: float) -> None:
-        if not self._trouble and limit < PATIENCE:
-            later = asyncio.get_running_loop().call_later
-            waiting.timer = later(PATIENCE - limit, self._expire, waiting, PATIENCE)
+    def _watch(self, deadline: float) -> None:
+        """See to it that somebody looks at the clock then. One timer serves all: most are never needed."""
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        waiting = [one for one in (*self._writing, *self._queue) if not one.future.done()]
+        for one in waiting:
+            if one.deadline <= now:
+                self._expire(one)
+        if left := [one.deadline for one in waiting if not one.future.done()]:
+            self._watch(min(left))
+
+    def _expire(self, waiting: _Waiting[C]) -> None:
+        if not self._trouble and waiting.limit < PATIENCE:
+            waiting.deadline += PATIENCE - waiting.limit
+            waiting.limit = PATIENCE
             return
         reason = f": {self._trouble}" if self._trouble else ""
-        message = f"the delivery log could not be written within {limit:g} s{reason}"
+        message = f"the delivery log could not be written within {waiting.limit:g} s{reason}"
         _settle(waiting, StoreUnavailable(message, undecided=waiting.begun))
 
 

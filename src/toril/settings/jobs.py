@@ -33,6 +33,11 @@ class JobSettings(BaseModel):
     """What the names of all keys begin with, as in BullMQ.
     In a Cluster it is put into braces, as `{bull}`: all queues share a slot."""
 
+    app: Annotated[
+        str | None, Variable("TORIL_APP", "Jobs", "module:name of an application", example="shop.jobs:app")
+    ] = None
+    """The application that commands such as `toril queues` look after. Without it: the store alone."""
+
     environment: Annotated[
         Literal["development", "production"],
         Variable("TORIL_ENVIRONMENT", "Jobs", "development or production"),

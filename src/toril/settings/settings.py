@@ -23,6 +23,7 @@ from toril.settings.brand import BrandSettings
 from toril.settings.environment import Layer, Origin, Variable, read_dotenv
 from toril.settings.forms import Key, hide
 from toril.settings.jobs import JobSettings
+from toril.settings.logs import LogSettings
 from toril.settings.mail import MailSettings
 from toril.settings.workers import WorkerSettings
 
@@ -35,7 +36,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-class Settings(BaseSettings, BrandSettings, MailSettings, WorkerSettings, JobSettings):
+class Settings(BaseSettings, BrandSettings, MailSettings, LogSettings, WorkerSettings, JobSettings):
     """All settings of Toril, read when the object is made.
 
     env: the variables to read instead of those of the process.

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from toril.json import decode, dump
 from toril.schedule import Cron, Every, Schedule
 from toril.store.views import ScheduleInfo, ScheduleRecord
 
-__all__ = ["keeps_overdue", "next_tick", "start_of", "tick_after"]
+__all__ = ["is_same", "keeps_overdue", "next_tick", "start_of", "tick_after"]
+
+
+def is_same(stored: ScheduleRecord, given: ScheduleRecord) -> bool:
+    """Return whether two schedules are the same, from whatever trace they were made."""
+    return stored._replace(opts=_unlinked(stored.opts)) == given._replace(opts=_unlinked(given.opts))
+
+
+def _unlinked(opts: str) -> str:
+    if '"link":' not in opts:
+        return opts
+    body = decode(opts)
+    body["toril"].pop("link")
+    return dump(body)
 
 
 def _rule_of(schedule: ScheduleRecord) -> Schedule:

@@ -124,12 +124,22 @@ class RunningJob(NamedTuple):
 
 
 class LiveWorker(NamedTuple):
-    """A worker whose lease holds: the id under which it takes jobs, who it is, how many seconds ago it renewed."""
+    """A worker whose lease holds: the id under which it takes jobs, who it is, how many seconds ago it renewed.
+
+    nodes: not 0 for workers of BullMQ's own: how many of one queue and name this stands for; their slots are not known.
+    """
 
     id: str
     info: WorkerInfo
     age: float
     runs: Sequence[RunningJob]
+    nodes: int = 0
+
+    def has(self, queue: str, worker: str | None) -> bool:
+        """Return whether it is who took a job of a queue, by what the job says."""
+        if self.nodes:
+            return queue in self.info.queues and self.info.name == (worker or "")
+        return self.id == worker
 
 
 class ScheduleRecord(NamedTuple):

@@ -87,8 +87,8 @@ async def detailed(desk: TheDesk) -> Any:
         told["queues"] = await _queues(desk)
         workers = await desk.app.workers()
         told["workers"] = [
-            {"host": worker.info.host, "pid": worker.info.pid, "age": worker.age, "queues": worker.info.queues,
-             "running": len(worker.runs)} for worker in workers
+            {"host": worker.info.host, "pid": worker.info.pid, "nodes": worker.nodes, "age": worker.age,
+             "queues": worker.info.queues, "running": len(worker.runs)} for worker in workers
         ]  # fmt: skip
     bad = [line["name"] for line in told["queues"] if line["health"] in {"unserved", "late"}]
     if store["status"] != "ok" or mail["status"] == "unavailable" or bad or store.get("evicted"):

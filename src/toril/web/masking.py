@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from toril.json import decode
+from toril.masking import without_people, without_secrets
 from toril.secret import MASK, masked
 from toril.web.auth import Principal, Role
 
@@ -15,9 +16,6 @@ _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|api_?key|private_?key|authorization|cookie|credential|card_?number|cvv|\bpin$",
     re.IGNORECASE,
 )
-_SECRET_TEXT = re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s&,;]+")
-_LOGIN = re.compile(r"(\w+://[^\s:/@]+:)[^\s@/]+@")  # scheme://user:password@
-_ADDRESS = re.compile(r"\b([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
 
 
 def shown_data(text: str | None, who: Principal) -> Any:
@@ -33,8 +31,7 @@ def shown_data(text: str | None, who: Principal) -> Any:
 
 def shown_text(text: str, who: Principal) -> str:
     """Return a reason, a stack trace or a log line as `who` may see it."""
-    text = _LOGIN.sub(rf"\1{MASK}@", _SECRET_TEXT.sub(rf"\1{MASK}", text))
-    return text if who.may(Role.ADMIN) else _ADDRESS.sub(r"\1***@\2", text)
+    return without_secrets(text) if who.may(Role.ADMIN) else without_people(text)
 
 
 def unmasked(value: Any, stored: Any) -> Any:

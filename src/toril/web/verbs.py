@@ -19,7 +19,7 @@ from toril.web.auth import Principal
 from toril.web.desk import Desk
 from toril.web.masking import unmasked
 
-__all__ = ["Done", "Verb", "act_on", "act_on_all", "reprocess"]
+__all__ = ["Done", "Verb", "act_on", "act_on_all", "count_all", "reprocess"]
 
 PAGE = 1_000  # jobs that are found and changed at a time
 TOGETHER = 50  # jobs that are cancelled at a time
@@ -77,16 +77,21 @@ async def act_on_all(
     Of states in which it cannot be done none is looked at. A filter that names no state means, to retry, failed jobs
     alone. A job that comes to match meanwhile may be left out.
     """
-    wanted = parse(text, desk.app.clock.now())
-    usual = _STATES[verb][:1] if verb is Verb.RETRY else _STATES[verb]
-    states = [state for state in wanted.states if state in _STATES[verb]] if wanted.states else usual
-    if not states:
-        raise InvalidOption(f"filter: no job in {', '.join(wanted.states)} can be asked to {verb}")
-    narrowed = text if wanted.states else f"{text} state:{','.join(states)}"
+    narrowed = _narrowed(verb, text, desk.app.clock.now())
     async with desk.audit.acting(who, verb, queue.name, detail=f"all that match {text!r}") as act:
         found = await _all(queue, verb, narrowed, after, who)
         act.ids, act.count = found.ids[:PAGE], len(found.ids)
     return found
+
+
+async def count_all(queue: Queue, verb: Verb, text: str) -> int:
+    """Return how many jobs `act_on_all` would do it to as things stand; raises InvalidFilter."""
+    narrowed, count, after = _narrowed(verb, text, queue.app.clock.now()), 0, None
+    while True:
+        page = await queue.search(narrowed, limit=PAGE, after=after)
+        count, after = count + sum(job.record.state in _STATES[verb] for job in page.jobs), page.after
+        if after is None:
+            return count
 
 
 async def reprocess(desk: Desk, who: Principal, job: Job[Any], data: object) -> None:
@@ -101,6 +106,16 @@ async def reprocess(desk: Desk, who: Principal, job: Job[Any], data: object) -> 
         await job.change(data=unmasked(data, decode(record.data)))
         await job.retry()
         act.ids = [job.id]
+
+
+def _narrowed(verb: Verb, text: str, now: int) -> str:
+    """Return a filter without the states in which it cannot be done, unless those are named; raise InvalidFilter."""
+    wanted = parse(text, now)
+    usual = _STATES[verb][:1] if verb is Verb.RETRY else _STATES[verb]
+    states = [state for state in wanted.states if state in _STATES[verb]] if wanted.states else usual
+    if not states:
+        raise InvalidOption(f"filter: no job in {', '.join(wanted.states)} can be asked to {verb}")
+    return text if wanted.states else f"{text} state:{','.join(states)}"
 
 
 async def _all(queue: Queue, verb: Verb, text: str, after: str | None, who: Principal) -> Done:

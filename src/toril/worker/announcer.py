@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from toril.handlers import Handler, JobEvent
 from toril.job import JobRecord, JobState
 from toril.json import decode
+from toril.log import WORKER_HANDLER_FAILED, WORKER_HANDLERS_BEHIND, WORKER_HANDLERS_CUT_OFF
 from toril.store.runs import Completed, Delayed, Failed, Note, Outcome, Run, Step
 
 if TYPE_CHECKING:
     from toril.app import Toril
 
 __all__ = ["Announcer"]
-
-log = logging.getLogger("toril.worker")
 
 MOST = 10_000  # events that may wait for slow handlers; what is more is dropped, and said so
 LAST = 5.0  # seconds that handlers have for what waits when the worker stops
@@ -44,7 +42,7 @@ class Announcer:
         try:
             await asyncio.wait_for(self._waiting.join(), LAST)
         except TimeoutError:
-            log.warning("%d events were not handled before the worker ended", self._waiting.qsize())
+            WORKER_HANDLERS_CUT_OFF(events=self._waiting.qsize())
         self._consumer.cancel()
         await asyncio.gather(self._consumer, return_exceptions=True)
 
@@ -84,7 +82,7 @@ class Announcer:
         if not self._handlers(event):
             return
         if self._waiting.full():
-            log.error("job %s: %s was not handled, %d events wait for slow handlers", event.job.id, event.kind, MOST)
+            WORKER_HANDLERS_BEHIND(job=event.job.id, kind=event.kind, waiting=MOST)
         else:
             self._waiting.put_nowait(event)
 
@@ -102,8 +100,8 @@ class Announcer:
                         await handler(event)
                     else:
                         await asyncio.to_thread(handler, event)
-                except Exception:
-                    log.exception("job %s: the handler %s for %s failed", event.job.id, handler, event.kind)
+                except Exception as error:  # noqa: BLE001  (its fault changes nothing)
+                    WORKER_HANDLER_FAILED.raised(error, job=event.job.id, kind=event.kind, handler=handler)
             self._waiting.task_done()
 
 

@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toril.json import clip, encode
+from toril.tracing import continued
 
 if TYPE_CHECKING:
     from toril.task import Task
 
-__all__ = ["READY", "Answer", "serve"]
+__all__ = ["READY", "Answer", "Request", "serve"]
 
 READY = b"ready"
 PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent dies
 _STACK = 65_536  # bytes of a traceback that are sent
+
+
+Request = tuple[str, str, str, str | None]
+"""Module and name of a task, a job's data, and the trace context of its run."""
 
 
 class TaskError(Exception):
@@ -61,10 +66,10 @@ def serve(pipe: Connection[Any, Any]) -> None:
     pipe.send_bytes(READY)
     while True:
         try:
-            module, name, data = pipe.recv()
+            request: Request = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send_bytes(pickle.dumps(_answer(pipe, module, name, data)))
+        pipe.send_bytes(pickle.dumps(_answer(pipe, *request)))
 
 
 def _prepare() -> None:
@@ -76,14 +81,15 @@ def _prepare() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _answer(pipe: Connection[Any, Any], module: str, name: str, data: str) -> Answer:
+def _answer(pipe: Connection[Any, Any], module: str, name: str, data: str, trace: str | None) -> Answer:
     begun = False
     try:
         task = _find(module, name)
         pipe.send_bytes(READY)
         begun = True
         _reset_peak()
-        text = encode(task.function(**task.arguments.read(task.name, data)), "result")
+        with continued(trace):
+            text = encode(task.function(**task.arguments.read(task.name, data)), "result")
     except BaseException as error:  # noqa: BLE001  (whatever it is belongs to the job)
         if not begun:
             pipe.send_bytes(READY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toril.adding import carrying
 from toril.context import JobContext
 from toril.errors import InvalidArguments, InvalidData, InvalidOption, RateLimited, Snooze, UnknownTask, Unrecoverable
 from toril.flow import WaitForChildren, nodes_of
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from toril.app import Toril
 
 __all__ = ["Executor"]
-
-log = logging.getLogger("toril.worker")
 
 STACK = 32_768  # bytes of a traceback
 STACKS = 10  # tracebacks that a job keeps
@@ -79,7 +77,6 @@ class Executor:
     def _without_running(self, record: JobRecord, run: Run, policy: Policy) -> Outcome | None:
         """Return what becomes of a job that must not run: a child has failed it, it is a missed tick, or expired."""
         if record.deferred:
-            log.error("job %s (%s) failed for good: %s", run.id, record.name, record.deferred)
             return Failed(run, record.deferred, _trail(record, record.deferred), policy.keep_failed)
         now = self._app.clock.now()
         if policy.missed == "skip" and record.tick and now - record.tick > LATE:
@@ -87,7 +84,6 @@ class Executor:
         expires = policy.expires_at(record.tick or record.timestamp) if policy.expires else None
         if expires is None or expires > now or record.attempts:
             return None
-        log.warning("job %s (%s) was not started in time", run.id, record.name)
         return Failed(run, expiry_reason(expires), None, policy.keep_failed, 0)
 
     def _resolve(self, record: JobRecord) -> tuple[Task[..., Any], dict[str, Any]]:
@@ -147,11 +143,10 @@ class Executor:
         if isinstance(error, Snooze):
             return Delayed(run, self._app.clock.now() + round(error.seconds * 1000), None, None, 0)
         if isinstance(error, RateLimited):
-            log.warning("job %s (%s): queue %s is closed for %g s", run.id, record.name, record.queue, error.seconds)
             return Limited(run, self._app.clock.now() + round(error.seconds * 1000))
         if isinstance(error, WaitForChildren):
             try:
-                return Awaiting(run, nodes_of(error.children, self._app.clock.now()))
+                return Awaiting(run, carrying(nodes_of(error.children, self._app.clock.now())))
             except InvalidOption as refused:  # a time by which a child expires has passed
                 error = refused
         veil = task.arguments.veil(record.data)
@@ -163,12 +158,7 @@ class Executor:
         except Exception as fault:  # noqa: BLE001  (the task's own rule)
             seconds, reason = None, f"{reason}; and its backoff failed, {_describe(fault)}"
         if seconds is None:
-            log.error("job %s (%s) failed for good in attempt %d: %s", run.id, record.name, attempt, reason)
             return Failed(run, reason, stack, policy.keep_failed)
-        log.warning(
-            "job %s (%s) failed in attempt %d of %d, again in %g s: %s",
-            run.id, record.name, attempt, policy.attempts, seconds, reason,
-        )  # fmt: skip
         due = self._app.clock.now() + round(seconds * 1000) if seconds else 0
         return Delayed(run, due, reason, stack, 1)
 

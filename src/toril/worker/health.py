@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -12,13 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from toril.errors import ConfigurationError
+from toril.log import WORKER_HEALTH
 
 if TYPE_CHECKING:
     from toril.worker.worker import Worker
 
 __all__ = ["LATE", "health_of", "serving_health"]
-
-log = logging.getLogger("toril.worker")
 
 LATE = 15.0  # seconds: a lane looks every 5, so it has missed three looks
 PATIENCE = 5.0  # seconds that one request may take to be read
@@ -55,7 +53,7 @@ def serving_health(worker: Worker, port: int | None) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"WORKER_HEALTH_CHECK_PORT={port}: the port cannot be had ({error})") from None
     threading.Thread(target=lambda: server.serve_forever(TURN), name="toril-health", daemon=True).start()
-    log.info("health checks on port %d", port)
+    WORKER_HEALTH(port=port)
     try:
         yield
     finally:

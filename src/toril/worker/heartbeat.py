@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from toril.errors import StoreUnavailable
+from toril.log import WORKER_FAULT, WORKER_LEASE_LATE, WORKER_LEASE_RENEWED
 from toril.store.base import Store
 from toril.store.runs import Extended, Run
 
 __all__ = ["Heartbeat"]
-
-log = logging.getLogger("toril.worker")
 
 BEAT = 1.0  # seconds between renewals; a tenth of a lease that is shorter than 10 s
 SLACK = 2  # beats that a renewal may be late before contact counts as broken
@@ -71,7 +69,7 @@ class Heartbeat:
                 news = await self._store.extend(worker, self._runs())
                 if self._broken:
                     self._broken = False
-                    log.warning("the store answers again")
+                    WORKER_LEASE_RENEWED()
                 if news.lost or news.cancelled:
                     owner.call_soon_threadsafe(self._heard, news)
                 if news.forgotten:
@@ -81,9 +79,9 @@ class Heartbeat:
             except StoreUnavailable as error:
                 if not self._broken:
                     self._broken = True
-                    log.warning("the lease could not be renewed: %s; trying on until the store answers", error)
-            except Exception:  # a fault of ours must not end the thread that keeps every lease
-                log.exception("the heartbeat met a fault; it goes on")
+                    WORKER_LEASE_LATE(error=error)
+            except Exception as error:  # noqa: BLE001  (a fault of ours must not end the thread that keeps every lease)
+                WORKER_FAULT.raised(error)
             await asyncio.to_thread(self._stop.wait, self._beat)
 
     @property

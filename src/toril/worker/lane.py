@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
-from logging import DEBUG, WARNING
 
+from toril.clock import Clock
 from toril.context import JobContext
 from toril.errors import StoreUnavailable
 from toril.job import JobRecord
+from toril.log import JOB_CANCELLED, JOB_COMPLETED, JOB_NOT_RUN, JOB_TAKEN_OVER, JOB_TOO_LATE, WORKER_QUEUE_WAITING
 from toril.options import KEEP_FAILED
 from toril.store.base import Store
-from toril.store.runs import Failed, Outcome, Released, Run, Step
+from toril.store.runs import Completed, Failed, Outcome, Released, Run, Step
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.metering import Meter
+from toril.worker.telling import tell_ended, tell_taken
+from toril.worker.traced import Execute, traced
 
 __all__ = ["Lane", "pauses"]
-
-log = logging.getLogger("toril.worker")
 
 BATCH = 256  # outcomes and takes of one step: about 10 ms of a Redis store
 NOTE_DELAY = 0.1  # seconds that progress and log lines may wait for a step to ride on
@@ -37,7 +37,7 @@ def pauses() -> Iterator[float]:
 class Lane:
     """Takes jobs of `queue` into `slots`, runs them with `executor`, reports them."""
 
-    def __init__(self, store: Store, queue: str, slots: int, executor: Executor, *, burst: bool) -> None:
+    def __init__(self, store: Store, queue: str, slots: int, executor: Executor, clock: Clock, *, burst: bool) -> None:
         self.queue = queue
         self.slots = slots
         self.running: dict[Run, asyncio.Task[None]] = {}
@@ -45,7 +45,9 @@ class Lane:
         self._store = store
         self._most = min(-(-slots // 2) if store.remote else slots, BATCH)  # jobs that one step takes
         self._executor = executor
+        self._clock = clock
         self._burst = burst
+        self._arrived: Sequence[JobRecord] = ()  # taken, and started as soon as the next step is under way
         self._finished: deque[Outcome] = deque()
         # Of those who have something to say; filled from the threads of sync tasks as well
         self._notes: deque[JobContext] = deque()
@@ -58,6 +60,7 @@ class Lane:
         self._polled = time.monotonic()
         self._lost: set[Run] = set()
         self._cancelled: set[Run] = set()
+        self._tells_all = False
         self.announcer: Announcer | None = None  # if there is anybody to be told
         self.meter: Meter | None = None  # if somebody measures
 
@@ -65,9 +68,9 @@ class Lane:
         """Take and report jobs under the worker's lease until it is stopped; in a burst, until none is left."""
         self._loop = asyncio.get_running_loop()
         self._worker = worker
-        self._look = True
+        self._look, self._polled = True, time.monotonic()
         while not self._done():
-            want = 0 if self._closing else min(self.slots - len(self.running), self._most)
+            want = 0 if self._closing else min(self.slots - len(self.running) - len(self._arrived), self._most)
             if self._finished or self._notes_due() or (want and self._look):
                 self._apply(await self._step(worker, want), want)
             else:
@@ -82,6 +85,7 @@ class Lane:
 
     def release(self) -> list[asyncio.Task[None]]:
         """Hand back the jobs of what still runs, without an attempt used; return the tasks that were told to end."""
+        self._start_arrived()
         given_up = [(run, task) for run, task in self.running.items() if task.cancel()]
         for run, _ in reversed(given_up):  # each goes to the front: the oldest ends up foremost
             if not self._executor.is_over_time(run):  # that one's outcome comes by itself
@@ -93,7 +97,7 @@ class Lane:
         for run in runs:
             task = self.running.get(run)
             if task is not None:
-                log.warning("job %s of queue %s was taken over: its lease had run out", run.id, self.queue)
+                JOB_TAKEN_OVER(job=run.id, queue=self.queue)
                 self._lost.add(run)
                 task.cancel()
 
@@ -102,20 +106,23 @@ class Lane:
         for run, by in asked:
             task = self.running.get(run)
             if task is not None and run not in self._cancelled:
-                log.warning("job %s of queue %s is cancelled by %s", run.id, self.queue, by)
+                JOB_CANCELLED(job=run.id, queue=self.queue, by=by)
                 self._cancelled.add(run)
                 task.cancel(by)
 
     @property
     def poll_age(self) -> float:
-        """Seconds since the store has answered; 0 while all slots are taken and there is nothing to ask."""
-        idle = len(self.running) >= self.slots and not self._finished
-        return 0.0 if idle else time.monotonic() - self._polled
+        """Seconds since the store has answered; 0 while there is nothing to ask."""
+        return 0.0 if self._idle() and not self._finished else time.monotonic() - self._polled
 
     # -- steps
 
+    def _idle(self) -> bool:
+        """Return whether it looks for no jobs: all slots are taken, it was stopped, or its burst is over."""
+        return len(self.running) + len(self._arrived) >= self.slots or self._closing or self._done()
+
     def _done(self) -> bool:
-        idle = not self.running and not self._finished and not self._notes
+        idle = not self.running and not self._arrived and not self._finished and not self._notes
         return idle and (self._closing or (self._burst and not self._look))
 
     async def _step(self, worker: str, want: int) -> Step:
@@ -129,7 +136,7 @@ class Lane:
             try:
                 step = await self._store.step(self.queue, worker, outcomes, notes, want)
             except StoreUnavailable as error:
-                log.log(DEBUG if failed else WARNING, "queue %s: %s; trying until it answers", self.queue, error)
+                (WORKER_QUEUE_WAITING.again if failed else WORKER_QUEUE_WAITING)(queue=self.queue, error=error)
                 failed = True
                 await asyncio.sleep(pause)
             else:
@@ -141,7 +148,7 @@ class Lane:
 
     def _apply(self, step: Step, want: int) -> None:
         for run in step.refused:
-            log.warning("job %s of queue %s: the outcome came too late, its run was over", run.id, self.queue)
+            JOB_TOO_LATE(job=run.id, queue=self.queue)
         due_at = step.opens_at or step.due_at
         if due_at != self._due_at:
             self._due_at = due_at
@@ -150,28 +157,40 @@ class Lane:
                 self._ear = None
         if want:
             self._look = len(step.taken) == want
-        for record in step.taken:
-            self._start(record)
+        if step.taken:
+            self._start_arrived()
+            self._arrived = step.taken
+            self._loop.call_soon(self._start_arrived)
 
-    def _start(self, record: JobRecord) -> None:
+    def _start_arrived(self) -> None:
+        arrived, self._arrived = self._arrived, ()
+        tell_taken(arrived)
+        self._tells_all = JOB_COMPLETED.enabled
+        execute = traced(self._executor.run)
+        for record in arrived:
+            self._start(record, execute)
+
+    def _start(self, record: JobRecord, execute: Execute) -> None:
         run = Run(record.id, record.starts, record.token)
         if self.announcer is not None:
             self.announcer.taken(run, record)
-        self.running[run] = self._loop.create_task(self._run(run, record))
+        self.running[run] = self._loop.create_task(self._run(run, record, execute))
 
-    async def _run(self, run: Run, record: JobRecord) -> None:
+    async def _run(self, run: Run, record: JobRecord, execute: Execute) -> None:
         try:
-            outcome = await self._executor.run(record, self._hear)
+            outcome = await execute(record, self._hear)
         except asyncio.CancelledError:
             if run in self.running and run not in self._lost:
                 self._end(run, Released(run))
             self._forget(run)
             raise
-        except Exception as error:  # a fault of ours must not hold the slot for ever
-            log.exception("job %s of queue %s could not be run", run.id, self.queue)
+        except Exception as error:  # noqa: BLE001  (a fault of ours must not hold the slot for ever)
+            JOB_NOT_RUN.raised(error, job=run.id, queue=self.queue)
             outcome = Failed(run, f"its worker could not run it: {error!r}", None, KEEP_FAILED)
         if self.meter is not None:
             self.meter.ended(record, outcome)
+        if self._tells_all or not isinstance(outcome, Completed):
+            tell_ended(record, outcome, self._clock.now())
         self._end(run, outcome)
 
     def _end(self, run: Run, outcome: Outcome) -> None:
@@ -184,7 +203,7 @@ class Lane:
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""
-        if len(self.running) >= self.slots:
+        if self._idle():
             self._polled = time.monotonic()  # there was no reason to ask
         if self.running.pop(run, None) is None:
             return False

@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from toril.job import JobRecord
-from toril.store.runs import Completed, Delayed, Failed, Outcome
+from toril.store.runs import Failed, Outcome
+from toril.worker.outcomes import error_of, word_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -66,10 +67,9 @@ class Meter:
             if record.starts == 1:  # a retry's wait is its backoff's
                 self._on.wait.labels(*labels).observe(max(record.processed_on - ready, 0) / 1000)
             self._on.run.labels(*labels).observe(max(self._clock.now() - record.processed_on, 0) / 1000)
-        self._on.attempts.labels(*labels, _word(outcome)).inc()
+        self._on.attempts.labels(*labels, word_of(outcome)).inc()
         if isinstance(outcome, Failed):
-            exception = outcome.reason.partition(":")[0]
-            self._on.failures.labels(*labels, exception if exception.isidentifier() else "other").inc()
+            self._on.failures.labels(*labels, error_of(outcome.reason)).inc()
 
 
 def meter_for(app: Toril) -> Meter | None:
@@ -80,9 +80,3 @@ def meter_for(app: Toril) -> Meter | None:
         return Meter(app.clock)
     except ImportError:  # prometheus_client comes with toril[web]
         return None
-
-
-def _word(outcome: Outcome) -> str:
-    if isinstance(outcome, Delayed):
-        return "retried" if outcome.attempts else "snoozed"
-    return "completed" if isinstance(outcome, Completed) else "failed" if isinstance(outcome, Failed) else "released"

@@ -1,10 +1,25 @@
-"""How runs end that do not end by themselves."""
+"""How runs end: what is raised for those that do not end by themselves, and words for all."""
 
 from __future__ import annotations
 
 import signal
 
-__all__ = ["ProcessDied", "TimedOut"]
+from toril.store.runs import Completed, Delayed, Failed, Outcome
+
+__all__ = ["ProcessDied", "TimedOut", "error_of", "word_of"]
+
+
+def word_of(outcome: Outcome) -> str:
+    """Return what became of a job: completed, failed (for good), retried, snoozed or released."""
+    if isinstance(outcome, Delayed):
+        return "retried" if outcome.attempts else "snoozed"
+    return "completed" if isinstance(outcome, Completed) else "failed" if isinstance(outcome, Failed) else "released"
+
+
+def error_of(reason: str) -> str:
+    """Return the exception that a reason names, or `other`: few words, to count by."""
+    name = reason.partition(":")[0]
+    return name if name.isidentifier() else "other"
 
 
 class TimedOut(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
 import pickle
@@ -14,15 +13,15 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from toril.context import JobContext
-from toril.worker.child import READY, Answer, serve
+from toril.log import WORKER_PROCESS_ENDS
+from toril.tracing import carrier
+from toril.worker.child import READY, Answer, Request, serve
 from toril.worker.outcomes import ProcessDied, TimedOut
 
 if TYPE_CHECKING:
     from toril.task import Task
 
 __all__ = ["Processes"]
-
-log = logging.getLogger("toril.worker")
 
 # never fork: a child of a process with threads inherits locks that nobody will release
 _SPAWN = multiprocessing.get_context("spawn")
@@ -46,7 +45,7 @@ class Processes:
     async def run(self, task: Task[Any, Any], timeout: float | None, job: JobContext) -> str:
         """Run a task and return its result as JSON text; the child is killed after `timeout`, or when cancelled."""
         function = task.function
-        request = (function.__module__, function.__qualname__, job.record.data)
+        request = (function.__module__, function.__qualname__, job.record.data, carrier())
         async with self._room:
             child = self._fresh()
             call = asyncio.get_running_loop().run_in_executor(self._threads, child.ask, request, timeout)
@@ -82,7 +81,7 @@ class Processes:
         full = self._max_rss is not None and answer.rss > self._max_rss * 1_000_000
         if full or child.jobs == self._max_jobs:
             why = f"{answer.rss / 1e6:,.0f} MB" if full else f"{child.jobs} jobs"
-            log.info("process %s ends after %s", child.pid, why)
+            WORKER_PROCESS_ENDS(pid=child.pid, after=why)
             self._threads.submit(child.end)
         else:
             self._idle.append(child)
@@ -98,7 +97,7 @@ class Child:
         self._process: Any = None
         self._pipe: Connection[Any, Any] | None = None
 
-    def ask(self, request: tuple[str, str, str], timeout: float | None) -> Answer:
+    def ask(self, request: Request, timeout: float | None) -> Answer:
         """Have a job run; raise TimedOut or ProcessDied, and then there is no process any more."""
         self.jobs += 1
         if self._pipe is None:

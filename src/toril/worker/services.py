@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
-__all__ = ["Service", "keep_running"]
+from toril.log import WORKER_SERVICE_FAILED
 
-log = logging.getLogger("toril.worker")
+__all__ = ["Service", "keep_running"]
 
 Service = Callable[[], Awaitable[None]]
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a service that failed is started again
@@ -20,8 +19,8 @@ async def keep_running(service: Service) -> None:
     while True:
         try:
             await service()
-        except Exception:
-            log.exception("service %s failed; starting it again in %g s", service, pause)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the service is wanted)
+            WORKER_SERVICE_FAILED.raised(error, service=service, retry_in=pause)
         else:
             return
         await asyncio.sleep(pause)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from toril.context import JobContext
+from toril.log import JOB_STUCK
 from toril.store.runs import Run
 from toril.worker.outcomes import TimedOut
 
 __all__ = ["Threads"]
-
-log = logging.getLogger("toril.worker")
 
 
 class Threads:
@@ -50,7 +48,7 @@ class Threads:
         self.over_time.add(job.run)
         try:
             if not await _done(call, timeout, job):
-                log.critical("job %s: its thread is stuck since %g s; this worker drains and ends", job.id, 2 * timeout)
+                JOB_STUCK(job=job.id, queue=job.queue, duration=2 * timeout)
                 self._stuck()
                 await _done(call, None, job)
         except asyncio.CancelledError:  # the worker ends without its thread, and this was an attempt all the same

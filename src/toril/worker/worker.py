@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -16,6 +15,15 @@ from typing import TYPE_CHECKING
 
 from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
+from toril.log import (
+    STORE_AT_RISK,
+    WORKER_CUT_OFF,
+    WORKER_GOES_ON,
+    WORKER_HANDS_BACK,
+    WORKER_STARTED,
+    WORKER_STOPPED,
+    WORKER_WAITING,
+)
 from toril.maintenance.cleaner import Cleaner
 from toril.maintenance.rescuer import Rescuer
 from toril.store.runs import Extended, Run
@@ -35,8 +43,6 @@ if TYPE_CHECKING:
     from toril.app import Toril
 
 __all__ = ["Worker"]
-
-log = logging.getLogger("toril.worker")
 
 AFTER_RELEASE = 1.0  # seconds that released runs have to end before the worker goes on without them
 
@@ -76,7 +82,9 @@ class Worker:
         self._threads = Threads(slots, self.stop)
         self._processes = Processes(slots, limits.process_max_jobs, limits.process_max_rss)
         executor = Executor(app, self._threads, self._processes)
-        self._lanes = [Lane(app.store, name, slots, executor, burst=burst) for name, slots in self.queues.items()]
+        self._lanes = [
+            Lane(app.store, name, slots, executor, app.clock, burst=burst) for name, slots in self.queues.items()
+        ]
         self._given_up: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._forgotten = asyncio.Event()
@@ -113,6 +121,7 @@ class Worker:
             self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep, self._forgotten.set
         )
         heartbeat.start(token)
+        WORKER_STARTED(worker=self.name, queues=",".join(self.queues))
         try:
             async with self._beside(heartbeat):
                 await self._lanes_until_done(token)
@@ -124,6 +133,7 @@ class Worker:
             await asyncio.to_thread(self._processes.close)
             with contextlib.suppress(StoreUnavailable):  # then its lease runs out
                 await self.app.store.leave(token)
+            WORKER_STOPPED(worker=self.name, ran=self.ran)
 
     async def _enrolled(self) -> str | None:
         """Enter the registry as soon as the store answers; None: the worker was stopped before."""
@@ -137,12 +147,12 @@ class Worker:
             except StoreUnavailable as error:
                 if self._burst:
                     raise
-                log.log(logging.DEBUG if number else logging.WARNING, "waiting for the store: %s", error)
+                (WORKER_WAITING.again if number else WORKER_WAITING)(error=error)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
             else:
                 if number:
-                    log.warning("the store answers, the worker starts")
+                    WORKER_GOES_ON()
                 return token
         return None
 
@@ -181,7 +191,7 @@ class Worker:
         with contextlib.suppress(StoreUnavailable):
             for part, verdict, found, advice in await self.app.store.examine():
                 if verdict == "wrong":
-                    log.warning("%s: %s; %s", part, found, advice)
+                    STORE_AT_RISK(part=part, found=found, advice=advice)
 
     async def _declare_again(self) -> None:
         """Put the schedules that code declares whenever the store had forgotten this worker: it has come back empty."""
@@ -196,12 +206,12 @@ class Worker:
         await self._stopping.wait()
         done, _ = await asyncio.wait([lanes], timeout=self._grace)
         if not done:
-            log.warning("stopping: %d jobs did not end within %g s and go back", len(self._runs()), self._grace)
+            WORKER_HANDS_BACK(jobs=len(self._runs()), grace=self._grace)
             self._given_up = [task for lane in self._lanes for task in lane.release()]
             await asyncio.wait([lanes, *self._given_up], timeout=AFTER_RELEASE)
         if not lanes.done():
             lanes.cancel()
-            log.error("stopping: the store did not answer; what was held is taken over when the lease runs out")
+            WORKER_CUT_OFF()
         with contextlib.suppress(asyncio.CancelledError):
             await lanes
 

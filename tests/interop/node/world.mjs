@@ -8,6 +8,8 @@ import express from "express";
 import { behaving } from "./behaviours.mjs";
 import { connection, ledger } from "./wire.mjs";
 
+const traces = process.env.TRACED ? await import("./traces.mjs") : undefined;
+
 const EVENTS = [
   "active", "added", "cleaned", "completed", "deduplicated", "delayed", "drained", "duplicated", "error", "failed",
   "paused", "progress", "removed", "resumed", "retries-exhausted", "stalled", "waiting", "waiting-children",
@@ -15,7 +17,7 @@ const EVENTS = [
 
 export class World {
   constructor(prefix, ledgerPath) {
-    this.common = { connection, prefix };
+    this.common = { connection, prefix, telemetry: traces?.telemetry };
     this.behave = behaving(ledger(ledgerPath));
     this.queues = new Map();
     this.listeners = new Map();
@@ -27,6 +29,11 @@ export class World {
   queue(name) {
     if (!this.queues.has(name)) this.queues.set(name, new Queue(name, this.common));
     return this.queues.get(name);
+  }
+
+  // The spans of this process that have ended.
+  async spans() {
+    return traces.spans();
   }
 
   async events(name) {

@@ -24,7 +24,7 @@ class Broken:
 async def test_a_fault_of_ours_fails_the_job_and_frees_its_slot(app: Toril, caplog: pytest.LogCaptureFixture) -> None:
     jobs = [await app.queue("q").add("x") for _ in range(3)]
     worker = await app.store.enrol(WorkerInfo("a", "here", 1, 10.0, {"q": 1}))
-    lane = Lane(app.store, "q", 1, cast("Executor", Broken()), burst=True)
+    lane = Lane(app.store, "q", 1, cast("Executor", Broken()), app.clock, burst=True)
     with caplog.at_level(logging.CRITICAL):
         await asyncio.wait_for(lane.run(worker), 10)
     assert {(await job.refresh()).reason for job in jobs} == {

@@ -91,6 +91,7 @@ class Office:
         await line.add_many([("charge", {"order": n, "token": "tok_51x9"}) for n in range(6)])
         await self.app.enqueue_flow(Flow(self.whole.call(), [self.part.call(1), self.late.call(2)]))
         await self.mailer.send("password-reset", to="ana@example.com", context={"name": "Ana", "link": RESET})
+        await self.mailer.suppress("dan@example.com", reason="hard bounce", detail="550 no mailbox dan@example.com")
         await Worker(self.app, {"line": 5, "flows": 2, "email-queue": 2}, burst=True).run()
         await line.add_many([("charge", {"order": n, "note": "bo@example.com"}) for n in range(3)], delay=3600)
         await line.add("charge", {"order": 8}, priority=2)

@@ -9,7 +9,7 @@ from toril.messaging.models import Base
 
 __all__ = ["HEAD", "VERSION_TABLE", "is_current", "upgrade"]
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "toril_mail_version"  # the log may lie in a database whose own Alembic has an `alembic_version`
 _LOCK = 0x746F72696C  # of PostgreSQL's advisory locks: "toril"
 

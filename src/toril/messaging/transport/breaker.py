@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Literal
 
+from toril.log import MAIL_TRANSPORT_CLOSED, MAIL_TRANSPORT_OPEN
 from toril.messaging.transport.base import Begin, Envelope, NotNow, NotSent, Transport, Undecided
 
 __all__ = ["Breaker", "BreakerState", "Health"]
-
-log = logging.getLogger("toril.mail")
 
 FAILURES = 5
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0  # seconds
@@ -109,12 +107,10 @@ class Breaker:
         pause = min(self._pause * 2.0 ** min(self._openings, 30), LONGEST_PAUSE)
         self._openings += 1
         self._open_until = time.monotonic() + pause
-        log.warning(
-            "%r failed %d times in a row (%s): not tried for %g s", self._transport, self._failures, code, pause
-        )
+        MAIL_TRANSPORT_OPEN(transport=self._transport, failures=self._failures, retry_in=pause, error=code)
 
     def _worked(self) -> None:
         if self._open_until is not None:
-            log.warning("%r works again", self._transport)
+            MAIL_TRANSPORT_CLOSED(transport=self._transport)
         self._failures = self._openings = 0
         self._open_until = self._last_error = None

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from toril.errors import MissingExtra
 from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent, Undecided
 from toril.messaging.transport.replies import cleaned
 from toril.messaging.transport.resend_body import body_of
+from toril.tracing import delivery
 
 if TYPE_CHECKING:
     import httpx
@@ -53,6 +55,10 @@ class Resend:
 
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over; see `Transport.send`."""
+        with delivery("resend", urlsplit(self._base).hostname or self._base, None, envelope.key):
+            return await self._post(envelope, begin)
+
+    async def _post(self, envelope: Envelope, begin: Begin) -> str:
         import httpx
 
         began = False

@@ -15,6 +15,7 @@ from toril.messaging.transport.dialogue import Dialogue
 from toril.messaging.transport.pool import Connection, Pool
 from toril.messaging.transport.replies import cleaned, refusal
 from toril.messaging.transport.wire import Broken, Wire
+from toril.tracing import delivery
 
 __all__ = ["SMTP", "Security"]
 
@@ -73,7 +74,8 @@ class SMTP:
         pool = self._pools[envelope.kind]
         await pool.pace.enter()
         try:
-            reply = await self._send(pool, envelope, begin)
+            with delivery("smtp", self._host, self._port, envelope.key):
+                reply = await self._send(pool, envelope, begin)
         except Busy as busy:
             busy.retry_after = max(busy.retry_after or 0.0, pool.pace.complain(busy.retry_after))
             raise

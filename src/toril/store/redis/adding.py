@@ -16,6 +16,7 @@ from toril.store.redis.keys import names_for
 __all__ = ["add_arguments", "ids_or_error", "new_ids"]
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _LETTERS for b in _LETTERS]
 _sequence = count(int.from_bytes(os.urandom(2), "big"))
 
 
@@ -24,17 +25,15 @@ def new_ids(number: int) -> list[str]:
 
     The first is a letter, so that none is an integer: those belong to BullMQ's own counter, which overwrites.
     """
-    stamp = _text(time.time_ns() // 1_000_000, 9)
+    stamp = _text(time.time_ns() // 1_000_000, 10)[1:]
     noise = int.from_bytes(os.urandom(4), "big")
-    return [f"t{stamp}{_text(next(_sequence) % 32**4, 4)}{_text((noise + i) % 32**6, 6)}" for i in range(number)]
+    return [f"t{stamp}{_text(next(_sequence), 4)}{_text(noise + i, 6)}" for i in range(number)]
 
 
 def _text(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, rest = divmod(number, 32)
-        digits.append(_LETTERS[rest])
-    return "".join(reversed(digits))
+    """Return the last digits of a number to the base 32: an even number of them."""
+    pairs = [_PAIRS[number >> shift & 1023] for shift in range(5 * length - 10, -1, -10)]
+    return "".join(pairs)
 
 
 def add_arguments(prefix: str, jobs: Sequence[NewJob]) -> tuple[list[str], list[Any], list[str]]:

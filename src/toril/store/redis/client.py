@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from redis import exceptions
-from redis.asyncio.cluster import RedisCluster
 
 from toril.errors import StoreRefused, StoreUnavailable
+from toril.log import STORE_IMPOLITE
 from toril.store.redis.breaker import Breaker
+from toril.store.redis.exchange import Command, Exchange, exchange_with
 from toril.store.redis.links import LIMIT, connect
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
 __all__ = ["LIMIT", "Client"]
-
-log = logging.getLogger("toril.store")
 
 PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again on another connection
 CONNECTIONS = 50
@@ -48,9 +46,9 @@ class Client:
         self._shown = shown
         self._breaker = Breaker()
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._redis = connect(address)
+        self._exchange = exchange_with(connect(address))
         self._life: AsyncGenerator[None, None] | None = None
-        self._blocking: dict[str, Any] = {}
+        self._blocking: dict[str, Exchange] = {}
         self._scanned: tuple[float, set[str]] | None = None
 
     async def run(
@@ -83,7 +81,7 @@ class Client:
             if limit is not None and not self._breaker.admits():
                 raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
             async with asyncio.timeout(limit or PATIENCE):
-                reply = await (self._replicated(command, script, replicas) if replicas else self._send(command, script))
+                reply = await self._send(command, script, replicas)
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
         except (TimeoutError, exceptions.TimeoutError):
@@ -100,36 +98,28 @@ class Client:
 
     async def _take_place(self, limit: float | None) -> None:
         """Wait until fewer than CONNECTIONS calls are under way; that a crowd waits says nothing of Redis."""
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
         try:
             async with asyncio.timeout(limit):
                 await self._places.acquire()
         except TimeoutError:
             raise StoreUnavailable(f"{self._shown}: {CONNECTIONS} calls of this process wait for it already") from None
 
-    async def _send(self, command: tuple[Any, ...], script: Script | None) -> Any:
-        try:
-            return await self._redis.execute_command(*command)
-        except exceptions.NoScriptError:  # a fresh server, SCRIPT FLUSH, a failover
-            assert script is not None
-            return await self._redis.execute_command("EVAL", script.source, *command[2:])
-
-    async def _replicated(self, command: tuple[Any, ...], script: Script | None, replicas: int) -> Any:
+    async def _send(self, command: Command, script: Script | None, replicas: int) -> Any:
         """Send a command, and learn on the same connection whether so many replicas have it."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.execute_command(*command)
-            pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
-            reply, reached = await pipe.execute(raise_on_error=False)
-            if isinstance(reply, exceptions.NoScriptError):
-                assert script is not None
-                pipe.execute_command("EVAL", script.source, *command[2:])
-                pipe.execute_command("WAIT", replicas, round(LIMIT * 900))
-                reply, reached = await pipe.execute(raise_on_error=False)
-        for answer in (reply, reached):
-            if isinstance(answer, Exception):
-                raise answer
-        if reached < replicas:
-            raise exceptions.ConnectionError(f"it is on {reached} replicas, expected {replicas}")
-        return reply
+        wait: list[Command] = [("WAIT", replicas, round(LIMIT * 900))] if replicas else []
+        replies = await self._exchange.ask(command, *wait)
+        if isinstance(replies[0], exceptions.NoScriptError):  # a fresh server, SCRIPT FLUSH, a failover
+            assert script is not None
+            replies = await self._exchange.ask(("EVAL", script.source, *command[2:]), *wait)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        if replicas and replies[1] < replicas:
+            raise exceptions.ConnectionError(f"it is on {replies[1]} replicas, expected {replicas}")
+        return replies[0]
 
     async def pop_marker(self, key: str, name: str, seconds: float) -> None:
         """Wait until a marker is in the sorted set `key`, for `seconds` at most, on a connection of its own.
@@ -137,19 +127,21 @@ class Client:
         name: under which the connection shows in CLIENT LIST, as BullMQ counts workers.
         """
         await self._begin()
-        client = self._blocking.get(key)
-        if client is None:
-            client = self._blocking[key] = connect(self._address, name)
+        exchange = self._blocking.get(key)
+        if exchange is None:
+            exchange = self._blocking[key] = exchange_with(connect(self._address, name))
         try:
             async with asyncio.timeout(seconds + PATIENCE):
-                await client.execute_command("BZPOPMIN", key, seconds)
+                [reply] = await exchange.ask(("BZPOPMIN", key, seconds))
+            if isinstance(reply, Exception):
+                raise reply
         except (TimeoutError, *_LOST) as error:
             self._blocking.pop(key, None)
-            await _leave(client)
+            await _leave(exchange)
             raise self._error(error) from None
         except asyncio.CancelledError:
             self._blocking.pop(key, None)
-            await _leave(client)
+            await _leave(exchange)
             raise
 
     @property
@@ -159,15 +151,17 @@ class Client:
 
     async def listen(self, streams: Mapping[str, str], seconds: float) -> None:
         """Return when one of the streams has an entry behind the one named, or after `seconds`, or for no reason."""
-        if not streams or isinstance(self._redis, RedisCluster):
+        if not streams or self._exchange.cluster is not None:
             await asyncio.sleep(min(seconds, POLL))
             return
         block = max(round(seconds * 1000), 1)
         try:
             async with asyncio.timeout(seconds + PATIENCE):
-                await self._redis.execute_command(
-                    "XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values()
+                [reply] = await self._exchange.ask(
+                    ("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values())
                 )
+            if isinstance(reply, Exception):
+                raise reply
         except (TimeoutError, *_LOST) as error:
             raise self._failed(error, undecided=False) from None
 
@@ -189,11 +183,12 @@ class Client:
 
     async def nodes(self) -> list[Ask]:
         """Return for every master what sends it a command and returns the reply, in the time of one call each."""
-        if not isinstance(self._redis, RedisCluster):
+        cluster = self._exchange.cluster
+        if cluster is None:
             return [self.call]
         await self._begin()
-        _ = await self._within(self._redis.initialize())
-        return [partial(self._ask, node) for node in self._redis.get_primaries()]
+        _ = await self._within(cluster.initialize())
+        return [partial(self._ask, node) for node in cluster.get_primaries()]
 
     async def _ask(self, node: Any, *command: Any) -> Any:
         return await self._within(node.execute_command(*command))
@@ -221,8 +216,8 @@ class Client:
         try:
             yield
         finally:
-            for client in (self._redis, *self._blocking.values()):
-                await _leave(client)
+            for exchange in (self._exchange, *self._blocking.values()):
+                await _leave(exchange)
             self._blocking.clear()
 
     def _failed(self, cause: BaseException | str, *, undecided: bool) -> StoreUnavailable | StoreRefused:
@@ -241,13 +236,8 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)
 
 
-async def _leave(client: Any) -> None:
+async def _leave(exchange: Exchange) -> None:
     try:
-        await client.aclose()
-        if isinstance(client, RedisCluster):
-            return
-        watched = getattr(client.connection_pool, "sentinel_manager", None)
-        for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
-            await sentinel.aclose()
-    except (RuntimeError, *_LOST):  # it was broken already
-        log.debug("a connection could not be closed politely", exc_info=True)
+        await exchange.close()
+    except (RuntimeError, *_LOST) as error:  # it was broken already
+        STORE_IMPOLITE.raised(error)

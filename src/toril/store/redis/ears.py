@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable
 
 from toril.store.redis.client import Client
+from toril.store.redis.guests import client_name
 from toril.store.redis.keys import names_for
 
 __all__ = ["SAFETY", "Ears"]
@@ -44,5 +44,5 @@ class Ears:
         self._pending.clear()
 
     async def _pop(self, queue: str) -> None:
-        name = f"{self._prefix}:{base64.b64encode(queue.encode()).decode()}"
+        name = client_name(self._prefix, queue)
         await self._client().pop_marker(f"{names_for(self._prefix, queue).base}marker", name, SAFETY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from toril.errors import StoreError, StoreRefused
 from toril.finding import Finding
 from toril.store.redis.client import Client
+from toril.store.redis.guests import guests
 from toril.store.redis.url import Address
 
 __all__ = ["examine", "foreign_workers"]
@@ -39,17 +39,15 @@ async def examine(client: Client, address: Address) -> list[Finding]:
     return found
 
 
-async def foreign_workers(client: Client, prefix: str, queue: str, ours: int) -> Finding:
-    """Look for workers of a queue beside our own, of which there are `ours`: BullMQ's show by their name."""
+async def foreign_workers(client: Client, prefix: str, queue: str) -> Finding:
+    """Look for workers of a queue beside our own."""
     part = f"workers of {queue}"
-    name = f"{prefix}:{base64.b64encode(queue.encode()).decode()}"
     try:
-        lines = [line for ask in await client.nodes() for line in _lines(await ask("CLIENT", "LIST"))]
-    except StoreError as error:
+        serving = sum(worker.nodes for worker in await guests(client, prefix) if queue in worker.info.queues)
+    except (StoreRefused, StoreError) as error:
         return Finding(part, "unknown", str(error), "CLIENT LIST is not allowed: see that no Node worker serves it")
-    serving = sum(fields.get("name") == name or fields.get("name", "").startswith(f"{name}:w:") for fields in lines)
-    if serving > ours:
-        return Finding(part, "wrong", f"{serving - ours} beside Toril's", "no Node worker may serve a queue of mails")
+    if serving:
+        return Finding(part, "wrong", f"{serving} beside Toril's", "no Node worker may serve a queue of mails")
     return Finding(part, "ok", "Toril's alone")
 
 
@@ -138,9 +136,3 @@ def _mapping(reply: Any) -> Mapping[str, Any]:
     if isinstance(reply, str):
         return dict(line.split(":", 1) for line in reply.splitlines() if ":" in line)
     return dict(zip(reply[::2], reply[1::2], strict=True))
-
-
-def _lines(reply: Any) -> list[Mapping[str, str]]:
-    if isinstance(reply, str):
-        return [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in reply.splitlines()]
-    return list(reply)

@@ -1,11 +1,10 @@
-"""redis-py's connections, with commands packed by hiredis: in Python that cost as much as running the jobs."""
+"""Clients of redis-py for each kind of address."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import redis.asyncio as redis
-from hiredis import pack_command
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
@@ -14,32 +13,6 @@ from redis.backoff import NoBackoff
 from toril.store.redis.url import Address
 
 __all__ = ["LIMIT", "connect"]
-
-
-class _Packing:
-    def pack_command(self, *arguments: Any) -> list[bytes]:
-        """Return a command as it goes over the wire."""
-        return [pack_command(arguments)]
-
-
-class _Plain(_Packing, redis.Connection):
-    pass
-
-
-class _Secure(_Packing, redis.SSLConnection):
-    pass
-
-
-class _Local(_Packing, redis.UnixDomainSocketConnection):
-    pass
-
-
-class _Watched(_Packing, SentinelManagedConnection):
-    pass
-
-
-class _WatchedSecure(_Packing, SentinelManagedSSLConnection):
-    pass
 
 
 LIMIT = 1.0  # seconds to connect
@@ -64,10 +37,12 @@ def connect(address: Address, name: str | None = None) -> Any:
         return _under_sentinels(address, options)
     secure = options.pop("ssl", False)
     if address.kind == "unix":
-        pool = redis.ConnectionPool(connection_class=_Local, path=address.path, **options)
+        pool = redis.ConnectionPool(connection_class=redis.UnixDomainSocketConnection, path=address.path, **options)
     else:
         [(host, port)] = address.hosts
-        pool = redis.ConnectionPool(connection_class=_Secure if secure else _Plain, host=host, port=port, **options)
+        pool = redis.ConnectionPool(
+            connection_class=redis.SSLConnection if secure else redis.Connection, host=host, port=port, **options
+        )
     return redis.Redis.from_pool(pool)
 
 
@@ -77,4 +52,6 @@ def _under_sentinels(address: Address, options: dict[str, Any]) -> Any:
     watchers = {"socket_connect_timeout": LIMIT, "socket_timeout": LIMIT, **login, **tls}
     secure = options.pop("ssl", False)
     sentinel = Sentinel(address.hosts, sentinel_kwargs=watchers, **options)  # type: ignore[no-untyped-call]
-    return sentinel.master_for(address.service, connection_class=_WatchedSecure if secure else _Watched)
+    return sentinel.master_for(
+        address.service, connection_class=SentinelManagedSSLConnection if secure else SentinelManagedConnection
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from toril.job import JobRecord, JobState
@@ -28,14 +29,38 @@ def taken_job(queue: str, found: Sequence[Any], prefix: str, worker: str, now: i
     """Return a job as a step has taken it: its hash from before, and what the step wrote."""
     job_id, starts, flat = found
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    if len(fields) == _FRESH:
+        with suppress(KeyError, ValueError):  # somebody else's
+            return _fresh(queue, job_id, fields, worker, starts, now, token)
     fields["ats"] = starts
     fields["pb"] = worker
     fields["processedOn"] = now
-    return _record(prefix, queue, job_id, JobState.ACTIVE, fields, None)._replace(token=token)
+    return _record(prefix, queue, job_id, JobState.ACTIVE, fields, None, token)
+
+
+_FRESH = 6  # fields of a job that has not been taken before and has no parent, key or schedule
+
+
+def _fresh(
+    queue: str, job_id: str, fields: dict[str, Any], worker: str, starts: int, now: int, token: str
+) -> JobRecord:
+    """Return a job that has been taken for the first time, as nearly all are."""
+    _ = fields["delay"]
+    return JobRecord(
+        job_id, queue, fields["name"], fields["data"], fields["opts"], JobState.ACTIVE, int(fields["priority"]),
+        int(fields["timestamp"]), None, starts, 0, 0, now, None, None, None, None, None, worker, None, None, None,
+        None, token,
+    )  # fmt: skip
 
 
 def _record(
-    prefix: str, queue: str, job_id: str, state: JobState, fields: dict[str, Any], due: int | None
+    prefix: str,
+    queue: str,
+    job_id: str,
+    state: JobState,
+    fields: dict[str, Any],
+    due: int | None,
+    token: int | str = 0,
 ) -> JobRecord:
     get = fields.get
     schedule = get("rjk")
@@ -64,6 +89,7 @@ def _record(
         number(job_id.rpartition(":")[2]) if schedule is not None else None,
         _parent(prefix, get("parent")),
         get("defa"),
+        token,
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from toril.errors import StoreUnavailable, WrongState
 from toril.job import NewJob, Node, expiry_reason
+from toril.log import STORE_PHANTOM
 from toril.options import Policy
 from toril.store.redis import looking, workers
 from toril.store.redis.adding import add_arguments, ids_or_error
@@ -23,8 +23,6 @@ from toril.store.runs import Awaiting, Extended, Failed, Note, Outcome, Released
 from toril.store.views import WorkerInfo
 
 __all__ = ["Runs"]
-
-log = logging.getLogger("toril.store")
 
 
 class Runs(Views):
@@ -70,8 +68,8 @@ class Runs(Views):
         reply = await self._script("step", queue, arguments, None)
         step = step_of(reply, plain, self._prefix, queue, worker, now, token)
         for phantom in reply[-1]:
-            log.error("queue %s: id %r stood in line and names no job; it was dropped", queue, phantom)
-        for record in step.taken:
+            STORE_PHANTOM(job=phantom, queue=queue)
+        for record in step.taken if any("rjk" in job[2] for job in reply[1]) else ():
             if record.schedule is not None:
                 await self._schedules.advance(record)  # if that fails the step is repeated, and this with it
         del enrolled.unanswered[queue]

@@ -12,7 +12,7 @@ from toril.job import JobRecord
 from toril.json import decode, decode_or, dump
 from toril.options import Policy
 from toril.store.redis.records import number, pairs
-from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
+from toril.store.ticks import is_same, keeps_overdue, next_tick, start_of, tick_after
 from toril.store.views import ScheduleInfo, ScheduleRecord
 
 __all__ = ["Schedules"]
@@ -32,7 +32,7 @@ class Schedules:
         """See Store.put_schedule."""
         while True:
             old = await self.read(schedule.queue, schedule.id)
-            same = old is not None and old.info.schedule == schedule
+            same = old is not None and is_same(old.info.schedule, schedule)
             if same and old is not None and (old.waits or not old.goes_on):
                 return False
             if await self._put(schedule, old, same=same, immediately=immediately):

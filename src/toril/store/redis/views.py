@@ -97,8 +97,7 @@ class Views(Connections):
 
     async def strangers(self, queue: str) -> Finding | None:
         """See Store.strangers."""
-        ours = sum(queue in worker.info.queues for worker in await self.workers())
-        return await foreign_workers(self._client(), self._prefix, queue, ours)
+        return await foreign_workers(self._client(), self._prefix, queue)
 
     async def cursor(self, queue: str | None = None) -> str:
         """See Store.cursor."""

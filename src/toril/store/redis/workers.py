@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from toril.errors import StoreRefused
 from toril.json import decode, dump
 from toril.store.redis.client import Client
+from toril.store.redis.guests import guests
 from toril.store.redis.keys import names_for
 from toril.store.runs import Run
 from toril.store.views import LiveWorker, RunningJob, WorkerInfo
@@ -106,9 +108,21 @@ async def leave(client: Client, prefix: str, worker: str) -> None:
 
 
 async def live(client: Client, prefix: str, now: int) -> list[LiveWorker]:
-    """Return the workers whose lease holds, with what each runs; forget those that are long gone."""
+    """Return the workers that live, BullMQ's own among them, with what each runs."""
+    found = [*await _leased(client, prefix, now), *await _guests(client, prefix)]
+    for queue in sorted({queue for worker in found for queue in worker.info.queues}):
+        for taker, run in await _running(client, prefix, queue):
+            for number, worker in enumerate(found):
+                if worker.has(queue, taker):
+                    held = sorted([*worker.runs, run], key=lambda run: run.since)
+                    found[number] = worker._replace(runs=held)
+    return sorted(found, key=lambda worker: worker.id)
+
+
+async def _leased(client: Client, prefix: str, now: int) -> list[LiveWorker]:
+    """Return our workers whose lease holds; forget those that are long gone."""
     beats = await client.call("ZRANGE", _registry(prefix), 0, -1, "WITHSCORES")
-    found: dict[str, LiveWorker] = {}
+    found: list[LiveWorker] = []
     for worker, beat in zip(beats[::2], beats[1::2], strict=True):
         flat = await client.call("HGETALL", _card(prefix, worker))
         card = dict(zip(flat[::2], flat[1::2], strict=True)) if isinstance(flat, list) else flat
@@ -118,13 +132,15 @@ async def live(client: Client, prefix: str, now: int) -> list[LiveWorker]:
         elif age <= float(card["lease"]):
             queues: dict[str, int] = decode(card["queues"])
             info = WorkerInfo(card["name"], card["host"], int(card["pid"]), float(card["lease"]), queues)
-            found[worker] = LiveWorker(worker, info, max(age, 0.0), [])
-    for queue in sorted({queue for worker in found.values() for queue in worker.info.queues}):
-        for worker, run in await _running(client, prefix, queue):
-            if worker in found:
-                held = sorted([*found[worker].runs, run], key=lambda run: run.since)
-                found[worker] = found[worker]._replace(runs=held)
-    return sorted(found.values(), key=lambda worker: worker.id)
+            found.append(LiveWorker(worker, info, max(age, 0.0), []))
+    return found
+
+
+async def _guests(client: Client, prefix: str) -> list[LiveWorker]:
+    try:
+        return await guests(client, prefix)
+    except StoreRefused:  # hosted servers keep CLIENT LIST to themselves
+        return []
 
 
 async def _running(client: Client, prefix: str, queue: str) -> Sequence[tuple[str, RunningJob]]:

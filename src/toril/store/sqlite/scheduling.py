@@ -6,7 +6,7 @@ from toril.job import JobRecord, JobState
 from toril.json import dump
 from toril.options import Policy
 from toril.store.sqlite.transaction import DELAYED, PRIORITIZED, WAITING, Row, Transaction
-from toril.store.ticks import keeps_overdue, next_tick, start_of, tick_after
+from toril.store.ticks import is_same, keeps_overdue, next_tick, start_of, tick_after
 from toril.store.views import ScheduleInfo, ScheduleRecord
 
 __all__ = ["advance", "put_schedule", "remove_schedule", "schedules"]
@@ -32,7 +32,7 @@ def put_schedule(tx: Transaction, schedule: ScheduleRecord, immediately: bool) -
     """Store a schedule and see that it has a job; touch nothing if it is stored so already."""
     found = tx.rows("read_schedule", id=schedule.id)
     old = _info(found[0]) if found else ScheduleInfo(schedule, None, None, 0)
-    same = bool(found) and old.schedule == schedule
+    same = bool(found) and is_same(old.schedule, schedule)
     waiting = _waiting(tx, old)
     if same and (waiting or old.next is None):
         return False

@@ -55,7 +55,6 @@ from toril.store.views import (
 __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
-LIMIT = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
 SAFETY = 5.0  # seconds after which a lane looks without having been called (BullMQ's drainDelay)
 BULK = 1_000  # jobs that a verb without ids may touch
 
@@ -65,6 +64,7 @@ class SqliteStore:
 
     remote = False
     largest = None
+    limit = 1.0  # seconds that a caller waits for the store; workers wait as long as it takes
 
     def __init__(self, url: str, clock: Clock, synchronous: Synchronous = "NORMAL") -> None:
         self._file = DatabaseFile(url, synchronous)
@@ -118,16 +118,14 @@ class SqliteStore:
                 self._parts = (writer, reader, checkpointer)
             return self._parts
 
-    async def _write(
-        self, verb: Callable[..., T], *arguments: object, limit: float | None = LIMIT, weight: int = 1
-    ) -> T:
+    async def _write(self, verb: Callable[..., T], *arguments: object, patient: bool = False, weight: int = 1) -> T:
         writer = (self._parts or self._open())[0]
-        return await writer.call(verb, *arguments, limit=limit, weight=weight)
+        return await writer.call(verb, *arguments, limit=None if patient else self.limit, weight=weight)
 
     async def _look(self, verb: Callable[..., T], *arguments: object) -> T:
         writer, reader, _ = self._parts or self._open()
         if reader is None:  # a database in memory has one connection
-            return await writer.call(verb, *arguments, limit=LIMIT)
+            return await writer.call(verb, *arguments, limit=self.limit)
         return await reader.call(verb, *arguments)
 
     # -- the hot path
@@ -148,22 +146,22 @@ class SqliteStore:
         weight = (
             len(outcomes) + sum(len(note.lines) for note in notes) + want // 4
         )  # what it will take is not known: most often little
-        return await self._write(stepping.step, queue, worker, outcomes, notes, want, limit=None, weight=weight)
+        return await self._write(stepping.step, queue, worker, outcomes, notes, want, patient=True, weight=weight)
 
     async def extend(self, worker: str, runs: Sequence[Run]) -> Extended:
         """See Store.extend."""
         info = self._workers[worker]
-        return await self._write(leases.extend, worker, info, self._boot, runs, limit=None)
+        return await self._write(leases.extend, worker, info, self._boot, runs, patient=True)
 
     async def rescue(self, queue: str) -> Sequence[str]:
         """See Store.rescue."""
-        return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), limit=None)
+        return await self._write(stepping.rescue, queue, self._boot, self._clock.monotonic(), patient=True)
 
     async def expire(self, queue: str) -> Sequence[str]:
         """See Store.expire."""
         ids: list[str] = []
         while await self._look(expiring.due, queue):  # most often nothing is: then nobody's turn to write is taken
-            ids += await self._write(expiring.expire, queue, limit=None, weight=1_000)
+            ids += await self._write(expiring.expire, queue, patient=True, weight=1_000)
         return ids
 
     async def wait(self, queue: str, worker: str, until: int | None) -> None:
@@ -177,7 +175,7 @@ class SqliteStore:
 
     async def enrol(self, worker: WorkerInfo) -> str:
         """See Store.enrol."""
-        number = await self._write(leases.enrol, worker, self._boot, limit=None)
+        number = await self._write(leases.enrol, worker, self._boot, patient=True)
         self._workers[number] = worker
         return number
 

@@ -24,13 +24,15 @@ class RunOut(JobRef):
 
 
 class WorkerOut(BaseModel):
-    """A worker whose lease holds."""
+    """A worker whose lease holds, or BullMQ's own workers of one queue and name together."""
 
     id: str
+    name: str
+    nodes: int = Field(description="0 for a worker of Toril's; else how many of BullMQ's this stands for.")
     host: str
-    pid: int
+    pid: int = Field(description="0 if it is not known, as of BullMQ's.")
     age: float = Field(description="Seconds since it gave a sign of life.")
-    queues: Mapping[str, int] = Field(description="Its slots by queue.")
+    queues: Mapping[str, int] = Field(description="Its slots by queue; 0 where they are not known.")
     runs: Sequence[RunOut]
 
 
@@ -49,6 +51,8 @@ async def list_workers(desk: TheDesk) -> Any:
 def _shown(worker: LiveWorker) -> dict[str, Any]:
     return {
         "id": worker.id,
+        "name": worker.info.name,
+        "nodes": worker.nodes,
         "host": worker.info.host,
         "pid": worker.info.pid,
         "age": worker.age,

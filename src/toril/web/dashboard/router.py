@@ -104,8 +104,8 @@ def _admit(visit: Visit) -> None:
     assert visit.principal is not None
     if not visit.principal.may(Role.READ):
         raise Problem(403, "role-missing", "Your account may not look at these pages.")
-    if visit.request.method not in SAFE and not visit.may_act:
-        raise Problem(403, "role-missing", "Your account may look, and change nothing.")
+    if visit.request.method not in SAFE:
+        visit.check_may_act()
 
 
 _TITLES = {403: "Not allowed", 404: "Not found", 503: "The store does not answer"}

@@ -20,6 +20,7 @@ from toril.web.auth import Principal, Role
 from toril.web.dashboard.site import Site
 from toril.web.dashboard.words import place, unplace
 from toril.web.masking import shown_data, shown_text
+from toril.web.problems import Problem
 from toril.web.sessions import CSRF_FIELD
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Visit:
     def may_act(self) -> bool:
         """Whether buttons are shown, and do what they say."""
         return self.principal is not None and self.principal.may(Role.ADMIN) and not self.site.desk.read_only
+
+    def check_may_act(self) -> None:
+        """Raise Problem 403 for somebody who may only look, before showing a form that would be of no use."""
+        if not self.may_act:
+            raise Problem(403, "role-missing", "Your account may look, and change nothing.")
 
     @property
     def csrf(self) -> str:

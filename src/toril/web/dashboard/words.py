@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
 from toril.timetable import Scheduled
 
-__all__ = ["FILTERS", "ago", "clock", "compact", "day", "iso", "lasting", "moment", "place", "rule", "times", "unplace"]
+__all__ = [
+    "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "lasting", "late", "local", "moment", "place",
+    "rule", "times", "unplace",
+]  # fmt: skip
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _THOUSAND = 1_000
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
 _SOON = 1.0  # seconds
+_LATE = 10_000  # milliseconds
 
 
 def place(name: str) -> str:
@@ -87,6 +92,11 @@ def ago(at: int | datetime, now: int) -> str:
     return f"{text} ago" if distance > 0 else f"in {text}"
 
 
+def late(at: int | datetime, now: int) -> bool:
+    """Return whether a time is past by more than workers need to see to it."""
+    return now - _datetime(at).timestamp() * 1000 > _LATE
+
+
 def compact(number: float) -> str:
     """Return a number as it fits into a narrow place: `999`, `12.3k`, `1.2M`."""
     if number < 10 * _THOUSAND:
@@ -105,14 +115,30 @@ def times(text: str) -> str:
 def rule(schedule: Scheduled) -> str:
     """Return the times of a schedule in words; a cron line that has none is given as it is."""
     if schedule.every is not None:
-        return f"Every {lasting(timedelta(seconds=schedule.every).total_seconds())}"
+        return every(schedule.every)
+    assert schedule.cron is not None
+    return cron(schedule.cron, schedule.tz or "UTC")
+
+
+def every(seconds: float) -> str:
+    """Return a fixed distance in words."""
+    return f"Every {lasting(seconds)}"
+
+
+def cron(line: str, tz: str) -> str:
+    """Return the times of a cron line in words; one that has none is given as it is."""
     options = Options()
     options.use_24hour_time_format = True
-    assert schedule.cron is not None
     try:
-        return f"{get_description(schedule.cron, options)} ({schedule.tz})"
+        return f"{get_description(line, options)} ({tz})"
     except (FormatError, ValueError, IndexError, KeyError):
-        return f"{schedule.cron} ({schedule.tz})"
+        return f"{line} ({tz})"
+
+
+def local(at: int | datetime, tz: str | None) -> str:
+    """Return a time as the clocks of a zone show it: `Fri 27 Nov 2026, 09:00 Europe/Berlin`."""
+    shown = _datetime(at).astimezone(ZoneInfo(tz or "UTC"))
+    return f"{shown:%a %d %b %Y, %H:%M}{f':{shown:%S}' if shown.second else ''} {tz or 'UTC'}"
 
 
 FILTERS: dict[str, Any] = {
@@ -122,6 +148,8 @@ FILTERS: dict[str, Any] = {
     "day": day,
     "iso": iso,
     "lasting": lasting,
+    "late": late,
+    "local": local,
     "moment": moment,
     "place": place,
     "rule": rule,

@@ -59,7 +59,7 @@ end
 local queues = {}
 for _, job in ipairs(jobs) do
   local q = job.q
-  local here = queues[q] or {added = 0, ready = false}
+  local here = queues[q] or {added = 0, ready = false, line = {}}
   queues[q] = here
   here.added = here.added + 1
   ids[#ids + 1] = job.id
@@ -70,12 +70,13 @@ for _, job in ipairs(jobs) do
     local owner = job.de and claim(q, job, job.de)
     if owner then
       ids[#ids] = owner
-    elseif write_job(q, job) then
+    elseif write_job(q, job, false, here.line) then
       here.ready = true
     end
   end
 end
 for q, here in pairs(queues) do
+  in_parts('LPUSH', q .. 'wait', here.line)
   call('INCRBY', q .. 'id', here.added)
   trim_events(q)
   if here.ready then ring(q) end

@@ -2,18 +2,19 @@
 -- The hot path: record what ended, promote what is due, take new jobs.
 -- ARGV: now; token of this step; '1' if it repeats one whose reply was lost: what that did is done once; worker; lease
 --   (ms); jobs wanted;
---   numbers of notes, of kinds of retention, of outcomes; then
+--   numbers of notes, of kinds of retention, of groups of outcomes; then
 --   notes: id, starts, token, progress or '', lines kept, number of lines, lines;
 --   retentions: state, most (negative: all), age in ms (negative: for ever);
---   outcomes: kind, id, starts, token, a, b, c, d:
---     C completed: result, retention, -, -      F failed: reason, stack, retention ('': the job's own), attempts (0, 1)
---     D delayed: due (0: at once), reason, stack, attempts        R released: -        L released, queue closed: until
+--   groups: kind, token, retention ('': each job's own), number of outcomes; each of those is id, starts and, if it is
+--     C completed: result                         F failed: reason, stack, attempts (0, 1)
+--     D delayed: due (0: at once), reason, stack, attempts
+--     R released: nothing                         L released, queue closed: until
 -- Returns {numbers of refused outcomes, taken, due or '', closed or '', opens at or '', {number, reason} of those that
 --   failed in place of their outcome, ids that name no job}; a job taken is {id, starts, fields and values}.
 -- Events: progress; completed, failed, retries-exhausted, delayed, waiting; of parents: waiting, delayed;
 --   active; drained.
-local token, again, worker, lease, want = ARGV[2], ARGV[3] == '1', ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local notes, retentions, outcomes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local token, again, worker, lease, want = ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5], tonumber(ARGV[6])
+local notes, retentions, groups = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local at = 10
 local ACTIVE = Q .. 'active'
 local MEMORY, KEPT = T .. 'step:' .. token:match('^(.*)%.'), 3600000 -- what this lane's last step did; ms
@@ -81,40 +82,54 @@ for number = 1, retentions do
   at = at + 3
 end
 
-local wishes = outcomes > 0 and all_wishes(T) or {}
+-- An outcome is {kind, id, key, starts, token, retention, what is its kind's own …}.
+local WIDTH = {C = 3, F = 5, D = 6, R = 2, L = 3}
+local outcomes, locks, parts = {}, {}, {}
+for _ = 1, groups do
+  local kind, mark, keep = ARGV[at], ARGV[at + 1], keeps[tonumber(ARGV[at + 2])]
+  local width, first = WIDTH[kind], at + 4
+  at = first + tonumber(ARGV[at + 3]) * width
+  for from = first, at - 1, width do
+    local key = Q .. ARGV[from]
+    outcomes[#outcomes + 1] = {kind, ARGV[from], key, ARGV[from + 1], mark, keep, unpack(ARGV, from + 2, from + width - 1)}
+    locks[#locks + 1] = key .. ':lock'
+    if kind == 'C' then
+      parts[#parts + 1] = key .. ':dependencies'
+      parts[#parts + 1] = key .. ':unsuccessful'
+    end
+  end
+end
+
+local wishes = #outcomes > 0 and all_wishes(T) or {}
+local free = #parts == 0 or call('EXISTS', unpack(parts)) == 0 -- nothing stands in the way of any that returned
+locks = #locks > 0 and call('MGET', unpack(locks)) or locks
 
 local refused, instead, unlock, closing, put_off = {}, {}, {}, nil, false
 local completed, failed = 0, 0
+local in_place = {} -- retentions of those that failed in place of their outcome
 
 local function failed_for_good(id, job, reason, stack, keep, attempts)
   local key = Q .. id
   job.atm = whole(job.atm) + attempts
   if attempts > 0 then call('HSET', key, 'atm', job.atm) end
   if stack ~= '' then call('HSET', key, 'stacktrace', stack) end
+  if job.parent then free = false end -- the parent may have returned in this step, too
   fail(Q, id, job, reason, 'active', keep[2])
   failed = failed + 1
 end
 
-local function put_back(number, kind, id, job, a, b, c, d)
-  local key = Q .. id
-  local attempts = kind == 'D' and tonumber(d) or 0
-  local reason = wished(wishes, id, job.ats)
-  if reason then -- its worker had not heard of it yet
-    failed_for_good(id, job, reason, kind == 'D' and c or '', own_keep(job.opts), attempts)
-    instead[#instead + 1] = {number, reason}
-    return
-  end
-  local priority = whole(job.priority)
-  if kind ~= 'D' then
-    place_first(Q, id, priority)
-    tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
-    if kind == 'L' then closing = math.max(closing or 0, tonumber(a)) end
-    return
-  end
-  local due, entry = tonumber(a), nil
+local function fail_in_place(number, id, job, reason, stack, attempts)
+  local keep = own_keep(call('HGET', Q .. id, 'opts'))
+  failed_for_good(id, job, reason, stack, keep, attempts)
+  instead[#instead + 1] = {number, reason}
+  in_place[#in_place + 1] = keep
+end
+
+local function delay(id, key, job, due, reason, stack, attempts)
+  local entry
   local hash = {'atm', whole(job.atm) + attempts}
-  if b ~= '' then hash[3], hash[4] = 'failedReason', b else call('HDEL', key, 'failedReason') end
-  if c ~= '' then hash[#hash + 1], hash[#hash + 2] = 'stacktrace', c end
+  if reason ~= '' then hash[3], hash[4] = 'failedReason', reason else call('HDEL', key, 'failedReason') end
+  if stack ~= '' then hash[#hash + 1], hash[#hash + 2] = 'stacktrace', stack end
   if due > now then
     hash[#hash + 1], hash[#hash + 2] = 'delay', due - now
     place_delayed(Q, id, due)
@@ -122,21 +137,60 @@ local function put_back(number, kind, id, job, a, b, c, d)
     entry = tell(Q, 'delayed', 'jobId', id, 'delay', due)
   else
     local options = decoded(job.opts) or {}
-    place_ready(Q, id, priority, attempts > 0 and options.lifo) -- a snooze lets the others go first
+    place_ready(Q, id, whole(job.priority), attempts > 0 and options.lifo) -- a snooze lets the others go first
     entry = tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
   end
   call('HSET', key, unpack(hash))
-  if attempts > 0 then tell_more(entry, 'failedReason', b) end
+  if attempts > 0 then tell_more(entry, 'failedReason', reason) end
 end
 
-for number = 1, outcomes do
-  local kind, id, starts, mark = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local a, b, c, d = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  at = at + 8
-  local key = Q .. id
-  local lock = call('GET', key .. ':lock')
-  local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent', 'opts', 'priority')
-  local job = {ats = found[1], atm = found[2], deid = found[3], parent = found[4], opts = found[5], priority = found[6]}
+local function put_back(number, outcome, job)
+  local kind, id, key = outcome[1], outcome[2], outcome[3]
+  local delayed = kind == 'D'
+  local attempts = delayed and tonumber(outcome[10]) or 0
+  local reason = wished(wishes, id, job.ats)
+  if reason then -- its worker had not heard of it yet
+    fail_in_place(number, id, job, reason, delayed and outcome[9] or '', attempts)
+  elseif delayed then
+    delay(id, key, job, tonumber(outcome[7]), outcome[8], outcome[9], attempts)
+  else
+    place_first(Q, id, whole(job.priority))
+    tell(Q, 'waiting', 'jobId', id, 'prev', 'active')
+    if kind == 'L' then closing = math.max(closing or 0, tonumber(outcome[7])) end
+  end
+end
+
+local function complete(number, id, key, job, keep, result)
+  local stuck = not free and obstacle(key)
+  if stuck then
+    fail_in_place(number, id, job, stuck, '', 1)
+    return
+  end
+  if job.deid then free_key(Q, id, job.deid) end
+  if job.parent then child_completed(job.parent, key, result) end
+  if keep[2] == 0 then
+    delete_jobs(Q, {id})
+  else
+    call('HSET', key, 'atm', job.atm and whole(job.atm) + 1 or '1', 'returnvalue', result, 'finishedOn', NOW)
+    local ended = keep.ended
+    ended[#ended + 1] = NOW
+    ended[#ended + 1] = id
+  end
+  tell(Q, 'completed', 'jobId', id, 'returnvalue', result, 'prev', 'active')
+  completed = completed + 1
+end
+
+for number, outcome in ipairs(outcomes) do
+  local kind, id, key, starts, mark, keep = unpack(outcome, 1, 6)
+  local lock = locks[number]
+  local job
+  if kind == 'C' then
+    local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent')
+    job = {ats = found[1], atm = found[2], deid = found[3], parent = found[4]}
+  else
+    local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent', 'opts', 'priority')
+    job = {ats = found[1], atm = found[2], deid = found[3], parent = found[4], opts = found[5], priority = found[6]}
+  end
   local valid = job.ats and (lock == mark or (not lock and job.ats == starts))
   if not job.ats and lock == mark then -- somebody has deleted the job under way: nothing of it may come back
     call('DEL', key .. ':lock')
@@ -147,28 +201,11 @@ for number = 1, outcomes do
   else
     unlock[#unlock + 1] = id
     if kind == 'C' then
-      local stuck = obstacle(key)
-      if stuck then
-        failed_for_good(id, job, stuck, '', own_keep(job.opts), 1)
-        instead[#instead + 1] = {number, stuck}
-      else
-        local keep = keeps[tonumber(b)]
-        if job.deid then free_key(Q, id, job.deid) end
-        if job.parent then child_completed(job.parent, key, a) end
-        if keep[2] == 0 then
-          delete_jobs(Q, {id})
-        else
-          call('HSET', key, 'atm', whole(job.atm) + 1, 'returnvalue', a, 'finishedOn', now)
-          keep.ended[#keep.ended + 1] = now
-          keep.ended[#keep.ended + 1] = id
-        end
-        tell(Q, 'completed', 'jobId', id, 'returnvalue', a, 'prev', 'active')
-        completed = completed + 1
-      end
+      complete(number, id, key, job, keep, outcome[7])
     elseif kind == 'F' then
-      failed_for_good(id, job, a, b, keeps[tonumber(c)] or own_keep(job.opts), tonumber(d))
+      failed_for_good(id, job, outcome[7], outcome[8], keep or own_keep(job.opts), tonumber(outcome[9]))
     else
-      put_back(number, kind, id, job, a, b, c, d)
+      put_back(number, outcome, job)
     end
   end
 end
@@ -184,14 +221,11 @@ for _, keep in ipairs(keeps) do
   if #keep.ended > 0 then call('ZADD', Q .. keep[1], unpack(keep.ended)) end
   retain(Q, keep[1], keep[2], keep[3])
 end
-for _, pair in ipairs(instead) do
-  local own = own_keep(call('HGET', Q .. ARGV[at - (outcomes - pair[1] + 1) * 8 + 1], 'opts'))
-  retain(Q, 'failed', own[2], own[3])
-end
+for _, keep in ipairs(in_place) do retain(Q, 'failed', keep[2], keep[3]) end
 count_ended(Q, 'completed', completed)
 count_ended(Q, 'failed', failed)
 if completed + failed > 0 then count_arrived(Q, T) end
-if notes + outcomes > 0 then trim_events(Q) end
+if notes + #outcomes > 0 then trim_events(Q) end
 if closing then
   local meta = call('HMGET', Q .. 'meta', 'max', 'duration')
   if not meta[1] then call('HSET', Q .. 'meta', 'max', BY_HAND, 'duration', 1000) end -- or Node would not obey
@@ -224,10 +258,10 @@ local counted = 0
 local function start(id)
   local key = Q .. id
   local fields = look('HGETALL', key)
-  local starts, name, deferred = 1, false, false
+  local starts, name, deferred = '1', false, false
   for i = 1, #fields, 2 do
     local field = fields[i]
-    if field == 'ats' then starts = whole(fields[i + 1]) + 1
+    if field == 'ats' then starts = string.format('%.0f', whole(fields[i + 1]) + 1)
     elseif field == 'name' then name = true
     elseif field == 'defa' then deferred = true end
   end
@@ -235,11 +269,11 @@ local function start(id)
     if id:sub(1, 2) ~= '0:' then phantoms[#phantoms + 1] = id end -- else a marker of old versions
     return
   end
-  call('HSET', key, 'processedOn', now, 'pb', worker, 'ats', starts)
+  call('HSET', key, 'processedOn', NOW, 'pb', worker, 'ats', starts)
   call('SET', key .. ':lock', token, 'PX', lease)
   started[#started + 1] = id
   tell(Q, 'active', 'jobId', id, 'prev', 'waiting')
-  taken[#taken + 1] = {id, starts, fields}
+  taken[#taken + 1] = {id, tonumber(starts), fields}
   if not deferred then counted = counted + 1 end
 end
 
@@ -271,14 +305,14 @@ if want > 0 then closed, opens = gate(meta, meta[2] and call('LLEN', ACTIVE) or 
 local left = call('LLEN', Q .. 'wait') + call('ZCARD', Q .. 'prioritized')
 local due = call('ZRANGE', Q .. 'delayed', 0, 0, 'WITHSCORES')
 if left == 0 then
-  local over = outcomes > 0 and #taken == 0 and not due[1] and closed == ''
+  local over = #outcomes > 0 and #taken == 0 and not due[1] and closed == ''
   if over and call('LLEN', ACTIVE) == 0 then tell(Q, 'drained') end
 elseif #unlock > 0 and #started == 0 then
   ring(Q) -- what has ended may make room for another worker
 end
 if put_off and #taken == 0 then ring_later(Q) end
 due = due[2] and string.format('%.0f', math.floor(due[2] / SLOTS)) or ''
-if notes + outcomes + #taken > 0 then
+if notes + #outcomes + #taken > 0 then
   local names = {}
   for i, job in ipairs(taken) do names[i] = {job[1], job[2]} end
   local reply = {refused, names, due, closed, opens, instead, phantoms}

@@ -19,6 +19,8 @@ from toril.web.dashboard.pages import (
     queues,
     schedules,
     selection,
+    suppressions,
+    timing,
     workers,
 )
 from toril.web.dashboard.visit import Visit
@@ -36,8 +38,9 @@ PAGES: _Pages = [
     *flows.PAGES,
     *errors.PAGES,
     *schedules.PAGES,
+    *timing.PAGES,
     *workers.PAGES,
     *audit.PAGES,
 ]
-MAIL_PAGES: _Pages = [*messages.PAGES, *gallery.PAGES]
+MAIL_PAGES: _Pages = [*messages.PAGES, *suppressions.PAGES, *gallery.PAGES]
 MAILBOX_PAGES: _Pages = mailbox.PAGES

@@ -11,7 +11,6 @@ from toril import InvalidJob, JobState, Rate
 from toril.errors import InvalidData, InvalidOption
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
-from toril.web.problems import Problem
 
 __all__ = ["PAGES", "number", "read_json"]
 
@@ -61,8 +60,7 @@ async def limit(visit: Visit) -> Response:
 
 async def form(visit: Visit) -> Response:
     """Show the form that adds a job."""
-    if not visit.may_act:
-        raise Problem(403, "role-missing", "Your account may look, and change nothing.")
+    visit.check_may_act()
     return _form(visit, "", {"name": visit.ask("name")})
 
 

@@ -12,7 +12,7 @@ from toril.messaging.lookup import LogPage, WantedOptions
 from toril.web.dashboard.pages.frames import framed
 from toril.web.dashboard.visit import Visit
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "recipient_of"]
 
 _ROWS = 50
 _HISTORY = 20  # messages of one recipient whose timelines are shown at once
@@ -20,10 +20,15 @@ _HISTORY = 20  # messages of one recipient whose timelines are shown at once
 
 async def show(visit: Visit) -> Response:
     """Show the log, or what one recipient got, with a timeline of each."""
-    recipient, fault = visit.ask("recipient"), ""
+    recipient, fault = await recipient_of(visit, "recipient"), ""
+    wanted: WantedOptions = {
+        "status": visit.ask("status") or None,
+        "type": visit.ask("type") or None,
+        "recipient": recipient or None,
+    }
     try:
         page = await visit.mailer.log(
-            limit=_HISTORY if recipient else _ROWS, after=visit.ask("after") or None, **_wanted(visit)
+            limit=_HISTORY if recipient else _ROWS, after=visit.ask("after") or None, **wanted
         )
     except (InvalidAddress, InvalidOption) as error:
         page, fault = LogPage([], None), str(error)
@@ -41,17 +46,23 @@ async def show(visit: Visit) -> Response:
         status=visit.ask("status"),
         type=visit.ask("type"),
         recipient=recipient,
+        asked={name: visit.ask(name) for name in ("recipient", "of")},
         fault=fault,
         types=sorted(kind.name for kind in visit.mailer.composer.types),
     )
 
 
-def _wanted(visit: Visit) -> WantedOptions:
-    return {
-        "status": visit.ask("status") or None,
-        "type": visit.ask("type") or None,
-        "recipient": visit.ask("recipient") or None,
-    }
+async def recipient_of(visit: Visit, name: str) -> str:
+    """Return the address that the query's field `name` asks for, or that of the message `of`.
+
+    Links name a message, so that they show no address to those who may not see it.
+    """
+    if not visit.ask("of"):
+        return visit.ask(name)
+    mail = await visit.mailer.find(visit.ask("of"))
+    if mail is None:
+        raise MailNotFound(f"The delivery log has no message {visit.ask('of')}.")
+    return mail.recipient
 
 
 async def one(visit: Visit) -> Response:

@@ -3,13 +3,14 @@
 -- ARGV[1]: now in epoch milliseconds; empty: the server's own time.
 local Q, T = KEYS[1], KEYS[2]
 local call = redis.call
-local now, stamp
+local now, NOW, stamp -- NOW: as text, for Redis writes a number of Lua's slowly
 if ARGV[1] == '' then
   local time = call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
+  NOW = string.format('%.0f', now)
   stamp = '*'
 else
-  now = tonumber(ARGV[1])
+  now, NOW = tonumber(ARGV[1]), ARGV[1]
   stamp = ARGV[1] .. '-*' -- of a clock that a test moves
 end
 

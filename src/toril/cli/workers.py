@@ -1,0 +1,27 @@
+"""`toril workers`: who runs jobs now."""
+
+from __future__ import annotations
+
+from toril.cli.desk import App, AsJson, at_store, document
+from toril.cli.output import show_found
+
+__all__ = ["workers"]
+
+
+def workers(app: App = None, as_json: AsJson = False) -> None:
+    """List the workers that are alive, with their slots and what they run; exit code 1 if there is none."""
+    from toril.web.api.workers import WorkerList, list_workers
+    from toril.web.dashboard.words import lasting
+
+    found = document(WorkerList, at_store(app, lambda desk, _: list_workers(desk)))
+    rows = [
+        {
+            "host": worker["host"],
+            "pid": str(worker["pid"]),
+            "runs": f"{len(worker['runs'])} of {sum(worker['queues'].values())}",
+            "last heard": f"{lasting(worker['age'])} ago",
+            "queues": ", ".join(f"{name}={slots}" for name, slots in worker["queues"].items()),
+        }
+        for worker in found["workers"]
+    ]
+    show_found(rows, as_json=as_json, document=found, nothing="no worker is alive")

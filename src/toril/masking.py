@@ -1,0 +1,23 @@
+"""What must not be read in a text by everybody: logins, passwords and tokens, and people's addresses."""
+
+from __future__ import annotations
+
+import re
+
+from toril.secret import MASK
+
+__all__ = ["without_people", "without_secrets"]
+
+_SECRET = re.compile(r"(?i)\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s&,;]+")
+_LOGIN = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")  # scheme://user:password@
+_ADDRESS = re.compile(r"\b([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with a mask in the place of what looks like a secret."""
+    return _LOGIN.sub(rf"\1{MASK}@", _SECRET.sub(rf"\1{MASK}", text))
+
+
+def without_people(text: str) -> str:
+    """Return a text without secrets, and with e-mail addresses as `a***@example.com`: for logs and traces."""
+    return _ADDRESS.sub(r"\1***@\2", without_secrets(text))

@@ -1,0 +1,131 @@
+"""An application's schedules: made, changed, run once more, removed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Unpack
+
+from toril.adding import add
+from toril.clock import Clock
+from toril.errors import InvalidSchedule
+from toril.handle import Job
+from toril.options import Policy
+from toril.registry import Registry
+from toril.schedule import Cron
+from toril.store.base import Store
+from toril.store.views import ScheduleRecord
+from toril.task import Call, new_job
+from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
+from toril.tracing import carrier
+
+__all__ = ["Scheduling"]
+
+
+class Scheduling(Registry):
+    """The part of an application that is about schedules."""
+
+    store: Store
+    clock: Clock
+
+    def plan(
+        self,
+        *,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        tz: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> Plan:
+        """Return the times that a cron line, or `every` so many seconds, stands for; raise InvalidSchedule."""
+        if (cron is None) == (every is None):
+            raise InvalidSchedule("cron, every: expected one of them")
+        if tz is not None and cron is None:
+            raise InvalidSchedule("tz: belongs to cron")
+        rule = Cron(cron, tz or self.settings.timezone) if cron is not None else distance(every or 0)
+        plan = Plan.make(rule, bounds)
+        if plan.end is not None and plan.end < self.clock.now():
+            raise InvalidSchedule(f"end: expected a moment to come, got {bounds['end']!r}")
+        return plan
+
+    async def schedule(
+        self,
+        call: Call[Any],
+        *,
+        id: str,  # noqa: A002
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        tz: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> bool:
+        """Let a call be made at the times of a cron line, or `every` so many seconds, until `unschedule(id)`.
+
+        A schedule of that id is changed; if it is stored so already, nothing is touched and this returns False.
+        Raises InvalidSchedule, InvalidOption, StoreUnavailable.
+        """
+        plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
+        record = plan.record(id, call, declared=False, link=carrier())
+        return await self.store.put_schedule(record, immediately=plan.immediately)
+
+    async def reschedule(
+        self,
+        schedule_id: str,
+        data: object,
+        *,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        tz: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> bool:
+        """Give a schedule other times and data, whoever made it; return whether anything changed.
+
+        The options of its jobs stay; what is not given is as for a new schedule. Raises InvalidSchedule, also for one
+        that is not there or that code declares (a worker's start would put it back), InvalidData, InvalidArguments and
+        StoreUnavailable.
+        """
+        plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
+        old = await self._stored(schedule_id)
+        if old.declared:
+            raise InvalidSchedule(f"id: schedule {schedule_id!r} is declared by code: change it there")
+        record = plan.over(old, self.queue(old.queue).text_of(old.name, data))
+        return await self.store.put_schedule(record, immediately=plan.immediately)
+
+    async def unschedule(self, schedule_id: str) -> bool:
+        """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id."""
+        return await self.store.remove_schedule(schedule_id)
+
+    async def run_schedule(self, schedule_id: str) -> Job[Any]:
+        """Add one more job of a schedule, to run now, and return it; the schedule's own times stay as they are.
+
+        Raises InvalidSchedule if there is none of that id, and what adding a job raises.
+        """
+        found = await self._stored(schedule_id)
+        policy = dataclasses.replace(Policy.from_json(found.opts), missed=None, link=None)
+        job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
+        (job_id,) = await add(self.store, [job])
+        return Job(self.queue(found.queue), job_id, found.name)
+
+    async def schedules(self) -> list[Scheduled]:
+        """Return all schedules of the store, by id, with their next and last times."""
+        return [scheduled(info) for info in await self.store.schedules()]
+
+    async def prune_schedules(self, queues: Iterable[str] | None = None) -> list[str]:
+        """Remove schedules that code once declared and this application does not; return their ids.
+
+        queues: whose schedules to look at, default those that the application serves: other applications may share
+        the store. What `schedule` has made stays.
+        """
+        stale = self.stale_schedules(await self.store.schedules(), queues)
+        return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
+
+    async def put_schedules(self) -> None:
+        """See that every declared schedule is stored as declared; what is so already is not touched."""
+        for task, plan in self.declared_schedules():
+            record = plan.record(task.name, task.call(), declared=True)
+            await self.store.put_schedule(record, immediately=plan.immediately)
+
+    async def _stored(self, schedule_id: str) -> ScheduleRecord:
+        for info in await self.store.schedules():
+            if info.schedule.id == schedule_id:
+                return info.schedule
+        raise InvalidSchedule(f"id: there is no schedule {schedule_id!r}")

@@ -1,0 +1,109 @@
+"""Commands and their replies on connections of redis-py.
+
+Its client does much around each command (pool, retries, counters) that cost more than the command; what is kept of it
+is how connections are made, and how replies of some commands are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import redis.asyncio as redis
+from hiredis import pack_command
+from redis import exceptions
+from redis.asyncio.cluster import RedisCluster
+
+__all__ = ["Command", "Exchange", "exchange_with"]
+
+Command = tuple[Any, ...]
+
+
+class Exchange(Protocol):
+    """What sends commands to a server, or to several."""
+
+    cluster: RedisCluster | None
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        """Send commands together on one connection and return their replies; what Redis refuses is an error in it.
+
+        Raises what redis-py raises, or an OSError, if replies are missing.
+        """
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+
+
+class _Direct:
+    """With one server. Connections are made as calls overlap."""
+
+    cluster: RedisCluster | None = None
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._pool: Any = client.connection_pool
+        self._reads = client.response_callbacks
+        self._idle: list[Any] = []  # redis-py's connections
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        connection = await self._free()
+        try:
+            if not connection.is_connected:
+                await connection.connect()
+            await connection.send_packed_command(b"".join(map(pack_command, commands)), check_health=False)
+            replies = [await self._reply(connection, command[0]) for command in commands]
+        except BaseException:  # a reply may still come
+            await connection.disconnect(nowait=True)
+            raise
+        self._idle.append(connection)
+        return replies
+
+    async def _free(self) -> Any:
+        while self._idle:
+            connection = self._idle.pop()
+            if not await connection.can_read():
+                return connection
+            await connection.disconnect(nowait=True)  # the server has closed it
+        return self._pool.make_connection()
+
+    async def _reply(self, connection: Any, verb: str) -> Any:
+        try:
+            reply = await connection.read_response()
+        except exceptions.ResponseError as error:
+            return error
+        read = self._reads.get(verb)
+        return read(reply) if read else reply
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().disconnect()
+        await self._client.aclose()
+        watched = getattr(self._pool, "sentinel_manager", None)
+        for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
+            await sentinel.aclose()
+
+
+class _Clustered:
+    """With a cluster, whose nodes redis-py finds."""
+
+    def __init__(self, client: RedisCluster) -> None:
+        self.cluster: RedisCluster | None = client
+        self._client: Any = client
+
+    async def ask(self, *commands: Command) -> list[Any]:
+        if len(commands) == 1:
+            try:
+                return [await self._client.execute_command(*commands[0])]
+            except exceptions.ResponseError as error:
+                return [error]
+        async with self._client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return list(await pipe.execute(raise_on_error=False))
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def exchange_with(client: redis.Redis | RedisCluster) -> Exchange:
+    """Return what sends commands over connections of a client, which is closed with it."""
+    return _Clustered(client) if isinstance(client, RedisCluster) else _Direct(client)

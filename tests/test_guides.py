@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import shlex
 import shutil
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,9 +18,11 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from processes import TORIL, Processes, until
 from redis_servers.server import free_port
 from redis_servers.servers import Servers
 from toril.cli.main import app as cli
+from toril.errors import StoreUnavailable
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -183,6 +188,20 @@ def test_a_redis_that_loses_jobs_is_shown(run: Run, monkeypatch: pytest.MonkeyPa
     assert "appendonly" in told
 
 
+def test_a_redis_that_is_full_can_be_emptied(run: Run, monkeypatch: pytest.MonkeyPatch, redis_servers: Servers) -> None:
+    monkeypatch.setenv("TORIL_URL", redis_servers.single(maxmemory="3mb").url)
+    app = jobs().app
+
+    async def fill() -> None:
+        for _ in range(1_000):
+            await app.queue("orders").add("confirm_order", {"number": 4, "email": "x" * 50_000})
+
+    with pytest.raises(StoreUnavailable, match="command not allowed when used memory > 'maxmemory'"):
+        app.run(fill())
+    app.run(app.close())
+    assert re.match(r"removed [1-9]\d+ jobs", run("toril clean orders --state waiting --older-than 0s --yes"))
+
+
 def test_what_fills_a_queue_is_shown(run: Run) -> None:
     add_three()
 
@@ -202,3 +221,55 @@ def test_when_a_schedule_runs_is_shown(run: Run) -> None:
     add_three()
 
     assert re.search(r"nightly_report .*03:00 \(UTC\)", run(lead("A schedule did not run")))
+
+
+SLEEPER = """
+import asyncio
+from shop.jobs import app
+
+@app.task(queue="orders")
+async def sleeper() -> None:
+    await asyncio.sleep(600)
+"""
+
+
+@pytest.fixture
+def processes(shop: Path) -> Iterator[Processes]:
+    """Real processes of the example, beside a task that hangs."""
+    (shop / "hanging.py").write_text(SLEEPER)
+    kept = ("TORIL_MAIL_URL", "MAIL_FROM_ADDRESS")
+    env = {**{name: os.environ[name] for name in kept}, "TORIL_SECRET_KEYS": "k" * 40}
+    started = Processes(shop, shop, os.environ["TORIL_URL"], shop / "ledger", **env)
+    yield started
+    started.end()
+
+
+def asked(heading: str, port: int) -> str | None:
+    """Ask what the `curl` of an entry asks, of a process on another port; None: nobody answers."""
+    (url,) = re.findall(r"http://\S+", lead(heading))
+    try:
+        with urllib.request.urlopen(re.sub(r":\d+/", f":{port}/", url), timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return None
+
+
+@pytest.mark.slow
+async def test_a_task_that_hangs_is_shown(run: Run, processes: Processes) -> None:
+    port = free_port()
+    processes.start(TORIL, "worker", "hanging:app", WORKER_HEALTH_CHECK_PORT=str(port))
+    processes.start(sys.executable, "-c", "import hanging; hanging.sleeper.enqueue_sync()")
+
+    await until(lambda: '"running": 1' in (asked("A worker's memory grows", port) or ""), 60)
+    told = await asyncio.to_thread(run, lead("Jobs stay active"))
+    assert re.search(r"sleeper +active", told)
+    assert re.search(r" 1 of \d+ ", await asyncio.to_thread(run, "toril workers"))
+
+
+@pytest.mark.slow
+async def test_a_web_process_that_answers_is_shown(processes: Processes) -> None:
+    port = free_port()
+    processes.start(TORIL, "serve", "shop.jobs:app", "--port", str(port))
+
+    await until(lambda: asked("The dashboard does not answer", port), 60)
+    assert asked("Requests are slow", port) == '{"status":"ok"}'

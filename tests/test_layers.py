@@ -18,7 +18,7 @@ LAYERS = [  # each may import from itself and from those above it in this list
     {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
     | {"settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log"},
     {"store"},
-    {"why", "fingerprint", "forecast", "controls", "insight"},
+    {"why", "fingerprint", "forecast", "grouping", "controls", "insight"},
     {"tracing", "spans", "adding"},
     {"context", "arguments", "task", "decorators", "handle", "queue", "registry", "flow", "family", "timetable"}
     | {"events", "handlers", "sync", "scheduling", "app"},

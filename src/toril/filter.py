@@ -18,18 +18,35 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from toril.errors import InvalidFilter
 from toril.job import JobRecord, JobState
 from toril.json import decode, dump
 
-__all__ = ["Filter", "parse", "span"]
+__all__ = ["Filter", "Hints", "parse", "span"]
 
 _WORD = re.compile(r'(?:(?P<field>[A-Za-z_][^\s":]*):)?(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s"]*))(?=\s|$)')
 _SPAN = re.compile(r"(\d{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _FIELDS = ("id", "state", "name", "data.…", "error", "since", "until")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.@:,=#-]+")  # what every JSON writer leaves as it is
+_ASCII = re.compile(r"[ -~]+")
+_OF_A_NUMBER = re.compile(r"[0-9.e-]+")  # 1.50 and 15e-1 are found as 1.5
+_WHOLE = re.compile(r"-?[0-9]+")
+
+
+class Hints(NamedTuple):
+    """Texts that stand in whatever matches, so that a store can pass over most jobs unread; empty: none is known.
+
+    name: within the name. data: within the data's JSON, unless that has a `\\u00`. error: within the reason, text:
+    within name, data or reason, in ASCII's lower case, unless these have other characters.
+    """
+
+    name: str
+    data: str
+    error: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +63,11 @@ class Filter:
     until: int | None = None
 
     @property
-    def needs_reading(self) -> bool:
-        """Whether jobs must be read to know: by state, time and name alone an index or a column tells."""
-        return bool(self.data or self.errors or self.texts)
+    def hints(self) -> Hints:
+        """The longest text of each kind."""
+        name = max((self.name or "").split("*"), key=len)
+        data = max((_in_json(pattern) for _, pattern in self.data), key=len, default="")
+        return Hints(name, data, _longest(_ASCII, *self.errors), _longest(_ASCII, *self.texts))
 
     def matches(self, job: JobRecord) -> bool:
         """Return whether a job is like that."""
@@ -163,6 +182,16 @@ def _like(pattern: str, value: str) -> bool:
     if "*" not in pattern:
         return pattern == value
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), value, re.DOTALL) is not None
+
+
+def _longest(pattern: re.Pattern[str], *texts: str) -> str:
+    return max((run for text in texts for run in pattern.findall(text)), key=len, default="")
+
+
+def _in_json(pattern: str) -> str:
+    """Return text that stands in JSON that has a value of that pattern, or nothing."""
+    found = _longest(_PLAIN, pattern)
+    return "" if _OF_A_NUMBER.fullmatch(found) and not _WHOLE.fullmatch(pattern) else found
 
 
 def _at(value: Any, path: Sequence[str]) -> Iterator[str]:

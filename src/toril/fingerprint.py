@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from toril.job import JobRecord
-
-__all__ = ["FailureGroup", "Failures", "Fingerprint", "fingerprint", "grouped"]
+__all__ = ["FailureGroup", "Failures", "Fingerprint", "fingerprint"]
 
 LONGEST = 200  # characters of a message that count
 _EXCEPTION = re.compile(r"(?P<name>[A-Z]\w*): (?P<message>.*)|(?P<alone>[A-Z]\w*(?:Error|Exception))", re.DOTALL)
@@ -65,18 +62,6 @@ def fingerprint(task: str, reason: str) -> Fingerprint:
     if match is None:
         return Fingerprint(task, "", _normalised(reason))
     return Fingerprint(task, match["name"] or match["alone"], _normalised(match["message"] or ""))
-
-
-def grouped(failed: Iterable[JobRecord]) -> list[FailureGroup]:
-    """Group failed jobs, given newest first."""
-    groups: dict[Fingerprint, FailureGroup] = {}
-    for job in failed:
-        kind, at = fingerprint(job.name, job.reason or ""), job.finished_on or job.timestamp
-        known = groups.get(kind)
-        groups[kind] = (
-            replace(known, count=known.count + 1, first=at) if known else FailureGroup(kind, 1, at, at, job.id)
-        )
-    return sorted(groups.values(), key=lambda group: (-group.count, -group.last))
 
 
 def _normalised(message: str) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toril.errors import InvalidOption
-from toril.fingerprint import Failures, fingerprint, grouped
+from toril.fingerprint import Failures
 from toril.forecast import WINDOW, Forecast, forecast
-from toril.job import JobRecord, JobState
+from toril.grouping import Grouping
+from toril.job import JobState
 from toril.store.views import Metrics, Minute
 from toril.why import Why, explain
 
@@ -21,7 +22,7 @@ __all__ = ["QueueInsight"]
 
 MINUTE = 60_000  # milliseconds
 WEEK = 7 * 24 * 60  # minutes
-FAILED, PAGE = 10_000, 1_000  # failed jobs that groups are made of, and how many are read at once
+BULK = 1_000  # jobs that are retried at once
 FRESH = 5.0  # seconds that groups are not computed again
 
 
@@ -30,6 +31,7 @@ class QueueInsight:
 
     app: Toril
     name: str
+    _grouping: Grouping | None = None
     _failures: tuple[float, Failures] | None = None
 
     async def counts_by_priority(self) -> Mapping[int, int]:
@@ -66,22 +68,25 @@ class QueueInsight:
         backlog = sum(counts[state] for state in (JobState.WAITING, JobState.PRIORITIZED, JobState.ACTIVE))
         return forecast(await self.app.store.metrics(self.name, now - WINDOW), backlog, now)
 
-    async def failures(self) -> Failures:
+    async def failures(self, *, within: float | None = None) -> Failures:
         """Return the newest 10,000 failed jobs in groups of a kind: task, exception, message without its particulars.
 
-        An answer is at most 5 seconds old.
+        within: seconds after which an answer is given with what has been looked at so far (`looked`); the next one goes
+        on from there. An answer that is whole is at most 5 seconds old.
         """
         now = self.app.clock.monotonic()
         if self._failures is None or now - self._failures[0] >= FRESH:
-            self._failures = now, await self._grouped()
+            found = await self._groups.look(within)
+            self._failures = (now, found) if self._groups.is_whole else None
+            return found
         return self._failures[1]
 
     async def retry_failures(self, fingerprint_id: str) -> int:
         """Let the failed jobs of one kind (`group.fingerprint.id`) run again, of the newest 10,000; return how many."""
-        alike = [job.id for job in await self._failed() if fingerprint(job.name, job.reason or "").id == fingerprint_id]
+        alike = await self._groups.ids(fingerprint_id)
         done = 0
-        for start in range(0, len(alike), PAGE):
-            done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + PAGE]))
+        for start in range(0, len(alike), BULK):
+            done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + BULK]))
         self._failures = None
         return done
 
@@ -98,22 +103,11 @@ class QueueInsight:
         children = dict(zip(waiting, families, strict=True))
         return [explain(record, info, workers, children.get(record.id, ()), now) for record in records]
 
-    async def _failed(self) -> list[JobRecord]:
-        """Return the newest failed jobs, without what groups do not need."""
-        jobs: list[JobRecord] = []
-        after = None
-        while len(jobs) < FAILED:
-            page = await self.app.store.list(self.name, JobState.FAILED, PAGE, after, newest=True)
-            jobs += [job._replace(data="", stack=None, result=None) for job in page.jobs]
-            after = page.after
-            if after is None:
-                break
-        return jobs
-
-    async def _grouped(self) -> Failures:
-        jobs = await self._failed()
-        total = (await self.app.store.info(self.name)).counts[JobState.FAILED]
-        return Failures(grouped(jobs), len(jobs), max(total, len(jobs)))
+    @property
+    def _groups(self) -> Grouping:
+        if self._grouping is None:
+            self._grouping = Grouping(self.app.store, self.name)
+        return self._grouping
 
 
 def _summed(minutes: Sequence[Minute], length: int) -> dict[int, Minute]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from toril import InvalidJob, JobContext, ManualClock, Toril
+from toril import InvalidJob, JobContext, ManualClock, Toril, grouping
 from toril.errors import InvalidOption
 
 
@@ -159,6 +159,23 @@ async def test_an_answer_about_failures_is_at_most_five_seconds_old(line, clock:
     clock.advance(1)
     assert (await line.failures()).total == 2
     assert (await line.app.queue("nobody").failures()).groups == []
+
+
+async def test_many_failures_are_grouped_look_by_look(line, clock: ManualClock, work, monkeypatch) -> None:
+    monkeypatch.setattr(grouping, "PART", 2)
+    await line.add_many([("bad", {"n": number}) for number in range(5)])
+    await work()
+    looks = [await line.failures(within=0) for _ in range(3)]
+    assert [(look.looked, look.total) for look in looks] == [(2, 5), (4, 5), (5, 5)]
+    assert [look.groups[0].count for look in looks] == [2, 4, 5]
+    jobs = (await line.jobs("failed")).jobs
+    await jobs[0].remove()
+    await jobs[1].retry()
+    await line.add("late")
+    clock.advance(5)
+    await work()
+    look = await line.failures(within=0)
+    assert (look.looked, look.total, [group.count for group in look.groups]) == (5, 5, [4, 1])
 
 
 async def test_counts_by_priority_name_those_that_occur(line) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from toril import InvalidJob, JobContext, ManualClock, Toril
 from toril.errors import InvalidFilter
+from toril.job import NewJob
 
 
 @pytest.fixture
@@ -40,6 +41,17 @@ async def test_jobs_are_found_by_state_name_data_error_and_text(line, work) -> N
     assert await found(line, "name:[r]eport") == []
     assert await found(line, "state:active") == []
     assert len(await found(line, "")) == 6
+
+
+async def test_what_others_write_in_another_way_is_found_all_the_same(line, work) -> None:
+    letters = r'{"city":"Hu\u1ebf","path":"\/srv\/x","error":"Stra\u00dfe, \u212aelvin"}'
+    numbers = '{"price":1.50,"n":1500000,"no":null,"error":"x"}'
+    await line.app.store.add([NewJob("line", "bad a", letters, "{}"), NewJob("line", "bad b", numbers, "{}")])
+    await work()
+    for text in ("data.city:Huế", "data.city:H*", "data.path:/srv/*", "error:STRASSE", "error:kelvin", "strasse"):
+        assert await found(line, f"state:failed {text}") == ["bad a"], text
+    for text in ("data.price:1.5", "data.price:1.*", "data.n:1500000", "data.n:15*", "data.no:null"):
+        assert await found(line, f"state:failed {text}") == ["bad b"], text
 
 
 async def test_a_job_is_found_by_its_id_if_the_rest_is_true_as_well(line) -> None:

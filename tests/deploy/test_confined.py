@@ -126,6 +126,7 @@ async def test_a_worker_runs_jobs_and_stops_in_time(start: Start, data: Path) ->
     printed, _ = await asyncio.to_thread(worker.communicate, timeout=GRACE)
     assert worker.returncode == 0, printed
     assert "--- mail to ana@example.com" in printed
+    assert "alembic" not in printed
     assert image_check(port) == 1
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toril.errors import InvalidFilter
-from toril.filter import Filter, parse
+from toril.filter import Filter, Hints, parse
 from toril.job import JobRecord, JobState
 
 NOW = 1_800_000_000_000
@@ -107,6 +110,45 @@ def test_what_it_cannot_read_is_said(text: str, problem: str) -> None:
 )
 def test_words_are_held_against_a_job(text: str, changes: dict[str, object], found: bool) -> None:
     assert finds(text, **changes) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        ("state:failed since:1h", Hints("", "", "", "")),
+        ("name:re*port* Ana", Hints("port", "", "", "ana")),
+        ("data.a:1.5", Hints("", "", "", "")),
+        ("data.a:15", Hints("", "15", "", "")),
+        ("data.a:15*", Hints("", "", "", "")),
+        ("data.a:v15* data.b:x", Hints("", "v15", "", "")),
+        ('error:"hồ Chí Minh" error:x', Hints("", "", " minh", "")),
+        (r'data.a:"say \"no\""', Hints("", "say ", "", "")),
+    ],
+)
+def test_a_store_is_told_what_stands_in_whatever_matches(text: str, hints: Hints) -> None:
+    assert parse(text, NOW).hints == hints
+
+
+@given(
+    value=st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none(),
+    cut=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    escaped=st.booleans(),
+)
+def test_hints_stand_in_the_data_of_a_job_that_matches(value: object, cut: tuple[int, int], escaped: bool) -> None:
+    shown = value if isinstance(value, str) else json.dumps(value)
+    pattern = f"{shown[: cut[0]]}*{shown[cut[0] + cut[1] :]}"
+    for wanted in (Filter(data=((("a",), shown),)), Filter(data=((("a",), pattern),))):
+        data = json.dumps({"a": value}, ensure_ascii=escaped)
+        if wanted.matches(job(data=data)):
+            assert wanted.hints.data in data or r"\u00" in data
+
+
+@given(reason=st.text(), start=st.integers(0, 9), length=st.integers(0, 9))
+def test_hints_stand_in_the_reason_of_a_job_that_matches(reason: str, start: int, length: int) -> None:
+    wanted = Filter(errors=(reason[start : start + length].casefold(),), texts=(reason[start:].casefold(),))
+    if wanted.matches(job(reason=reason)) and reason.isascii():
+        assert wanted.hints.error in reason.lower()
+        assert wanted.hints.text in reason.lower()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,10 @@ async def test_one_queue_tells_its_throughput_latency_failures_and_forecast(site
 
     found = (await site["read"].get("/queues/emails", params={"minutes": 5})).json()
     assert sum(minute["completed"] for minute in found["minutes"]) == 1
-    assert len(found["minutes"]) == 5
+    assert (len(found["minutes"]), found["each"]) == (5, 1)
+    week = (await site["read"].get("/queues/emails", params={"minutes": 10_079})).json()
+    assert (len(week["minutes"]), week["each"]) == (1_440, 7)
+    assert sum(minute["completed"] for minute in week["minutes"]) == 1
     assert found["latency"]["jobs"] == 1
     assert found["latency"]["run"]["p99"] >= 0
     (group,) = found["failures"]["groups"]

@@ -18,7 +18,7 @@ from processes import TORIL, until
 from toril import Worker
 from toril.errors import StoreUnavailable
 from toril.messaging import Mailer
-from toril.web import health_router
+from toril.web import counting, health_router
 from toril.web.desk import Desk
 from toril.worker.health import LATE, health_of
 
@@ -50,6 +50,28 @@ async def test_a_process_is_live_and_ready(store):
         assert (await web.get("/health/live")).json() == {"status": "ok"}
         assert (await web.get("/health/ready")).json() == {"status": "ready"}
         assert (await web.get("/health/ready", params={"strict": "1"})).status_code == 200
+
+
+async def test_mails_of_a_large_log_are_not_counted_at_each_look(store, tmp_path, monkeypatch):
+    clock = store.clock()
+    app = store.app(clock, mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="shop@example.com")
+    mailer = Mailer(app, "memory://")
+    monkeypatch.setattr(counting, "FEW", 2)
+    welcome = {"name": "Ana", "link": "https://shop.example/start"}
+
+    async def outbox() -> int:
+        told = (await web.get("/health/detailed", headers=headers)).json()["mail"]
+        return told["outbox"]
+
+    async with client(app, mailer) as web:
+        headers = await reader(app)
+        for number in (1, 2, 3):
+            await mailer.send("welcome", to="ana@example.com", context=welcome)
+            assert await outbox() == number
+        await mailer.send("welcome", to="ana@example.com", context=welcome)
+        assert await outbox() == 3
+        clock.advance(5)
+        assert await outbox() == 4
 
 
 async def test_without_its_store_a_process_is_ready_if_it_has_an_outbox(store, tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ def configure(settings: Settings) -> None:
     root.addHandler(handler)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what it sets up is no news of jobs
     root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))  # at INFO it tells of each of its plugins
 
 
 class Lines(logging.Formatter):

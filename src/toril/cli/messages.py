@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from toril.cli.output import fail, show, show_found
+from toril.cli.output import fail, printable, show, show_found
 
 if TYPE_CHECKING:
     from toril.messaging import EmailLog, Mailer
@@ -49,7 +49,13 @@ def list_mails(
             status=status, type=kind, recipient=to, key=key, since=moment, limit=limit, after=after
         ),
     )
-    show_found([_row(mail) for mail in page.mails], as_json=as_json, nothing="no message matches")
+    show_found(
+        [_line(mail) for mail in page.mails],
+        as_json=as_json,
+        document=[_row(mail) for mail in page.mails],
+        nothing="no message matches",
+        cut="error",
+    )
 
 
 @messages.command("show")
@@ -71,7 +77,9 @@ def show_mail(mailer: Where, mail_id: Mail, as_json: Json = False) -> None:
     if as_json:
         show([{**_row(mail), "timeline": lines}], as_json=True)
         return
-    show([_row(mail)], as_json=False)
+    for name, value in _row(mail).items():
+        if value is not None:
+            typer.echo(f"{name.replace('_', ' '):<12}{printable(value)}")
     typer.echo()
     show(lines, as_json=False)
 
@@ -89,9 +97,10 @@ def stats(
 
     since = datetime.now(UTC) - timedelta(hours=hours)
     found = _run(mailer, lambda found: found.hours(since=since))
+    shown = [status for status in Status if as_json or any(hour.counts.get(status) for hour in found)]
     rows = [
         {"hour": f"{hour.start:%Y-%m-%d %H:%M}", "all": hour.total}
-        | {status.value: hour.counts.get(status, 0) for status in Status}
+        | {status.value: hour.counts.get(status, 0) for status in shown}
         | {"sent %": None if hour.sent_rate is None else round(100 * hour.sent_rate, 1)}
         for hour in found
     ]
@@ -193,6 +202,17 @@ def _run(place: str, work: Callable[[Mailer], Awaitable[T]]) -> T:
             return await work(mailer)
 
     return asyncio.run(run())
+
+
+def _line(mail: EmailLog) -> dict[str, Any]:
+    return {
+        "id": mail.id,
+        "status": mail.status,
+        "type": mail.type,
+        "recipient": mail.recipient,
+        "accepted": f"{datetime.fromtimestamp(mail.created_at / 1000, UTC):%m-%d %H:%M}",
+        "error": mail.error,
+    }
 
 
 def _row(mail: EmailLog) -> dict[str, Any]:

@@ -71,19 +71,24 @@ def _table(rows: Sequence[Row], cut: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH)
     columns = {name: [_cell(row[name]) for row in rows] for name in rows[0]}
-    if cut is not None and sys.stdout.isatty():
-        others = sum(2 + max(map(len, [name, *cells])) for name, cells in columns.items() if name != cut)
-        room = max(console.width - others, _LEAST)
+    widths = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
+    whole = {name for number, name in enumerate(columns) if widths[name] <= (_SHORT if number else _UNBROKEN)}
+    width = Console().width if sys.stdout.isatty() else _ANY_WIDTH
+    if cut is not None:
+        room = max(width - sum(widths[name] + 2 for name in columns if name != cut), _LEAST)
         columns[cut] = [text if len(text) <= room else f"{text[: room - 1]}…" for text in columns[cut]]
+    least = sum((widths[name] if name in whole else _SHORT) + 2 for name in columns)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, (name, cells) in enumerate(columns.items()):
-        whole = max(map(len, cells)) <= (_UNBROKEN if number == 0 else _SHORT)
+    for name in columns:
         right = all(isinstance(row[name], (int, float)) for row in rows)
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=whole, justify="right" if right else "left")
-    for cells_of_row in zip(*columns.values(), strict=True):
-        table.add_row(*map(Text, cells_of_row))
+        table.add_column(
+            name.replace("_", " "), overflow="fold", no_wrap=name in whole, justify="right" if right else "left"
+        )
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, cells))
+    # Where it does not fit, lines run on: a figure must not lose a digit. Without a height, TERM=dumb is 80 columns.
+    console = Console(width=max(width, least), height=len(rows))
     with console.capture() as drawn:
         console.print(table)
     for line in drawn.get().splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,15 +49,16 @@ def failures(queue: QueueName, app: App = None, as_json: AsJson = False) -> None
     Example: toril failures emails
     """
     from toril.web.api.queues import FailuresOut, get_failures
-    from toril.web.dashboard.words import moment
+    from toril.web.dashboard.words import ago
 
     found = document(FailuresOut, at_store(app, lambda desk, who: get_failures(desk, who, queue)))
+    now = time.time_ns() // 1_000_000
     rows = [
         {
-            "jobs": group["count"],
-            "task": group["task"],
-            "last": moment(group["last"]),
             "last job": group["job_id"],
+            "jobs": group["count"],
+            "last": ago(group["last"], now),
+            "task": group["task"],
             "failure": ": ".join(filter(None, (group["exception"], group["message"]))),
         }
         for group in found["groups"]

@@ -28,8 +28,9 @@ VERBS = {
 """The commands: what each does, and how it says that it has."""
 _HELP = """{what}
 
-Chosen ones, or all that match --filter. A filter that names no state means those to which it can be done; to retry,
-failed jobs alone.
+Those of the ids, or all that match --filter.
+
+Of a filter that names no state, those to which it can be done; to retry, failed ones alone.
 
 Example: toril {verb} emails 1042; toril {verb} emails --filter "name:welcome since:1h" --dry-run
 """
@@ -50,7 +51,7 @@ def command(verb: str) -> Callable[..., None]:
 
     def act(
         queue: QueueName,
-        ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The jobs' ids.")] = None,
+        ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The jobs' ids.")] = None,
         text: Annotated[str | None, typer.Option("--filter", help="All that match, as of toril jobs.")] = None,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many match, and do nothing.")] = False,
         yes: Yes = False,

@@ -22,6 +22,7 @@ from toril.store.views import (
     Metrics,
     Page,
     QueueInfo,
+    Reason,
     ScheduleInfo,
     ScheduleRecord,
     ServerInfo,
@@ -124,6 +125,12 @@ class Store(Protocol):
 
     async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
         """Return the newest jobs that match, as far as a budget reaches: id, state and time are found by key."""
+
+    async def failures(self, queue: str, limit: int) -> Mapping[int | str, int]:
+        """Return when the newest failed jobs failed, the last one first, by the store's own mark of each."""
+
+    async def reasons(self, queue: str, marks: Sequence[int | str]) -> Mapping[int | str, Reason]:
+        """Return why jobs have failed, by their marks (1,000 at most); those that are failed no more are left out."""
 
     async def info(self, queue: str) -> QueueInfo:
         """Return a queue's counts and controls; a queue that nobody has used is empty."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from toril.filter import Filter
 from toril.job import JobState
 
-__all__ = ["BUDGET", "SECONDS", "states_searched"]
+__all__ = ["SECONDS", "states_searched"]
 
-BUDGET, SECONDS = 10_000, 0.06  # jobs and time that one page may look at
+SECONDS = 0.03  # that one page may look, so that it is shown within 0.1 s
 _ORDER = (  # what is looked for most often first
     JobState.FAILED,
     JobState.ACTIVE,

@@ -18,6 +18,7 @@ __all__ = [
     "Minute",
     "Page",
     "QueueInfo",
+    "Reason",
     "RunningJob",
     "ScheduleInfo",
     "ScheduleRecord",
@@ -66,6 +67,15 @@ class Found(NamedTuple):
     after: str | None
     looked: int
     total: int
+
+
+class Reason(NamedTuple):
+    """When and why a job has failed."""
+
+    at: int
+    id: str
+    name: str
+    reason: str
 
 
 class Cleaned(NamedTuple):

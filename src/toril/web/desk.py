@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from toril.app import Toril
 from toril.web.audit import Audit
 from toril.web.auth import Auth, Authenticate
+from toril.web.counting import MailCounts
 from toril.web.database import Database
 from toril.web.sessions import Sessions
 from toril.web.tokens import Tokens
@@ -35,6 +36,7 @@ class Desk:
     ) -> None:
         self.app = app
         self.mailer = mailer
+        self.mail_counts = None if mailer is None else MailCounts(mailer, app.clock)
         self.read_only = read_only
         database, keys = Database.of(app), [key.get_secret_value() for key in app.settings.secret_keys]
         self.database = database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from toril.json import decode
@@ -45,10 +46,16 @@ def unmasked(value: Any, stored: Any) -> Any:
     return value
 
 
+@lru_cache(1_000)
+def _is_secret(key: str) -> bool:
+    """Return whether the name of a field says that its value is secret; the jobs of a page have the same few names."""
+    return _SECRET_NAME.search(key) is not None
+
+
 def _masked(value: Any, who: Principal) -> Any:
     if isinstance(value, dict):
         return {
-            key: MASK if _SECRET_NAME.search(key) and item not in (None, "") and not isinstance(item, (dict, list))
+            key: MASK if _is_secret(key) and item not in (None, "") and not isinstance(item, (dict, list))
             else _masked(item, who)
             for key, item in value.items()
         }  # fmt: skip

@@ -86,10 +86,10 @@ def _server(server: ServerInfo) -> Iterator[Metric]:
 
 
 async def _mail(desk: Desk) -> list[Metric]:
-    if desk.mailer is None:
+    if desk.mail_counts is None:
         return []
     try:
-        counts = await desk.mailer.counts()
+        counts = await desk.mail_counts.read()
     except StoreUnavailable:
         return [_gauge("toril_mail_log_up", "Whether the delivery log answers.", [({}, 0)])]
     return [

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from toril.app import Toril
+from toril.fingerprint import Failures
 from toril.job import JobRecord, JobState
 from toril.queue import Queue
-from toril.store.views import LiveWorker
+from toril.store.views import LiveWorker, QueueInfo
 from toril.web.problems import Problem
 
-__all__ = ["Latency", "QueueLine", "Spread", "find_queue", "latency", "lines", "names", "oldest"]
+__all__ = ["Latency", "QueueLine", "Spread", "counted", "failures", "find_queue", "latency", "lines", "names", "oldest"]
 
 SAMPLE = 200  # newest completed jobs from which latency is told
 TOGETHER = 20  # queues that are asked at a time
+GROUPING = 0.02  # seconds of one answer for grouping failures that nobody has looked at yet
 LATE = 60.0  # seconds of waiting after which a queue is called late
 _READY = (JobState.WAITING, JobState.PRIORITIZED)
 
@@ -59,6 +62,14 @@ async def names(app: Toril) -> list[str]:
     return sorted({*await app.store.queues(), *app.served_queues()})
 
 
+def counted(info: QueueInfo) -> dict[str, int]:
+    """Return a queue's counts by state, and `ready`, as Queue.counts does."""
+    return {
+        **{state.value: count for state, count in info.counts.items()},
+        "ready": sum(info.counts[state] for state in _READY),
+    }
+
+
 async def find_queue(app: Toril, name: str) -> Queue:
     """Return a queue that is known; raise Problem 404."""
     if name not in await names(app):
@@ -74,6 +85,12 @@ async def lines(app: Toril, chosen: Sequence[str] | None = None) -> list[QueueLi
         some = wanted[start : start + TOGETHER]
         found += await asyncio.gather(*(_line(app.queue(name), workers) for name in some))
     return found
+
+
+async def failures(queues: Sequence[Queue]) -> list[Failures]:
+    """Return the failures of each queue in groups, as far as one answer comes; the next one goes on from there."""
+    give_up = time.monotonic() + GROUPING
+    return [await queue.failures(within=max(give_up - time.monotonic(), 0.0)) for queue in queues]
 
 
 async def oldest(queue: Queue) -> float | None:
@@ -95,7 +112,8 @@ async def latency(queue: Queue) -> Latency:
 async def _line(queue: Queue, workers: Sequence[LiveWorker]) -> QueueLine:
     info, waited = await queue.app.store.info(queue.name), await oldest(queue)
     serving = [worker for worker in workers if queue.name in worker.info.queues]
-    ready = sum(info.counts[state] for state in _READY)
+    counts = counted(info)
+    ready = counts["ready"]
     health: Literal["ok", "late", "paused", "unserved", "limited"] = "ok"
     if info.paused is not None:
         health = "paused"
@@ -107,7 +125,7 @@ async def _line(queue: Queue, workers: Sequence[LiveWorker]) -> QueueLine:
         health = "late"
     return QueueLine(
         name=queue.name,
-        counts={**{state.value: count for state, count in info.counts.items()}, "ready": ready},
+        counts=counts,
         health=health,
         paused=info.paused,
         closed=info.closed,

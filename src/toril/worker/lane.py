@@ -189,7 +189,8 @@ class Lane:
             outcome = Failed(run, f"its worker could not run it: {error!r}", None, KEEP_FAILED)
         if self.meter is not None:
             self.meter.ended(record, outcome)
-        if self._tells_all or not isinstance(outcome, Completed):
+        heard = self._tells_all or not isinstance(outcome, Completed)
+        if heard and run not in self._lost and run not in self._cancelled:  # of those it was told who ended them
             tell_ended(record, outcome, self._clock.now())
         self._end(run, outcome)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from toril import Toril
+from toril import Toril, Worker
 from toril.store.views import WorkerInfo
 from toril.worker.executor import Executor
 from toril.worker.lane import Lane
@@ -30,6 +30,29 @@ async def test_a_fault_of_ours_fails_the_job_and_frees_its_slot(app: Toril, capl
     assert {(await job.refresh()).reason for job in jobs} == {
         "its worker could not run it: RuntimeError('a fault of ours')"
     }
+
+
+async def test_of_a_run_that_was_cancelled_its_last_words_are_not_told(
+    app: Toril, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = asyncio.Event()
+
+    @app.task(queue="q")
+    async def stubborn() -> None:
+        try:
+            begun.set()
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise RuntimeError("while it cleaned up") from None
+
+    job = await stubborn.enqueue()
+    worker = Worker(app, {"q": 1}, burst=True)
+    running = asyncio.create_task(worker.run())
+    await begun.wait()
+    await job.cancel(by="ana")
+    await running
+    told = [record.event for record in caplog.records if getattr(record, "job", None) == job.id]
+    assert told == ["job.cancelled"]
 
 
 async def test_a_reason_that_only_begins_like_ours_is_no_put_back(app: Toril) -> None:

@@ -24,6 +24,8 @@ PATIENCE = 5.0  # seconds that a worker waits for one reply before it asks again
 CONNECTIONS = 50
 POLL = 0.1  # seconds between looks at streams that Redis cannot wait for together
 SCAN = 30.0  # seconds for which the queues that Node made are taken for known
+FEW = 10_000  # keys that are all looked at while somebody waits
+BREATH = 0.002  # seconds between two looks at more, for other callers
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _LOST = (
     exceptions.RedisError,
@@ -49,7 +51,9 @@ class Client:
         self._exchange = exchange_with(connect(address))
         self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Exchange] = {}
-        self._scanned: tuple[float, set[str]] | None = None
+        self._queues: set[str] = set()  # that a look at all keys has found
+        self._scan: asyncio.Task[None] | None = None  # that look
+        self._scan_due = 0.0  # when the next one is
 
     async def run(
         self,
@@ -166,20 +170,32 @@ class Client:
             raise self._failed(error, undecided=False) from None
 
     async def scan_queues(self, prefix: str) -> set[str]:
-        """Return the queues that have settings; the answer is kept for a while: it is a look at all keys."""
-        if self._scanned is None or time.monotonic() > self._scanned[0]:
-            pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
-            found: set[str] = set()
-            for ask in await self.nodes():
-                cursor = "0"
-                while True:
-                    cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 5_000)
-                    names = (key.removeprefix(head).removesuffix(tail) for key in keys)
-                    found |= {name for name in names if name and ":" not in name}
-                    if str(cursor) == "0":
-                        break
-            self._scanned = time.monotonic() + SCAN, found
-        return self._scanned[1]
+        """Return the queues that have settings, found by a look at all keys.
+
+        Where there are millions that takes seconds, and nobody waits for it: an answer has what was found by then.
+        """
+        await self._begin()
+        if self._scan is None or (self._scan.done() and time.monotonic() >= self._scan_due):
+            self._scan = asyncio.create_task(self._look_at_keys(prefix), name="toril-scan")
+            self._scan.add_done_callback(lambda scan: scan.cancelled() or scan.exception())  # which nobody may await
+        if not self._scan.done() and sum([await ask("DBSIZE") for ask in await self.nodes()]) <= FEW:
+            await asyncio.shield(self._scan)  # others may wait for it, too
+        return self._queues
+
+    async def _look_at_keys(self, prefix: str) -> None:
+        pattern, head, tail = f"{_escaped(prefix)}:*:meta", f"{prefix}:", ":meta"
+        found: set[str] = set()
+        for ask in await self.nodes():
+            cursor = "0"
+            while True:
+                cursor, keys = await ask("SCAN", cursor, "MATCH", pattern, "COUNT", 500)
+                names = (key.removeprefix(head).removesuffix(tail) for key in keys)
+                found |= {name for name in names if name and ":" not in name}
+                self._queues = self._queues | found
+                if str(cursor) == "0":
+                    break
+                await asyncio.sleep(BREATH)
+        self._queues, self._scan_due = found, time.monotonic() + SCAN
 
     async def nodes(self) -> list[Ask]:
         """Return for every master what sends it a command and returns the reply, in the time of one call each."""
@@ -216,6 +232,8 @@ class Client:
         try:
             yield
         finally:
+            if self._scan is not None:
+                self._scan.cancel()
             for exchange in (self._exchange, *self._blocking.values()):
                 await _leave(exchange)
             self._blocking.clear()

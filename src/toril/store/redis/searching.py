@@ -10,12 +10,12 @@ from typing import NamedTuple
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.searching import BUDGET, SECONDS, states_searched
+from toril.store.searching import SECONDS, states_searched
 from toril.store.views import Found
 
-__all__ = ["Lines", "Window", "read_place", "search"]
+__all__ = ["LOOK", "Lines", "Window", "read_place", "search"]
 
-PAGE = 500  # jobs of one reading
+LOOK, MOST = 250, 100  # jobs that one script looks at, and returns: it holds the server for a few milliseconds
 _TIMED = {JobState.DELAYED, JobState.COMPLETED, JobState.FAILED}  # their score is a time
 _PLACE = re.compile(r"(\d{1,19}(?:\.\d+)?|\d\.\d+e\+\d+)/(.+)", re.DOTALL)
 
@@ -29,9 +29,13 @@ class Window(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Jobs with their places, and whether there are more behind them."""
+    """Jobs that may match, each with its place and its number among those looked at; how many these were, the place of
+    the last one, and whether there are more behind it.
+    """
 
-    jobs: Sequence[tuple[JobRecord, str]]
+    jobs: Sequence[tuple[JobRecord, str, int]]
+    looked: int
+    end: str | None
     more: bool
 
 
@@ -52,25 +56,27 @@ async def search(
     counts: Mapping[JobState, int],
     read: Callable[[JobState, int, Window], Awaitable[Lines]],
 ) -> Found:
-    """Return a page of the jobs that match; `read` reads a state, newest first."""
+    """Return a page of the jobs that match; `read` looks through a state for so many, the newest first."""
     states = states_searched(wanted)
     total = sum(counts[state] for state in states)
     state, place, looked = _read_mark(after, states)
     found: list[JobRecord] = []
     give_up = time.monotonic() + SECONDS
-    budget = looked + BUDGET
+    most = min(limit, MOST)  # of the first reading: often all that it returns matches
     for here in states[states.index(state) :]:
         more = True
         while more:
-            lines = await read(here, PAGE, _window(wanted, here, place))
-            more = lines.more
-            for number, (job, place) in enumerate(lines.jobs, 1):
-                looked += 1
+            lines = await read(here, most, _window(wanted, here, place))
+            most = MOST
+            more, place, seen = lines.more, lines.end, lines.looked
+            for job, its_place, number in lines.jobs:
                 if wanted.matches(job):
                     found.append(job)
-                if len(found) == limit and (more or number < len(lines.jobs)):
-                    return Found(found, f"{here}|{looked}|{place}", looked, max(total, looked))
-            if more and (looked >= budget or time.monotonic() >= give_up):
+                if len(found) == limit:
+                    more, place, seen = more or number < seen, its_place, number
+                    break
+            looked += seen
+            if more and (len(found) == limit or time.monotonic() >= give_up):
                 return Found(found, f"{here}|{looked}|{place}", looked, max(total, looked))
         place = None
         if len(found) == limit and here is not states[-1]:

@@ -12,8 +12,8 @@ from toril.store.redis.connections import Connections
 from toril.store.redis.examining import examine, foreign_workers
 from toril.store.redis.keys import names_for
 from toril.store.redis.records import read_job
-from toril.store.redis.searching import Lines, Window, read_place, search
-from toril.store.views import Found, Heard, LiveWorker, Metrics, Page, QueueInfo, ScheduleInfo, ServerInfo
+from toril.store.redis.searching import LOOK, Lines, Window, read_place, search
+from toril.store.views import Found, Heard, LiveWorker, Metrics, Page, QueueInfo, Reason, ScheduleInfo, ServerInfo
 
 __all__ = ["Views"]
 
@@ -35,16 +35,10 @@ class Views(Connections):
         self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
     ) -> Page:
         """See Store.list."""
-        lines = await self._lines(queue, state, limit, Window(after), newest=newest, offset=offset)
-        return Page([job for job, _ in lines.jobs], lines.jobs[-1][1] if lines.more else None)
-
-    async def _lines(
-        self, queue: str, state: JobState, limit: int, window: Window, *, newest: bool, offset: int = 0
-    ) -> Lines:
-        arguments = (state, limit, "1" if newest else "", offset, *read_place(window.after))
-        rows, places, more = await self._script("list", queue, (*arguments, *looking.scores(state, window)))
+        arguments = (state, limit, "1" if newest else "", offset, *read_place(after))
+        rows, places, more = await self._script("list", queue, arguments)
         jobs = [read_job(self._prefix, queue, row) for row in rows]
-        return Lines([(job, f"{place}/{job.id}") for job, place in zip(jobs, places, strict=True)], bool(more and jobs))
+        return Page(jobs, f"{places[-1]}/{jobs[-1].id}" if more and jobs else None)
 
     async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
         """See Store.search."""
@@ -52,10 +46,26 @@ class Views(Connections):
             job = await self.get(queue, wanted.id)
             return Found([job] if job and wanted.matches(job) else [], None, 1, 1)
 
-        async def read(state: JobState, number: int, window: Window) -> Lines:
-            return await self._lines(queue, state, number, window, newest=True)
+        async def read(state: JobState, most: int, window: Window) -> Lines:
+            part = (*read_place(window.after), *looking.scores(state, window))
+            reply = await self._script("search", queue, (state, LOOK, most, *part, *wanted.hints))
+            rows, places, numbers, looked, end, end_id, more = reply
+            jobs = (read_job(self._prefix, queue, row) for row in rows)
+            marks = (f"{place}/{row[0]}" for place, row in zip(places, rows, strict=True))
+            return Lines(list(zip(jobs, marks, numbers, strict=True)), looked, f"{end}/{end_id}", bool(more))
 
         return await search(wanted, limit, after, (await self.info(queue)).counts, read)
+
+    async def failures(self, queue: str, limit: int) -> Mapping[int | str, int]:
+        """See Store.failures."""
+        key = f"{names_for(self._prefix, queue).base}failed"
+        flat = await self._client().call("ZREVRANGE", key, 0, limit - 1, "WITHSCORES")
+        return {job_id: int(float(at)) for job_id, at in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def reasons(self, queue: str, marks: Sequence[int | str]) -> Mapping[int | str, Reason]:
+        """See Store.reasons."""
+        rows = await self._script("reasons", queue, marks)
+        return {job_id: Reason(int(float(at)), job_id, name, reason) for job_id, at, name, reason in rows}
 
     async def info(self, queue: str) -> QueueInfo:
         """See Store.info."""
@@ -68,7 +78,7 @@ class Views(Connections):
 
     async def metrics(self, queue: str, since: int) -> Metrics:
         """See Store.metrics."""
-        return looking.metrics(await self._script("metrics", queue, ()), since)
+        return looking.metrics(await self._script("metrics", queue, (since // looking.MINUTE,)), since)
 
     async def workers(self) -> Sequence[LiveWorker]:
         """See Store.workers."""

@@ -13,12 +13,13 @@ from toril.store.sqlite import flows
 from toril.store.sqlite.limiting import gate, limits
 from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import CLASS, COMPLETED, FAILED, WAITING, Row, Transaction
-from toril.store.views import Page, QueueInfo
+from toril.store.views import Page, QueueInfo, Reason
 
 __all__ = [
     "JOB_COLUMNS",
     "LAST",
     "STATES",
+    "failures",
     "get",
     "info",
     "limit_length",
@@ -29,6 +30,7 @@ __all__ = [
     "place",
     "priorities",
     "queues",
+    "reasons",
     "record",
     "resume",
     "retry",
@@ -102,6 +104,17 @@ def info(tx: Transaction, queue: str) -> QueueInfo:
     paused = decode(row[7]) if row[7] else None
     closed, opens_at, _ = gate(controls, tx.now)
     return QueueInfo(counts, paused, limits(controls), closed, max_length, opens_at)
+
+
+def failures(tx: Transaction, name: str, limit: int) -> dict[int | str, int]:
+    """Return when the newest failed jobs failed, by their rows."""
+    queue = tx.find_queue(name)
+    return {} if queue is None else dict(tx.rows("failures", queue=queue, limit=limit))
+
+
+def reasons(tx: Transaction, marks: Sequence[int | str]) -> dict[int | str, Reason]:
+    """Return why jobs have failed, by their rows."""
+    return {row: Reason(*rest) for row, *rest in tx.rows("reasons", rows=dump(list(marks)))}
 
 
 def priorities(tx: Transaction, name: str) -> dict[int, int]:

@@ -118,3 +118,22 @@ ORDER BY rank DESC, id DESC LIMIT 1 OFFSET :page;
 -- name: count_between
 SELECT count(*) FROM job WHERE queue = :queue AND state = :state
 AND (rank, id) < (:rank, :row) AND (rank, id) >= (:last, :last_row);
+
+-- name: failures
+-- The index alone tells.
+SELECT id, rank FROM job WHERE queue = :queue AND state = 6 ORDER BY rank DESC, id DESC LIMIT :limit;
+
+-- name: reasons
+SELECT id, rank, coalesce(key, CAST(id AS TEXT)), name, coalesce(reason, '') FROM job
+WHERE id IN (SELECT value FROM json_each(:rows)) AND +state = 6;
+
+-- name: that_may_match
+-- Not run by itself: which rows of job_columns a search reads, see Hints. What it passes over costs no row in Python.
+WHERE job.queue = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
+  AND (job.rank, job.id) >= (:last, :last_row) AND job.name GLOB :name
+  AND (:data = '' OR instr(job.data, :data) OR instr(job.data, '\u00'))
+  AND (:error = '' OR instr(lower(job.reason), :error) OR length(job.reason) <> length(CAST(job.reason AS BLOB)))
+  AND (:text = '' OR instr(lower(job.name), :text) OR instr(lower(job.data), :text) OR instr(lower(job.reason), :text)
+    OR length(job.name || job.data || coalesce(job.reason, ''))
+      <> length(CAST(job.name || job.data || coalesce(job.reason, '') AS BLOB)))
+ORDER BY job.rank DESC, job.id DESC;

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from toril.errors import InvalidOption
 from toril.filter import Filter
 from toril.job import JobRecord, JobState
-from toril.store.searching import BUDGET, SECONDS, states_searched
+from toril.store.searching import SECONDS, states_searched
 from toril.store.sqlite.control import JOB_COLUMNS, LAST, STATES, get, numbers, record
+from toril.store.sqlite.queries import SQL
 from toril.store.sqlite.transaction import Row, Transaction
 from toril.store.views import Found
 
 __all__ = ["search"]
 
-PAGE, NAME_PAGE = 1_000, 10_000  # jobs of one statement; many more when SQLite itself sees what matches
+PAGE = 1_000  # jobs of one statement
 _TIMED = {JobState.DELAYED, JobState.ACTIVE, JobState.COMPLETED, JobState.FAILED}  # their rank is a time
-_MATCHING = f"""{JOB_COLUMNS} WHERE job.queue = :queue AND job.state = :state AND (job.rank, job.id) < (:rank, :row)
-AND (job.rank, job.id) >= (:last, :last_row) AND job.name GLOB :name
-ORDER BY job.rank DESC, job.id DESC LIMIT :limit"""
+_MATCHING = f"{JOB_COLUMNS} {SQL['that_may_match']}"
 
 Place = tuple[int, int]  # (rank, id)
 
@@ -42,7 +40,7 @@ def search(tx: Transaction, name: str, wanted: Filter, limit: int, after: str | 
     for state in states[states.index(first) :]:
         place: Place | None = start
         while place is not None and (place := scan.page(state, place)):
-            if scan.room == 0 or scan.looked >= scan.budget or time.monotonic() >= give_up:
+            if scan.room == 0 or time.monotonic() >= give_up:
                 looked += scan.looked
                 return Found(scan.found, f"{state}.{place[0]}.{place[1]}.{looked}", looked, max(total, looked))
         start = LAST
@@ -58,9 +56,7 @@ class _Scan:
         self._queue = queue
         self._wanted = wanted
         self._limit = limit
-        self._glob = _glob(wanted.name or "*")
-        self._size = PAGE if wanted.needs_reading else NAME_PAGE
-        self.budget = BUDGET if wanted.needs_reading else math.inf
+        self._told = {**wanted.hints._asdict(), "name": _glob(wanted.name or "*")}
         self.found: list[JobRecord] = []
         self.looked = 0
 
@@ -74,11 +70,10 @@ class _Scan:
         since, until = self._bounds(state)
         rank, row = min(start, (until, -LAST[1]))
         here = {"queue": self._queue, "state": STATES.index(state), "rank": rank, "row": row, "since": since}
-        ends: list[Place] = self._tx.rows("page_end", **here, page=self._size - 1)
+        ends: list[Place] = self._tx.rows("page_end", **here, page=PAGE - 1)
         last = ends[0] if ends else (since, -LAST[1])
         end = {"last": last[0], "last_row": last[1]}
-        limit = -1 if self._wanted.needs_reading else self.room
-        full = self._keep(self._tx.execute(_MATCHING, here | end | {"name": self._glob, "limit": limit}).fetchall())
+        full = self._keep(self._tx.execute(_MATCHING, here | end | self._told))
         if full:
             last = full
             end = {"last": last[0], "last_row": last[1]}
@@ -90,7 +85,7 @@ class _Scan:
         since, until = (self._wanted.since, self._wanted.until) if state in _TIMED else (None, None)
         return -LAST[0] if since is None else since, LAST[0] if until is None else until
 
-    def _keep(self, rows: Sequence[Row]) -> Place | None:
+    def _keep(self, rows: Iterable[Row]) -> Place | None:
         """Keep what matches; return the place of the last one if the page is full then."""
         for row in rows:
             job = record(row)
@@ -101,7 +96,7 @@ class _Scan:
         return None
 
 
-def _read_mark(after: str | None, states: Sequence[JobState]) -> tuple[JobState, Place, int]:
+def _read_mark(after: str | None, states: list[JobState]) -> tuple[JobState, Place, int]:
     """Return the state and place at which a page begins, and how many jobs were looked at before."""
     if after is None:
         return states[0], LAST, 0

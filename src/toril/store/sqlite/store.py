@@ -46,6 +46,7 @@ from toril.store.views import (
     Metrics,
     Page,
     QueueInfo,
+    Reason,
     ScheduleInfo,
     ScheduleRecord,
     ServerInfo,
@@ -204,6 +205,14 @@ class SqliteStore:
     async def search(self, queue: str, wanted: Filter, limit: int, after: str | None) -> Found:
         """See Store.search."""
         return await self._look(searching.search, queue, wanted, limit, after)
+
+    async def failures(self, queue: str, limit: int) -> Mapping[int | str, int]:
+        """See Store.failures."""
+        return await self._look(control.failures, queue, limit)
+
+    async def reasons(self, queue: str, marks: Sequence[int | str]) -> Mapping[int | str, Reason]:  # noqa: ARG002
+        """See Store.reasons."""
+        return await self._look(control.reasons, marks)
 
     async def info(self, queue: str) -> QueueInfo:
         """See Store.info."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -27,7 +26,7 @@ class EntryOut(BaseModel):
     origin: str
     action: str
     queue: str | None
-    jobs: Sequence[str]
+    jobs: list[str]
     count: int | None
     detail: str
     outcome: str
@@ -36,7 +35,7 @@ class EntryOut(BaseModel):
 class AuditPage(BaseModel):
     """Entries, the newest first."""
 
-    entries: Sequence[EntryOut]
+    entries: list[EntryOut]
 
 
 @routes.get("/audit", response_model=AuditPage)

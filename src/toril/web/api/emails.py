@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -54,13 +53,13 @@ class EventOut(BaseModel):
 class EmailDetail(EmailOut):
     """A message with its timeline."""
 
-    timeline: Sequence[EventOut]
+    timeline: list[EventOut]
 
 
 class EmailPage(BaseModel):
     """Messages, the newest first; `after`, if there is one, is what the next page is asked for with."""
 
-    emails: Sequence[EmailOut]
+    emails: list[EmailOut]
     after: str | None
 
 
@@ -158,8 +157,8 @@ class BatchOut(BaseModel):
     accepted: int
     suppressed: int
     duplicates: int
-    invalid: Sequence[tuple[int, str]] = Field(description="Places in the list, and what is wrong.")
-    ids: Sequence[str]
+    invalid: list[tuple[int, str]] = Field(description="Places in the list, and what is wrong.")
+    ids: list[str]
 
 
 @routes.post("/emails", dependencies=SEND, status_code=202, response_model=Accepted)

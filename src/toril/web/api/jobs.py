@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -65,10 +64,10 @@ class JobOut(JobSummary):
 
     options: dict[str, Any]
     result: Any
-    stack: Sequence[str] = Field(description="Stack traces of its last failures, oldest first.")
-    log: Sequence[str] = Field(description="Its newest log lines.")
-    timeline: Sequence[Moment]
-    children: Sequence[ChildOut]
+    stack: list[str] = Field(description="Stack traces of its last failures, oldest first.")
+    log: list[str] = Field(description="Its newest log lines.")
+    timeline: list[Moment]
+    children: list[ChildOut]
     why: WhyOut
     worker: str | None
 
@@ -76,7 +75,7 @@ class JobOut(JobSummary):
 class LogOut(BaseModel):
     """Log lines, oldest first; `total` of the job."""
 
-    lines: Sequence[str]
+    lines: list[str]
     total: int
 
 
@@ -98,7 +97,7 @@ class SelectionDone(BaseModel):
     """What was done."""
 
     count: int
-    ids: Sequence[str] = Field(description="The first 1,000 jobs that it was done to.")
+    ids: list[str] = Field(description="The first 1,000 jobs that it was done to.")
     skipped: int = Field(description="Jobs that were gone, or not in a state for it.")
     after: str | None = Field(description="Not null: there are more; make the call again with it.")
 

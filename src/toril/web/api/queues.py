@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -16,11 +17,12 @@ from toril.web.auth import Principal
 from toril.web.desk import Desk
 from toril.web.gate import READ, TheDesk, Who
 from toril.web.masking import shown_text
-from toril.web.overview import Latency, QueueLine, find_queue, latency, lines
+from toril.web.overview import Latency, QueueLine, failures, find_queue, latency, lines
 
 __all__ = ["QueueName", "routes"]
 
 QueueName = Annotated[str, Path(min_length=1, max_length=255, examples=["emails"])]
+ENTRIES = 1_440  # of a chart: a day by the minute, a week by seven
 LARGEST = 2**53 - 1  # what every JSON reader can count to
 routes = Routes("queues")
 
@@ -34,11 +36,11 @@ class Model(BaseModel):
 class QueueList(BaseModel):
     """All queues that have been used or that this application's tasks name, by name."""
 
-    queues: Sequence[QueueLine]
+    queues: list[QueueLine]
 
 
 class MinuteOut(BaseModel):
-    """What ended within the minute that begins at `at`."""
+    """What ended within the `each` minutes that begin at `at`."""
 
     at: int
     completed: int
@@ -59,9 +61,11 @@ class FailureOut(BaseModel):
 
 
 class FailuresOut(BaseModel):
-    """Groups of the newest failures, the largest first: `looked` of `total` failed jobs were read."""
+    """Groups of the newest failures, the largest first: `looked` of `total` failed jobs were read. A first look at many
+    groups as many as it has the time for, the next one goes on: up to 10,000.
+    """
 
-    groups: Sequence[FailureOut]
+    groups: list[FailureOut]
     looked: int
     total: int
 
@@ -101,7 +105,8 @@ class QueueOut(QueueLine):
     priorities: Mapping[int, int] = Field(description="Ready jobs by priority; 0: without one.")
     forecast: ForecastOut
     latency: Latency
-    minutes: Sequence[MinuteOut]
+    each: int = Field(description="Minutes that an entry of `minutes` stands for: the fewest that make 1,440 or less.")
+    minutes: list[MinuteOut]
     failures: FailuresOut
 
 
@@ -146,11 +151,11 @@ async def get_queue(
     desk: TheDesk, who: Who, queue: QueueName, minutes: Annotated[int, Query(ge=1, le=10_080)] = 60
 ) -> Any:
     """Show one queue: throughput by the minute, latency, the oldest that waits, failures, its end."""
-    found = await find_queue(desk.app, queue)
+    found, each = await find_queue(desk.app, queue), math.ceil(minutes / ENTRIES)
     info, (line,) = await desk.app.store.info(queue), await lines(desk.app, [queue])
     priorities, metrics, forecast, times, failures = await asyncio.gather(
         found.counts_by_priority(),
-        found.metrics(minutes),
+        found.metrics(math.ceil(minutes / each) * each, each=each),
         found.forecast(),
         latency(found),
         _failures(desk, who, queue),
@@ -161,7 +166,8 @@ async def get_queue(
         "priorities": priorities,
         "forecast": forecast._asdict(),
         "latency": times,
-        "minutes": [minute._asdict() for minute in metrics.minutes],
+        "each": each,
+        "minutes": [{"at": at, "completed": done, "failed": failed} for at, done, failed, _ in metrics.minutes],
         "failures": failures,
     }
 
@@ -229,7 +235,7 @@ async def obliterate(desk: TheDesk, who: Who, queue: QueueName, force: bool = Fa
 
 
 async def _failures(desk: Desk, who: Principal, queue: str) -> dict[str, Any]:
-    found = await desk.app.queue(queue).failures()
+    (found,) = await failures([desk.app.queue(queue)])
     groups = [
         {
             **group.fingerprint._asdict(),

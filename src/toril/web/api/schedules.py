@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -27,7 +26,7 @@ routes = Routes("schedules")
 class ScheduleList(BaseModel):
     """All schedules, by id."""
 
-    schedules: Sequence[Scheduled]
+    schedules: list[Scheduled]
 
 
 @routes.get("/schedules", dependencies=READ, response_model=ScheduleList)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,7 +56,7 @@ class JobSummary(JobRef):
 class JobPageOut(BaseModel):
     """A page of jobs; `after`, if there is one, is what the next page is asked for with."""
 
-    jobs: Sequence[JobSummary]
+    jobs: list[JobSummary]
     after: str | None
     looked: int = Field(description="Jobs that were looked at since the first page.")
     total: int = Field(description="Jobs in the states that are looked for.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -33,13 +33,13 @@ class WorkerOut(BaseModel):
     pid: int = Field(description="0 if it is not known, as of BullMQ's.")
     age: float = Field(description="Seconds since it gave a sign of life.")
     queues: Mapping[str, int] = Field(description="Its slots by queue; 0 where they are not known.")
-    runs: Sequence[RunOut]
+    runs: list[RunOut]
 
 
 class WorkerList(BaseModel):
     """All workers."""
 
-    workers: Sequence[WorkerOut]
+    workers: list[WorkerOut]
 
 
 @routes.get("/workers", dependencies=READ, response_model=WorkerList)

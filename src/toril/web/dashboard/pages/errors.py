@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from toril import Queue
-from toril.fingerprint import FailureGroup
+from toril.fingerprint import FailureGroup, Failures
 from toril.web.dashboard.visit import Visit
+from toril.web.overview import failures
 
 __all__ = ["PAGES", "Group", "worst"]
 
-_SHOWN = 200  # groups of a page
+_SHOWN = 50  # groups of a page, the largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,9 @@ class Group:
         return " ".join([*parts, *(f'error:"{text}"' for text in (found.exception, words) if text)])
 
 
-async def worst(queues: Sequence[Queue], most: int) -> list[Group]:
-    """Return the largest groups of some queues."""
-    found = await asyncio.gather(*(queue.failures() for queue in queues))
-    groups = [
-        Group(queue.name, group) for queue, failures in zip(queues, found, strict=True) for group in failures.groups
-    ]
+def worst(queues: Sequence[Queue], found: Sequence[Failures], most: int) -> list[Group]:
+    """Return the largest groups of some queues, given what was found in each."""
+    groups = [Group(queue.name, group) for queue, one in zip(queues, found, strict=True) for group in one.groups]
     return sorted(groups, key=lambda one: (-one.group.count, -one.group.last))[:most]
 
 
@@ -53,13 +50,14 @@ async def show(visit: Visit) -> Response:
     queues = await visit.app.queues()
     wanted = visit.ask("queue")
     chosen = [queue for queue in queues if not wanted or queue.name == wanted]
-    found = await asyncio.gather(*(queue.failures() for queue in chosen))
+    found = await failures(chosen)
     return visit.page(
         "errors.html",
         active="errors",
-        groups=await worst(chosen, _SHOWN),
-        looked=sum(failures.looked for failures in found),
-        total=sum(failures.total for failures in found),
+        groups=worst(chosen, found, _SHOWN),
+        looked=sum(one.looked for one in found),
+        total=sum(one.total for one in found),
+        kinds=sum(len(one.groups) for one in found),
         queue=wanted,
     )
 

@@ -32,7 +32,8 @@ async def show(visit: Visit) -> Response:
         )
     except (InvalidAddress, InvalidOption) as error:
         page, fault = LogPage([], None), str(error)
-    counts = await visit.mailer.counts()
+    assert visit.site.desk.mail_counts is not None
+    counts = await visit.site.desk.mail_counts.read()
     found = await asyncio.gather(*(visit.mailer.timeline(mail.id) for mail in page.mails)) if recipient else []
     timelines = dict(zip((mail.id for mail in page.mails), found, strict=False))
     return visit.page(

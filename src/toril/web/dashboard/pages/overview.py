@@ -17,6 +17,7 @@ from toril.web.dashboard.live import changes
 from toril.web.dashboard.pages.errors import worst
 from toril.web.dashboard.visit import Visit, guarded
 from toril.web.dashboard.words import unplace
+from toril.web.overview import counted, failures
 
 __all__ = ["PAGES"]
 
@@ -49,19 +50,19 @@ async def show(visit: Visit) -> Response:
         totals=totals,
         workers=workers,
         chart=chart(merged([line.minutes for line in lines]), span),
-        errors=await worst(queues, _ERRORS),
+        errors=worst(queues, await failures(queues), _ERRORS),
     )
 
 
 async def _line(visit: Visit, queue: Queue, workers: Sequence[LiveWorker], span: Span) -> Line:
     hour, rates = SPANS["hour"], visit.site.rates
-    counts, paused, lately, minutes, forecast = await asyncio.gather(
-        queue.counts(), queue.paused(), rates.of(queue, hour), rates.of(queue, span), queue.forecast()
+    info, lately, minutes, forecast = await asyncio.gather(
+        visit.app.store.info(queue.name), rates.of(queue, hour), rates.of(queue, span), queue.forecast()
     )
     return Line(
         queue.name,
-        counts,
-        paused,
+        counted(info),
+        info.paused,
         chart(lately, hour),
         forecast,
         sum(worker.info.queues.get(queue.name, 0) for worker in workers),

@@ -14,6 +14,7 @@ from toril.handle import Job
 from toril.queue import SearchPage
 from toril.web.dashboard.charts import SPANS, chart
 from toril.web.dashboard.visit import Visit
+from toril.web.overview import counted
 from toril.why import Why
 
 __all__ = ["PAGES", "whole_filter"]
@@ -27,9 +28,8 @@ _ORDER = ("active", "waiting", "prioritized", "delayed", "waiting-children", "co
 async def show(visit: Visit) -> Response:
     """Show the queue."""
     queue, text = visit.queue, visit.ask("q")
-    counts, paused, limits, forecast = await asyncio.gather(
-        queue.counts(), queue.paused(), queue.limits(), queue.forecast()
-    )
+    info, forecast = await asyncio.gather(visit.app.store.info(queue.name), queue.forecast())
+    counts = counted(info)
     state = _state(visit, counts)
     span = SPANS.get(visit.ask("span"), SPANS["hour"])
     fault = ""
@@ -50,8 +50,8 @@ async def show(visit: Visit) -> Response:
         rows=await rows(visit, page.jobs),
         counts=counts,
         order=_ORDER,
-        paused=paused,
-        limits=limits,
+        paused=info.paused,
+        limits=info.limits,
         chart=chart(minutes, span),
         forecast=forecast,
         slots=sum(worker.info.queues.get(queue.name, 0) for worker in workers),

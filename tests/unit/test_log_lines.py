@@ -66,7 +66,7 @@ def test_a_record_has_a_line_and_the_fields(caplog: pytest.LogCaptureFixture) ->
     (record,) = caplog.records
     assert record.getMessage() == "job.failed: failed for good job=t7 queue=mails task=welcome attempt=1 duration=0.204 error=boom"  # fmt: skip
     assert (record.name, record.event, record.job, record.duration) == ("toril.job", "job.failed", "t7", 0.204)
-    assert record.filename == "test_log.py"
+    assert record.filename == Path(__file__).name
     assert record.msg == "job.failed: failed for good%s", "the same for all of an event"
 
 

@@ -161,17 +161,17 @@ def test_why_a_job_waits_is_shown(run: Run) -> None:
 def test_what_fails_is_shown(run: Run) -> None:
     add_three()
 
-    assert re.search(r"1 +forgotten", run(lead("Many jobs fail")))
-    assert "forgotten" in run(lead("A new task is not known"))
+    for heading in ("Many jobs fail", "A new task is not known"):
+        assert re.search(r"\bforgotten\b.*no worker here knows task", run(lead(heading)))
 
 
 def test_what_became_of_a_mail_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORIL_MAIL_URL", f"smtp://127.0.0.1:{free_port()}")
     add_three()
 
-    told = run(lead("Mail is not sent"))
-    assert re.search(r"ana@example.com .*pending", told)
-    assert re.search(r"refused|Connect call failed", told)
+    (line,) = (line for line in run(lead("Mail is not sent")).splitlines() if "ana@example.com" in line)
+    assert "pending" in line
+    assert re.search(r"refused|Connect call failed", line)
 
 
 def test_a_redis_that_is_not_there_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ async def test_a_task_that_hangs_is_shown(run: Run, processes: Processes) -> Non
 
     await until(lambda: '"running": 1' in (asked("A worker's memory grows", port) or ""), 60)
     told = await asyncio.to_thread(run, lead("Jobs stay active"))
-    assert re.search(r"sleeper +active", told)
+    assert re.search(r"\bsleeper\b.*\bactive\b|\bactive\b.*\bsleeper\b", told)
     assert re.search(r" 1 of \d+ ", await asyncio.to_thread(run, "toril workers"))
 
 

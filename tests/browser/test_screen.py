@@ -14,6 +14,7 @@ SERIOUS = {"serious", "critical"}
 SLOW = 20_000  # milliseconds, on a machine with much else to do
 PAGES = ["/", "/errors", "/flows", "/schedules", "/workers", "/audit", "/messages", "/templates", "/mailbox"]
 PAGES += ["/queues/payments?state=failed", "/queues/reports", "/queues/reports/add", "/templates/welcome"]
+PAGES += ["/suppressions", "/schedules/new"]
 
 
 async def test_a_job_is_watched_from_waiting_to_completed(page: Page, shop: str) -> None:
@@ -98,8 +99,10 @@ async def test_a_mail_is_read_in_the_log_and_in_the_mailbox(page: Page, shop: st
     await expect(page.frame_locator("iframe").get_by_text("Ana").first).to_be_visible()
 
 
-@pytest.mark.parametrize("store_kind", ["sqlite-file"])
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("store_kind", "width", "scheme"),
+    [("sqlite-file", 1440, "light"), ("redis", 1440, "dark"), ("sqlite-file", 390, "dark"), ("redis", 390, "light")],
+)
 async def test_pages_are_accessible_and_fit(page: Page, shop: str, axe: Path, width: int, scheme: Any) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
     await page.emulate_media(color_scheme=scheme)

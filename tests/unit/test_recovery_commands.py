@@ -137,6 +137,13 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_touched(
     assert {path.name for path in Path().iterdir()} <= {"b.zip", "jobs.db", "jobs.db-lock", "vault.py", "__pycache__"}
 
 
+def test_a_place_that_is_no_file_is_said_in_one_line(toril: Run, backup: Path) -> None:
+    Path("jobs.db").unlink()
+    Path("jobs.db").mkdir()
+    code, _, err = toril("restore", str(backup), "--force")
+    assert (code, err) == (1, "toril: b.zip: it could not be restored: unable to open database file")
+
+
 @pytest.mark.parametrize(
     ("url", "log", "error"),
     [

@@ -231,6 +231,28 @@ async def test_workers_are_listed_and_it_is_a_failure_if_there_is_none(site, tor
     await running
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pause", "emails", "--why", "x" * 2_000), "toril: why: String should have at most 1000 characters\n"),
+        (
+            ("clean", "emails", "--state", "failed", "--older-than", "999999999w", "--yes"),
+            "toril: older_than: Input should be less than or equal to 3153600000\n",
+        ),
+        (("jobs", "emails", "--after", "nowhere"), "toril: after: "),
+        (("jobs", "emails", "--state", "broken"), "Usage: "),
+        (("retry", "emails"), "Usage: "),
+        (("retry", "emails", "1", "--dry-run"), "Usage: "),
+        (("retry", "emails", "--filter", "state:delayed", "--yes"), "toril: filter: no job in delayed can be asked to"),
+    ],
+)
+async def test_bad_usage_is_told_and_has_an_exit_code_of_its_own(site, toril, arguments, said):
+    await site.app.queue("emails").add("welcome", {"to": "x"})
+    found = await toril(*arguments)
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(said)
+
+
 async def test_a_store_that_is_not_there_has_an_exit_code_of_its_own(toril, tmp_path):
     for url in ("redis://127.0.0.1:1", f"sqlite:///{tmp_path}/none.db"):
         said = await toril("queues", TORIL_URL=url)

@@ -15,7 +15,7 @@ import typer
 
 from toril.cli.loading import find_app
 from toril.cli.output import fail
-from toril.errors import StoreUnavailable
+from toril.errors import InvalidOption, StoreUnavailable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from toril.web.auth import Principal
     from toril.web.desk import Desk
 
-__all__ = ["App", "AsJson", "QueueName", "at_desk", "at_store", "document"]
+__all__ = ["App", "AsJson", "QueueName", "at_desk", "at_store", "body", "document"]
 
 T = TypeVar("T")
+M = TypeVar("M", bound="BaseModel")
 App = Annotated[
     str | None,
     typer.Option(
@@ -58,6 +59,17 @@ def at_store(place: str | None, work: Work[T]) -> T:
 def document(model: type[BaseModel], answer: Any) -> dict[str, Any]:
     """Return what the admin API would send: the answer of one of its functions in the form of its model."""
     return model.model_validate(answer).model_dump(mode="json")
+
+
+def body(model: type[M], **fields: Any) -> M:
+    """Return what the admin API would be sent; raise InvalidOption that names the field."""
+    from pydantic import ValidationError
+
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False)
+        raise InvalidOption(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _run(application: Toril, work: Work[T]) -> T:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from toril.cli.desk import App, AsJson, QueueName, at_store, document
+from toril.cli.desk import App, AsJson, QueueName, at_store, body, document
 from toril.cli.output import number_of, printable, show_found, show_json
 from toril.cli.verbs import Yes, agree
 from toril.errors import InvalidOption
@@ -80,8 +80,10 @@ def pause(
     """
     from toril.web.api.queues import PauseModel, pause
 
+    reason = body(PauseModel, why=why)
+
     async def work(desk: Desk, who: Principal) -> dict[str, Any]:
-        await pause(desk, who, queue, PauseModel(why=why))
+        await pause(desk, who, queue, reason)
         return await _line(desk, queue)
 
     _show_line(at_store(app, work), as_json=as_json)
@@ -116,9 +118,9 @@ def clean(
     seconds = span(older_than)
     if seconds is None:
         raise InvalidOption(f"--older-than: expected a span such as 30m, 12h or 7d, got {older_than!r}")
+    wanted = body(CleanModel, state=state, older_than=seconds, limit=limit)
     agree(f"Remove the {state} jobs of {queue} older than {older_than}?", yes=yes)
-    body = CleanModel(state=state, older_than=seconds, limit=limit)
-    done = document(Count, at_store(app, lambda desk, who: clean(desk, who, queue, body)))
+    done = document(Count, at_store(app, lambda desk, who: clean(desk, who, queue, wanted)))
     if as_json:
         show_json(done)
     else:

@@ -179,8 +179,7 @@ class DeliveryLog:
 
         For a log that was restored from a backup: what was sent since stands there as `pending`.
         """
-        await self._ready()
-        return await self._transactions.run(partial(_hold, reason, self._clock.now()))
+        return await self.transact(lambda connection, now: hold_unfinished(connection, reason, now))
 
     async def retry(self, mail: EmailLog) -> bool:
         """Let a mail that has ended without being sent be tried anew, all its attempts before it again."""
@@ -286,7 +285,3 @@ def _ended(attempts: int, status: Status, error: str) -> tuple[tuple[str, Any], 
         ("look_at", None),
         ("give_up_at", None),
     )
-
-
-def _hold(reason: str, now: int, connection: Connection) -> int:
-    return hold_unfinished(connection, reason, now)

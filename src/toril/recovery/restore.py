@@ -52,10 +52,9 @@ async def restore(file: Path, places: Sequence[Place], app: Toril, *, force: boo
     chosen = [part for part in manifest.parts if part.name in targets]
     if not chosen:
         raise BackupError(f"{file}: it holds {', '.join(part.name for part in manifest.parts)} and not what is wanted")
-    for part in chosen:
-        _refuse_taken(targets[part.name], force=force)
     taken = manifest.taken_at
     try:
+        _refuse_taken([targets[part.name] for part in chosen], force=force)
         with ExitStack() as folders:
             staged = {}
             for part in chosen:
@@ -64,18 +63,20 @@ async def restore(file: Path, places: Sequence[Place], app: Toril, *, force: boo
                 extract(file, part, staged[part.name])
             queues = await _held_jobs(staged["jobs"], app, taken) if "jobs" in staged else []
             mails = await _held_mails(staged["log"], app, taken) if "log" in staged else 0
+            _refuse_taken([targets[name] for name in staged], force=force)  # a supervisor may have started a worker
             aside = _put(staged, targets)
     except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{file}: it could not be restored: {error}") from None
     return Restored(replace(manifest, parts=chosen), queues, mails, aside)
 
 
-def _refuse_taken(path: Path, *, force: bool) -> None:
-    there = [name for name in _files(path) if name.exists()]
+def _refuse_taken(paths: Sequence[Path], *, force: bool) -> None:
+    there = [file for path in paths for file in _files(path) if file.exists()]
     if there and not force:
         raise BackupError(f"{there[0]}: it is there already: choose another place with --into, or --force to rename it")
-    if path.exists():
-        refuse_used(path)
+    for path in paths:
+        if path.exists():
+            refuse_used(path)
 
 
 async def _held_jobs(path: Path, app: Toril, taken: str) -> list[str]:

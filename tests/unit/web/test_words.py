@@ -10,7 +10,7 @@ import pytest
 from toril.store.views import Minute
 from toril.timetable import Scheduled
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
-from toril.web.dashboard.words import ago, compact, lasting, place, rule, times, unplace
+from toril.web.dashboard.words import ago, compact, lasting, local, place, rate, rule, share, size, times, unplace
 
 NOW = 1_800_000_000_000
 
@@ -47,6 +47,32 @@ def test_distances_in_time(seconds: float, said: str) -> None:
 )
 def test_numbers(number: int, said: str) -> None:
     assert compact(number) == said
+
+
+@pytest.mark.parametrize(
+    ("per_second", "said"),
+    [(0, "none"), (1234.5, "1,234/s"), (3.24, "3.2/s"), (0.5, "30/min"), (0.0312, "1.9/min"), (0.001, "3.6/h")],
+)
+def test_how_often(per_second: float, said: str) -> None:
+    assert rate(per_second) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(512, "512 bytes"), (1_440, "1.4 kB"), (4_300_000, "4.3 MB")])
+def test_bytes(count: int, said: str) -> None:
+    assert size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [("0.42", 0.42), ("50", 0.5), ("1", 1.0), ("250", 1.0), ('{"step":1}', None), ("true", None), ("x", None)],
+)
+def test_progress(progress: str, said: float | None) -> None:
+    assert share(progress) == said
+
+
+def test_a_time_by_the_clocks_of_a_zone() -> None:
+    assert local(NOW, "Europe/Berlin") == "Fri 15 Jan 2027, 09:00 Europe/Berlin"
+    assert local(NOW + 5_000, None) == "Fri 15 Jan 2027, 08:00:05 UTC"
 
 
 @pytest.mark.parametrize(

@@ -152,3 +152,25 @@ async def test_what_fails_stands_in_the_audit_log_too(maria: Browser) -> None:
     audit = (await maria.get("/audit")).text
     assert "run-schedule" in audit
     assert "failed: InvalidSchedule" in audit
+
+
+async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: Browser) -> None:
+    wrong = await maria.post("/queues/paused/obliterate", sure="line")
+    assert wrong.status_code == 422
+    assert "expected the queue" in wrong.text
+    done = await maria.post("/queues/paused/obliterate", sure="paused")
+    assert "Queue paused is removed with 1 jobs." in done.text
+    assert "obliterate" in (await maria.get("/audit")).text
+
+
+async def test_a_copy_of_a_job_takes_its_secrets_along(office: Office, maria: Browser) -> None:
+    (job_id, *_) = ids((await maria.get("/queues/line", state="failed")).text)
+    page = (await maria.get("/queues/line/add", like=job_id)).text
+    assert "tok_51x9" not in page
+    data = re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.DOTALL)
+    assert data
+    await maria.post("/queues/line/add", name="charge", data=unescape(data[1]), like=job_id, job_id="copy")
+    copy, old = await office.app.queue("line").get("copy"), await office.app.queue("line").get(job_id)
+    assert copy is not None
+    assert old is not None
+    assert (copy.record.data, copy.record.state) == (old.record.data, "waiting")

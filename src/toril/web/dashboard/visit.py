@@ -109,11 +109,12 @@ class Visit:
         """The id that the path names."""
         return unplace(self.request.path_params["id"])
 
-    async def job(self) -> Job[Any]:
-        """Return the job that the path names; raise JobNotFound."""
-        job = await self.queue.get(self.id)
+    async def job(self, job_id: str = "") -> Job[Any]:
+        """Return the job of that id, or that the path names; raise JobNotFound."""
+        wanted = job_id or self.id
+        job = await self.queue.get(wanted)
         if job is None:
-            raise JobNotFound(f"Queue {self.queue.name} has no job {self.id}: it was never added, or removed since.")
+            raise JobNotFound(f"Queue {self.queue.name} has no job {wanted}: it was never added, or removed since.")
         return job
 
     def mask(self, text: str | None) -> str:

@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 
 from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
+from toril.json import decode
 from toril.timetable import Scheduled
 
 __all__ = [
     "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "lasting", "late", "local", "moment", "place",
-    "rule", "times", "unplace",
+    "rate", "rule", "share", "size", "times", "unplace",
 ]  # fmt: skip
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _THOUSAND = 1_000
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
 _SOON = 1.0  # seconds
 _LATE = 10_000  # milliseconds
 
@@ -107,6 +108,36 @@ def compact(number: float) -> str:
     raise AssertionError(number)
 
 
+def size(count: float) -> str:
+    """Return a number of bytes: `512 bytes`, `1.4 MB`."""
+    for length, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count:,.0f} bytes"
+
+
+def rate(per_second: float) -> str:
+    """Return how often something happens, in the unit in which the number is easy to read: `3.2/s`, `1.9/min`."""
+    if not per_second:
+        return "none"
+    for unit, length in (("s", 1), ("min", 60), ("h", 3_600)):
+        number = per_second * length
+        if number >= 1 or unit == "h":
+            break
+    return f"{number:,.0f}/{unit}" if number >= 10 or number == int(number) else f"{number:.1f}/{unit}"  # noqa: PLR2004
+
+
+def share(progress: str | None) -> float | None:
+    """Return progress as a share of 1, if it says that: BullMQ's users count to 100."""
+    try:
+        value = decode(progress or "null")
+    except ValueError:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        return None
+    return min(value if value <= 1 else value / 100, 1.0)
+
+
 def times(text: str) -> str:
     """Return text with the moments in it, as programs write them, as people do."""
     return _MOMENT.sub(r"\1 \2 UTC", text)
@@ -152,6 +183,9 @@ FILTERS: dict[str, Any] = {
     "local": local,
     "moment": moment,
     "place": place,
+    "rate": rate,
     "rule": rule,
+    "share": share,
+    "size": size,
     "times": times,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from toril.json import decode
 from toril.web.dashboard.visit import Visit
 
 __all__ = ["PAGES"]
@@ -18,7 +19,8 @@ async def show(visit: Visit) -> Response:
         limit=_SHOWN, before=int(before) if before.isdecimal() else None, queue=visit.ask("queue") or None
     )
     after = str(entries[-1].id) if len(entries) == _SHOWN else None
-    return visit.page("audit.html", active="audit", entries=entries, after=after)
+    ids = {entry.id: decode(entry.jobs) for entry in entries}
+    return visit.page("audit.html", active="audit", entries=entries, ids=ids, after=after)
 
 
 PAGES = [("GET", "/audit", show)]

@@ -9,12 +9,14 @@ from starlette.responses import Response
 
 from toril import InvalidJob, JobState, Rate
 from toril.errors import InvalidData, InvalidOption
+from toril.json import decode
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
+from toril.web.masking import unmasked
 
 __all__ = ["PAGES", "number", "read_json"]
 
-_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": ""}
+_EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": "", "like": ""}
 
 
 async def pause(visit: Visit) -> Response:
@@ -48,6 +50,16 @@ async def clean(visit: Visit) -> Response:
     return _back(visit, f"{act.count:,} {state} jobs are removed.")
 
 
+async def obliterate(visit: Visit) -> Response:
+    """Remove the queue with all that is in it, if its name was given once more."""
+    queue = visit.queue
+    if visit.said("sure") != queue.name:
+        raise InvalidOption(f"sure: expected the queue's name, {queue.name}")
+    async with visit.acting("obliterate", queue.name) as act:
+        act.count = await queue.obliterate()
+    return visit.back(visit.url(), f"Queue {queue.name} is removed with {act.count:,} jobs.")
+
+
 async def limit(visit: Visit) -> Response:
     """Set what all workers together may run of the queue."""
     concurrency, jobs, per = (number(name, visit.said(name)) for name in ("concurrency", "jobs", "per"))
@@ -61,16 +73,22 @@ async def limit(visit: Visit) -> Response:
 async def form(visit: Visit) -> Response:
     """Show the form that adds a job."""
     visit.check_may_act()
-    return _form(visit, "", {"name": visit.ask("name")})
+    if not visit.ask("like"):
+        return _form(visit, "", {"name": visit.ask("name")})
+    record = (await visit.job(visit.ask("like"))).record
+    values = {"name": record.name, "data": visit.mask_json(record.data), "priority": str(record.priority or "")}
+    return _form(visit, "", values | {"like": record.id})
 
 
 async def add(visit: Visit) -> Response:
     """Add a job; a form that cannot be understood is shown again, with what is wrong."""
     queue, name = visit.queue, visit.said("name")
     try:
-        options = _options(visit)
+        options, data = _options(visit), read_json(visit.said("data"))
+        if visit.said("like"):
+            data = unmasked(data, decode((await visit.job(visit.said("like"))).record.data))
         async with visit.acting("add", queue.name, detail=name) as act:
-            job = await queue.add(name, read_json(visit.said("data")), **options)
+            job = await queue.add(name, data, **options)
             act.ids = [job.id]
     except InvalidJob as error:
         return _form(visit, str(error), {key: str(value) for key, value in visit.form.items()})
@@ -132,6 +150,7 @@ PAGES = [
     ("POST", "/queues/{queue}/resume", resume),
     ("POST", "/queues/{queue}/drain", drain),
     ("POST", "/queues/{queue}/clean", clean),
+    ("POST", "/queues/{queue}/obliterate", obliterate),
     ("POST", "/queues/{queue}/limits", limit),
     ("GET", "/queues/{queue}/add", form),
     ("POST", "/queues/{queue}/add", add),

@@ -10,8 +10,10 @@ from toril import JobState
 from toril.errors import InvalidOption
 from toril.job import JobRecord
 from toril.json import decode
+from toril.options import Policy
 from toril.web.dashboard.pages.changing import number, read_json
 from toril.web.dashboard.visit import Visit
+from toril.web.dashboard.words import share
 from toril.web.masking import unmasked
 from toril.web.verbs import Verb, act_on, reprocess
 
@@ -40,7 +42,7 @@ async def show(visit: Visit) -> Response:
         job=job,
         record=record,
         why=why,
-        progress=_share(record),
+        progress=share(record.progress),
         stacks=_stacks(record),
         lines=lines[-_LINES:],
         left_out=max(len(lines) - _LINES, 0),
@@ -48,6 +50,8 @@ async def show(visit: Visit) -> Response:
         pending=len(children.pending),
         total=len(children),
         story=story(record, visit.now),
+        attempts=_attempts(record),
+        worker=_worker(record.worker),
         ended=record.state in {JobState.COMPLETED, JobState.FAILED},
     )
 
@@ -68,15 +72,22 @@ def story(record: JobRecord, now: int) -> list[Moment]:
     return found
 
 
-def _share(record: JobRecord) -> float | None:
-    """Return the progress as a share of 1, if it says that: BullMQ's users count to 100."""
+def _attempts(record: JobRecord) -> int:
+    """Return how many attempts it has; 1 if somebody else's options say something that nobody understands."""
     try:
-        value = decode(record.progress or "null")
+        return Policy.from_json(record.opts).attempts
     except ValueError:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        return None
-    return min(value if value <= 1 else value / 100, 1.0)
+        return 1
+
+
+def _worker(worker: str | None) -> str:
+    """Return who took it last: host and process of one of ours on Redis, the name of one of Node's."""
+    if not worker or worker.isdecimal():  # a row of SQLite's
+        return ""
+    if not worker.startswith("toril:"):
+        return f"{worker} (Node)"
+    host, _, rest = worker.removeprefix("toril:").partition(":")
+    return f"{host} (pid {rest.partition(':')[0]})"
 
 
 def _stacks(record: JobRecord) -> list[str]:

@@ -15,6 +15,7 @@ from toril.store.views import LiveWorker, Minute
 from toril.web.dashboard.charts import SPANS, Chart, Span, chart, merged
 from toril.web.dashboard.live import changes
 from toril.web.dashboard.pages.errors import worst
+from toril.web.dashboard.pages.workers import Serving, serving
 from toril.web.dashboard.visit import Visit, guarded
 from toril.web.dashboard.words import unplace
 from toril.web.overview import counted, failures
@@ -33,7 +34,7 @@ class Line:
     paused: Mapping[str, Any] | None
     hour: Chart
     forecast: Forecast
-    slots: int
+    serving: Serving
     minutes: Sequence[Minute]
 
 
@@ -48,7 +49,7 @@ async def show(visit: Visit) -> Response:
         active="overview",
         lines=lines,
         totals=totals,
-        workers=workers,
+        workers=sum(worker.nodes or 1 for worker in workers),
         chart=chart(merged([line.minutes for line in lines]), span),
         errors=worst(queues, await failures(queues), _ERRORS),
     )
@@ -65,7 +66,7 @@ async def _line(visit: Visit, queue: Queue, workers: Sequence[LiveWorker], span:
         info.paused,
         chart(lately, hour),
         forecast,
-        sum(worker.info.queues.get(queue.name, 0) for worker in workers),
+        serving(workers, queue.name),
         minutes,
     )
 

@@ -13,8 +13,9 @@ from toril.errors import InvalidFilter, InvalidOption
 from toril.handle import Job
 from toril.queue import SearchPage
 from toril.web.dashboard.charts import SPANS, chart
+from toril.web.dashboard.pages.workers import serving
 from toril.web.dashboard.visit import Visit
-from toril.web.overview import counted
+from toril.web.overview import counted, oldest
 from toril.why import Why
 
 __all__ = ["PAGES", "whole_filter"]
@@ -37,7 +38,9 @@ async def show(visit: Visit) -> Response:
         page = await _found(visit, state, text)
     except (InvalidFilter, InvalidOption) as error:
         fault, page = str(error), SearchPage([], None, 0, 0)
-    minutes, workers = await asyncio.gather(visit.site.rates.of(queue, span), visit.app.workers())
+    minutes, workers, waited, times = await asyncio.gather(
+        visit.site.rates.of(queue, span), visit.app.workers(), oldest(queue), visit.site.rates.latency(queue)
+    )
     return visit.page(
         "queue.html",
         400 if fault else 200,
@@ -54,7 +57,9 @@ async def show(visit: Visit) -> Response:
         limits=info.limits,
         chart=chart(minutes, span),
         forecast=forecast,
-        slots=sum(worker.info.queues.get(queue.name, 0) for worker in workers),
+        waited=waited,
+        times=times,
+        serving=serving(workers, queue.name),
         names=sorted({job.name for job in page.jobs} | {task.name for task in visit.app.tasks.values()}),
     )
 

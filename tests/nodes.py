@@ -12,7 +12,7 @@ import npm
 
 __all__ = ["SCRIPTS", "Node", "NodeError", "Process", "install"]
 
-SCRIPTS = Path(__file__).parent / "node"
+SCRIPTS = Path(__file__).parent / "interop" / "node"
 
 
 def install() -> None:

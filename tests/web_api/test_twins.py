@@ -11,6 +11,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+import redis
 
 from toril import Worker
 from toril.cli.main import main
@@ -35,16 +36,18 @@ class Command:
     def __init__(self, env: dict[str, str]) -> None:
         self.env = env
 
-    async def __call__(self, *arguments: str, **env: str) -> Said:
-        return await asyncio.to_thread(self._run, arguments, env)
+    async def __call__(self, *arguments: str, answer: str | None = None, **env: str) -> Said:
+        """Run it; with an answer there is somebody at the keyboard who can be asked."""
+        return await asyncio.to_thread(self._run, arguments, answer, env)
 
-    def _run(self, arguments: tuple[str, ...], env: dict[str, str]) -> Said:
+    def _run(self, arguments: tuple[str, ...], answer: str | None, env: dict[str, str]) -> Said:
         out, err, code = io.StringIO(), io.StringIO(), 0
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**self.env, **env}.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["toril", *arguments])
-            patch.setattr(sys, "stdin", io.StringIO())
+            patch.setattr(sys, "stdin", io.StringIO(answer))
+            patch.setattr(sys.stdin, "isatty", lambda: answer is not None, raising=False)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 try:
                     main()
@@ -171,6 +174,21 @@ async def test_all_that_match_are_retried_once_that_is_agreed_to(site, toril):
     assert (nothing.code, nothing.err) == (1, "toril: no job matches to which it can be done\n")
 
 
+async def test_whoever_is_at_the_keyboard_is_asked_and_the_answer_is_no_part_of_the_output(
+    site, toril, tmp_path, monkeypatch
+):
+    await failed(site, 2)
+    (tmp_path / "yard.py").write_text("from toril import Toril\napp = Toril()\n")
+    asked = ("retry", "emails", "--filter", "state:failed", "--app", "yard:app", "--json")
+    monkeypatch.delitem(sys.modules, "yard", raising=False)
+    no = await toril(*asked, answer="n\n")
+    assert (no.code, no.out.strip()) == (1, "")
+    assert no.err.startswith("Retry 2 jobs of emails? [y/N]:")
+    assert await states(site) == {"failed": 2}
+    yes = await toril(*asked, answer="y\n")
+    assert (yes.code, yes.json["count"]) == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("verb", "left"),
     [("promote", {"waiting": 1, "ready": 1}), ("cancel", {"failed": 1}), ("remove", {})],
@@ -260,3 +278,12 @@ async def test_a_store_that_is_not_there_has_an_exit_code_of_its_own(toril, tmp_
     assert not (tmp_path / "none.db").exists()
     assert (await toril("queues", TORIL_URL="mysql://here")).code == 2
     assert (await toril("queues", TORIL_APP="nowhere:app")).err.startswith("toril: nowhere:app: no module 'nowhere'")
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+async def test_workers_of_node_are_listed_by_their_names(site, store, toril):
+    await site.app.open()
+    with redis.Redis.from_url(store.url, client_name=f"{store.settings()['prefix']}:ZW1haWxz:w:mia") as node:
+        node.ping()
+        (line,) = (await toril("workers")).out.splitlines()[1:]
+    assert line.split() == ["127.0.0.1", "1", "of", "Node:", "mia", "0", "connected", "emails"]

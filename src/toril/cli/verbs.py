@@ -43,7 +43,7 @@ def agree(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise typer.BadParameter("expected where nobody can be asked", param_hint="--yes")
-    typer.confirm(question, abort=True)
+    typer.confirm(question, abort=True, err=True)
 
 
 def command(verb: str) -> Callable[..., None]:
@@ -103,9 +103,7 @@ def _act_on_all(verb: str, queue: str, text: str, app: str | None, *, dry_run: b
     if dry_run or not yes:
         matching = at_store(app, count)
         if dry_run:
-            show_json({"count": matching}) if as_json else typer.echo(
-                f"would have {VERBS[verb][1]} {number_of(matching, 'job')}"
-            )
+            _show_count(verb, matching, as_json=as_json)
         if not matching:
             fail("no job matches to which it can be done")
         if dry_run:
@@ -115,6 +113,13 @@ def _act_on_all(verb: str, queue: str, text: str, app: str | None, *, dry_run: b
     _show(verb, done, as_json=as_json)
     if not done.ids:
         fail("no job matches to which it can be done")
+
+
+def _show_count(verb: str, matching: int, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"count": matching})
+    elif matching:
+        typer.echo(f"would have {VERBS[verb][1]} {number_of(matching, 'job')}")
 
 
 def _show(verb: str, done: Done, *, as_json: bool) -> None:

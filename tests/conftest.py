@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from stores import KINDS, WHEN_ASKED
@@ -18,6 +19,9 @@ from toril.settings import Settings
 MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**32:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # no test is about how long a disk takes to sync
+
+hypothesis.settings.register_profile("toril", deadline=None)  # a test proves what is true on a slow machine, too
+hypothesis.settings.load_profile("toril")
 
 pytest_plugins = ["redis_servers.fixtures", "traces"]
 

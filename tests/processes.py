@@ -22,7 +22,7 @@ LAST = 200  # lines that are shown
 TORIL = Path(sys.executable).with_name("toril")
 
 
-async def until(condition: Callable[[], T], timeout: float = 20.0) -> T:
+async def until(condition: Callable[[], T], timeout: float = 60.0) -> T:
     """Return what `condition` returns as soon as that is true; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -65,7 +65,7 @@ class Process:
         self._popen.wait()
         return time.monotonic()
 
-    async def ended(self, timeout: float = 20.0) -> int:
+    async def ended(self, timeout: float = 60.0) -> int:
         """Wait until it has ended by itself and return its exit code."""
         await until(lambda: self._popen.poll() is not None, timeout)
         return self._popen.returncode

@@ -74,6 +74,7 @@ def test_what_the_commands_page_shows_of_looking_after_jobs_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()  # without it, a `shop.py` anywhere on the path comes first
     (tmp_path / "shop" / "jobs.py").write_text(SHOP)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -87,7 +88,8 @@ def test_what_the_commands_page_shows_of_looking_after_jobs_runs(
         done = CliRunner().invoke(app, shlex.split(line)[1:], input="correct horse battery\n" * 2)
         expected = 1 if line.startswith(FINDS_NONE) else 0
         assert (done.exit_code, done.exception) == (expected, done.exception if expected else None), line + done.output
-    sys.modules.pop("shop.jobs", None)
+    for name in ("shop", "shop.jobs"):
+        sys.modules.pop(name, None)
 
 
 FINDS_NONE = ("toril workers", "toril token revoke", "toril remove")

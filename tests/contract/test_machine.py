@@ -506,6 +506,7 @@ async def _awaited(work: Awaitable[T]) -> T:
     return await work
 
 
+@pytest.mark.slow
 def test_the_store_and_the_model_never_disagree(store_kind: type[EmptyStore]) -> None:
     games = 50 if store_kind is SqliteMemory else 15  # a file and a server are slower
     run_state_machine_as_test(

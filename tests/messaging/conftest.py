@@ -3,41 +3,14 @@
 import os
 
 import pytest
+from shops import KEY, Shop
 
 from postgres import database, postgres
-from toril import Fixed, Worker
+from prepared import lay_tables
+from toril import Fixed
 from toril.messaging import Mailer
 from toril.messaging.database import _POSTGRESQL
 from toril.messaging.mailbox import Mailbox
-
-KEY = "a key for tests of 32 characters or more"
-WELCOME = {"name": "Ana", "link": "https://shop.example/start"}
-
-
-class Shop:
-    """An application, its mailer, and a worker's shift at a time."""
-
-    def __init__(self, app, clock, mailer):
-        self.app, self.clock, self.mailer = app, clock, mailer
-        self.queue = app.queue("email-queue")
-
-    async def welcome(self, to="ana@example.com", **options):
-        return await self.mailer.send("welcome", to=to, context=WELCOME, **options)
-
-    async def work(self):
-        """Let a worker run what can run now."""
-        await Worker(self.app, queues={"email-queue": 10, "email-queue-bulk": 10}, burst=True).run()
-
-    async def relay(self):
-        """Let the relay look once."""
-        async with self.mailer._home.stay() as log:
-            return await self.mailer._relay.round(log)
-
-    async def story(self, handle):
-        return [event.event for event in await handle.timeline()]
-
-    async def job(self, handle):
-        return await self.queue.get(handle.job_id)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +29,7 @@ def patient(monkeypatch):
     monkeypatch.setitem(_POSTGRESQL["connect_args"], "timeout", 10)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request, tmp_path, patient):
     """The URL of an empty database, on each kind in turn."""
     if request.param == "sqlite":
@@ -77,7 +50,7 @@ def open_shop(make_app, clock, tmp_path):
     def make(transport, *, settings=None, **options):
         app = make_app(clock, **{"secret_keys": KEY, **(settings or {})})
         options = {"from_address": "Shop <shop@example.com>", "backoff": Fixed(30.0), **options}
-        options.setdefault("log_url", f"sqlite:///{tmp_path / 'mail.db'}")
+        options["log_url"] = lay_tables(options.get("log_url", f"sqlite:///{tmp_path / 'mail.db'}"))
         return Shop(app, clock, Mailer(app, transport, **options))
 
     return make

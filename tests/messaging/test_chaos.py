@@ -7,9 +7,9 @@ import pytest
 from audit import agrees, connecting, duplicates, read, report
 from chaos import NO_TLS, Chaos
 from hostile import Hostile
+from shops import WELCOME
 from test_smtp import MAIL
 
-from conftest import WELCOME
 from toril import Fixed, Worker
 from toril.messaging import Mailer
 from toril.messaging.transport import SMTP, Breaker, NotSent, transport_from_url

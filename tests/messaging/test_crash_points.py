@@ -11,8 +11,8 @@ from contextlib import closing
 
 import pytest
 from hostile import DROP, HANG, Hostile
+from shops import WELCOME
 
-from conftest import WELCOME
 from postgres import database
 from stores import KINDS, SqliteFile
 from toril.job import JobState

@@ -11,9 +11,9 @@ import pytest
 from audit import agrees, duplicates, read, report
 from chaos import Chaos, Deed
 from mail_worker import make
+from shops import WELCOME
 from test_chaos import until_final
 
-from conftest import WELCOME
 from postgres import database
 from stores import KINDS, SqliteFile
 

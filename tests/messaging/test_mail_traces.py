@@ -6,9 +6,9 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 from opentelemetry.trace import SpanKind, StatusCode
+from shops import WELCOME
 from test_resend import ACCEPTED, Api
 
-from conftest import WELCOME
 from toril.messaging import Recipient
 from toril.messaging.database import log_url, open_engine
 from toril.messaging.transport import Resend

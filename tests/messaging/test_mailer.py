@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from hostile import DROP, Hostile
+from shops import WELCOME
 
-from conftest import WELCOME
 from toril.errors import (
     ConfigurationError,
     InvalidAddress,

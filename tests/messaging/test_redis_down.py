@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from shops import KEY, WELCOME
 
-from conftest import KEY, WELCOME
 from toril import Toril, Worker
 from toril.messaging import Mailer, Recipient
 from toril.settings import Settings

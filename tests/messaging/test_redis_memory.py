@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
+from shops import KEY, WELCOME, Shop
 
-from conftest import KEY, WELCOME, Shop
 from toril import Fixed, ManualClock, Toril
 from toril.errors import StoreUnavailable
 from toril.messaging import Mailer

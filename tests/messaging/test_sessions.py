@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import sqlalchemy as sa
+from shops import WELCOME
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from conftest import WELCOME
 from toril.errors import ConfigurationError, KeyConflict
 from toril.messaging import metadata
 from toril.messaging.database import log_url, open_engine

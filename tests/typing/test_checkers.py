@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 FILES = [str(HERE / "api.py"), str(HERE / "mistakes.py")]
 MARK = re.compile(r"# flagged: ([\w-]+), (\w+)$")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from prepared import lay_tables
 from stores import KINDS, EmptyStore
 from toril import Toril
 from toril.messaging import Mailer
@@ -53,7 +54,7 @@ def client(web: FastAPI, secret: str = "") -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://ops.test/ops", headers=headers, timeout=60)
 
 
-@pytest.fixture(params=["sqlite-file", "redis"])
+@pytest.fixture(params=["sqlite-file", pytest.param("redis", marks=pytest.mark.slow)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[EmptyStore]:
     async with KINDS[request.param]() as empty:
         yield empty
@@ -61,7 +62,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EmptyStore]:
 
 @pytest.fixture
 async def site(store: EmptyStore, tmp_path) -> AsyncIterator[Site]:
-    app = store.app(secret_keys=KEY, mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="shop@example.com")
+    log = lay_tables(f"sqlite:///{tmp_path}/mail.db")
+    app = store.app(secret_keys=KEY, mail_log_url=log, mail_from_address="shop@example.com")
     declare(app)
     web = FastAPI()
     mailer = Mailer(app, "memory://")

@@ -86,10 +86,12 @@ class ProblemBody(BaseModel):
 
 def _documented(status: int) -> dict[str, Any]:
     example = {"type": "about:blank", "title": _TITLES[status], "status": status, "code": "…", "detail": "…"}
-    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"example": example}}, "model": ProblemBody}
+    schema = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
+    return {"description": _TITLES[status], "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {status: _documented(status) for status in _TITLES}
+PROBLEMS[401]["model"] = ProblemBody  # once: FastAPI makes a validator of a model for each route and status
 """What any route may answer, for its OpenAPI."""
 
 

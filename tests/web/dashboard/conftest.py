@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from dashboard.office import KEY, PASSWORD, Browser, Office
+from prepared import lay_tables
 from stores import KINDS, EmptyStore
 from toril.messaging import Mailer
 from toril.messaging.mailbox import Mailbox
@@ -34,7 +35,7 @@ async def office(store: EmptyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     )  # as slow as a test needs
     async with Mailbox() as mailbox:
-        app = store.app(secret_keys=KEY, mail_log_url=f"sqlite:///{tmp_path / 'mail.db'}")
+        app = store.app(secret_keys=KEY, mail_log_url=lay_tables(f"sqlite:///{tmp_path / 'mail.db'}"))
         office = Office(app, Mailer(app, mailbox.url, from_address="shop@example.com"), mailbox)
         people = users.Users(Database.of(app), app.clock)
         await people.put("maria", PASSWORD, ["admin"])

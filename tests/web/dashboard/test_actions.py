@@ -10,7 +10,7 @@ import pytest
 from dashboard.office import BASE, Browser, Office
 from toril import Worker
 
-pytestmark = pytest.mark.parametrize("store_kind", ["sqlite-file", "redis"])
+pytestmark = pytest.mark.parametrize("store_kind", ["sqlite-file", pytest.param("redis", marks=pytest.mark.slow)])
 
 
 def ids(text: str) -> list[str]:

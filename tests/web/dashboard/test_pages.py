@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.office import BASE, RESET, Browser, Office
 
-pytestmark = pytest.mark.parametrize("store_kind", ["sqlite-file", "redis"])
+pytestmark = pytest.mark.parametrize("store_kind", ["sqlite-file", pytest.param("redis", marks=pytest.mark.slow)])
 
 ALIKE = 3  # pages of a kind that are looked at
 _EVENTS = re.compile(r"^on[a-z]+$")

@@ -279,4 +279,19 @@ async def test_its_next_times_are_known_before_it_is_stored(
     assert ran == first
 
 
+@pytest.mark.one_store
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ({}, "cron, every: expected one of them"),
+        ({"cron": "0 9 * * *", "every": 60}, "cron, every: expected one of them"),
+        ({"cron": "61 * * * *"}, "minute: expected 0-59, got '61'"),
+        ({"every": 60, "tz": "UTC"}, "tz: belongs to cron"),
+    ],
+)
+def test_a_plan_that_could_not_be_stored_has_no_times(app: Toril, rule, error: str) -> None:
+    with pytest.raises(InvalidSchedule, match=error):
+        app.plan(**rule)
+
+
 async def _nothing() -> None: ...

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 from keyspace import Keys
-from nodes import Node, Process, install
 from sides import NodeSide, PythonSide, Side
 
 from ledger import Ledger
+from nodes import Node, Process, install
 from processes import Processes
 from redis_servers import pass_time
 from toril import ManualClock, Toril

@@ -12,9 +12,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import interop_jobs
-from nodes import Node, NodeError
 
 from ledger import Ledger
+from nodes import Node, NodeError
 from toril import Dedup, Exponential, Fixed, Flow, JobFailed, Keep, Rate, Toril, Worker
 from toril.store.views import WorkerInfo
 from toril.task import Call, Task

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from boards import Board
 from keyspace import Keys
-from nodes import Node
 from sides import Side
 
+from nodes import Node
 from processes import until
 from redis_servers.program import missing
 

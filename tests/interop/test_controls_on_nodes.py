@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from keyspace import Keys
-from nodes import Node
 from sides import NodeSide, PythonSide
 
 from ledger import Ledger
+from nodes import Node
 from processes import until
 from toril import JobFailed
 from toril.errors import HeldByNode, WrongState

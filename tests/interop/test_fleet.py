@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 from keyspace import Keys
-from nodes import SCRIPTS
 from sides import NodeSide, PythonSide, Side
 
 from ledger import Ledger
+from nodes import SCRIPTS
 from processes import TORIL, Process, Processes, until
 
 JOBS, SLOTS = 5_000, 8

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from dumps import normal
 from keyspace import Keys
-from nodes import Node
 from scenarios import SCENARIOS, Scenario
 from sides import NodeSide, PythonSide, Side
 
+from nodes import Node
 from processes import until
 from redis_servers import forget
 

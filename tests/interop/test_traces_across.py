@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from keyspace import Keys
-from nodes import Node, Process, install
 from sides import NodeSide, PythonSide
 
 from ledger import Ledger
+from nodes import Node, Process, install
 from processes import until
 from traces import Traces, trace_of
 

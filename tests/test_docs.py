@@ -38,6 +38,18 @@ def test_commands_and_their_options_are_documented(name: str) -> None:
                 assert option in section, f"docs/cli.md says nothing of toril {name} {option}"
 
 
+def test_programs_can_read_what_every_command_has_to_say() -> None:
+    """But for those that run until they are told to end, and one that writes files."""
+    todo, silent = [((), get_command(app))], []
+    while todo:
+        path, command = todo.pop()
+        if hasattr(command, "commands"):
+            todo += [((*path, name), found) for name, found in command.commands.items()]
+        elif not any("--json" in parameter.opts for parameter in command.params):
+            silent.append(" ".join(path))
+    assert sorted(silent) == ["dev", "mail new", "serve", "worker"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_have_help(name: str) -> None:
     command = COMMANDS[name]

@@ -64,11 +64,11 @@ def test_suppressions(toril):
     assert toril("suppress", "ana@example.com", "--scope", "subscribed")[1] == "it was suppressed before"
     (one,) = json.loads(toril("suppressions", "--address", "ana@example.com", "--json")[1])
     assert (one["address"], one["scope"], one["reason"]) == ("ana@example.com", "subscribed", "left")
-    assert toril("unsuppress", "ana@example.com")[1] == "1 entries removed"
+    assert toril("unsuppress", "ana@example.com")[1] == "1 entry removed"
 
 
 def test_forget(toril, mail_id):
-    assert toril("forget", "ana@example.com")[1] == "1 messages erased"
+    assert toril("forget", "ana@example.com")[1] == "1 message erased"
     (row,) = json.loads(toril("list", "--json")[1])
     assert (row["recipient"], row["status"], row["subject"]) == ("forgotten", "cancelled", "")
 
@@ -88,3 +88,17 @@ def test_what_is_wrong_is_one_line(toril, arguments, code, fault):
     assert ended == [code, ""]
     assert told.startswith(fault)
     assert "\n" not in told
+
+
+def test_programs_read_what_was_done(toril, mail_id):
+    def told(*arguments):
+        code, out, _ = toril(*arguments, "--json")
+        assert code == 0
+        return json.loads(out)
+
+    assert told("cancel", mail_id) == told("retry", mail_id) == {"id": mail_id}
+    assert told("test", "welcome", "bo@example.com")["id"] != mail_id
+    assert [told("suppress", "bo@example.com") for _ in range(2)] == [{"new": True}, {"new": False}]
+    assert told("unsuppress", "bo@example.com") == {"count": 1}
+    assert told("release") == {"count": 0}
+    assert told("forget", "ana@example.com") == {"count": 1}

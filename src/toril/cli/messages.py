@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from toril.cli.output import fail, printable, show, show_found
+from toril.cli.output import fail, number_of, printable, say, show, show_found
 
 if TYPE_CHECKING:
     from toril.messaging import EmailLog, Mailer
@@ -108,18 +108,18 @@ def stats(
 
 
 @messages.command("retry")
-def retry(mailer: Where, mail_id: Mail) -> None:
+def retry(mailer: Where, mail_id: Mail, as_json: Json = False) -> None:
     """Let a message that has ended without being sent be tried anew; an unknown one may then arrive twice."""
     _run(mailer, lambda found: found.retry(mail_id))
-    typer.echo(f"{mail_id} will be tried again")
+    say(f"{mail_id} will be tried again", {"id": mail_id}, as_json=as_json)
 
 
 @messages.command("cancel")
-def cancel(mailer: Where, mail_id: Mail) -> None:
+def cancel(mailer: Where, mail_id: Mail, as_json: Json = False) -> None:
     """Take a message back that has not been sent; the exit code is 1 if it is too late."""
     if not _run(mailer, lambda found: found.cancel(mail_id)):
         fail(f"{mail_id} is being sent, has ended, or does not exist")
-    typer.echo(f"{mail_id} is cancelled")
+    say(f"{mail_id} is cancelled", {"id": mail_id}, as_json=as_json)
 
 
 @messages.command("release")
@@ -128,11 +128,12 @@ def release(
     kind: Annotated[str | None, typer.Option("--type", help="A message type.")] = None,
     to: Annotated[str | None, typer.Option(help="A recipient.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Accepted then (UTC) or later.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Let the messages that a restore holds be sent, each when it was due; some may then arrive twice."""
     moment = since.replace(tzinfo=UTC) if since else None
     number = _run(mailer, lambda found: found.release(type=kind, recipient=to, since=moment))
-    typer.echo(f"{number:,} released; a worker sends them")
+    say(f"{number_of(number, 'message')} released; a worker sends them", {"count": number}, as_json=as_json)
 
 
 @messages.command("test")
@@ -141,13 +142,14 @@ def send_test(
     name: Annotated[str, typer.Argument(metavar="TYPE", help="A message type.")],
     address: Address,
     locale: Annotated[str | None, typer.Option(help="A language tag such as vi.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Send a message type with its sample, marked as a test; a worker must serve the mailer's queue.
 
     Refused unless TORIL_ENVIRONMENT is development or TORIL_TEST_MAIL is true.
     """
     handle = _run(mailer, lambda found: found.send_test(name, address, locale=locale))
-    typer.echo(f"{handle.id} is on its way; see toril mail show {mailer} {handle.id}")
+    say(f"{handle.id} is on its way; see toril mail show {mailer} {handle.id}", {"id": handle.id}, as_json=as_json)
 
 
 @messages.command("suppress")
@@ -156,10 +158,11 @@ def suppress(
     address: Address,
     scope: Scope = "all",
     reason: Annotated[str, typer.Option(help="Why, in a few words.")] = "by hand",
+    as_json: Json = False,
 ) -> None:
     """Let an address get no more mail."""
     new = _run(mailer, lambda found: found.suppress(address, scope=scope, reason=reason))
-    typer.echo("suppressed" if new else "it was suppressed before")
+    say("suppressed" if new else "it was suppressed before", {"new": new}, as_json=as_json)
 
 
 @messages.command("unsuppress")
@@ -167,9 +170,11 @@ def unsuppress(
     mailer: Where,
     address: Address,
     scope: Annotated[str | None, typer.Option(help="Of one scope alone. Default: all of them.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Let an address get mail again."""
-    typer.echo(f"{_run(mailer, lambda found: found.unsuppress(address, scope=scope))} entries removed")
+    count = _run(mailer, lambda found: found.unsuppress(address, scope=scope))
+    say(f"{count:,} {'entry' if count == 1 else 'entries'} removed", {"count": count}, as_json=as_json)
 
 
 @messages.command("suppressions")
@@ -186,9 +191,10 @@ def list_suppressions(
 
 
 @messages.command("forget")
-def forget(mailer: Where, address: Address) -> None:
+def forget(mailer: Where, address: Address, as_json: Json = False) -> None:
     """Erase what the delivery log knows of a person, for good; what waits for them is cancelled."""
-    typer.echo(f"{_run(mailer, lambda found: found.forget(address))} messages erased")
+    count = _run(mailer, lambda found: found.forget(address))
+    say(f"{number_of(count, 'message')} erased", {"count": count}, as_json=as_json)
 
 
 def _run(place: str, work: Callable[[Mailer], Awaitable[T]]) -> T:

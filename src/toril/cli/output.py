@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-__all__ = ["fail", "number_of", "printable", "show", "show_found", "show_json"]
+__all__ = ["fail", "number_of", "printable", "say", "show", "show_found", "show_json"]
 
 Row = Mapping[str, object]
 _ANY_WIDTH = 10_000
@@ -47,6 +47,14 @@ def show_found(
 def show_json(document: object) -> None:
     """Print JSON, in lines that a person can read, too."""
     print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def say(text: str, document: object, *, as_json: bool) -> None:
+    """Print what was done as a sentence, with `as_json` as a document."""
+    if as_json:
+        show_json(document)
+    else:
+        typer.echo(text)
 
 
 def fail(text: str) -> NoReturn:

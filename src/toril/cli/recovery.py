@@ -11,7 +11,7 @@ import typer
 
 from toril.cli.desk import App, AsJson
 from toril.cli.loading import beside, find_app, load_mailer
-from toril.cli.output import number_of, show
+from toril.cli.output import number_of, say, show
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -69,6 +69,7 @@ def hold(
     taken: Annotated[str, typer.Option(help="When the backup was taken, for the reason that people read.")],
     app: App = None,
     mailer: WithMailer = None,
+    as_json: AsJson = False,
 ) -> None:
     """Pause every queue and hold every mail that has not ended: after other tools have put databases back.
 
@@ -78,16 +79,18 @@ def hold(
 
     application, sender = _load(app, mailer)
     queues, mails = _run(application, lambda: recovery.hold(application, recovery.log_of(application, sender), taken))
-    typer.echo(f"{number_of(len(queues), 'queue')} paused, {number_of(mails, 'mail')} held")
+    text = f"{number_of(len(queues), 'queue')} paused, {number_of(mails, 'mail')} held"
+    say(text, {"queues": queues, "mails": mails}, as_json=as_json)
 
 
-def release(app: App = None) -> None:
+def release(app: App = None, as_json: AsJson = False) -> None:
     """Resume the queues that a restore or `toril hold` has paused; other pauses stay."""
     from toril import recovery
 
     application, _ = _load(app, None)
     queues = _run(application, lambda: recovery.release(application))
-    typer.echo(f"{number_of(len(queues), 'queue')} resumed{': ' if queues else ''}{', '.join(queues)}")
+    text = f"{number_of(len(queues), 'queue')} resumed{': ' if queues else ''}{', '.join(queues)}"
+    say(text, {"queues": queues}, as_json=as_json)
 
 
 def _load(app: str | None, mailer: str | None) -> tuple[Toril, Mailer | None]:

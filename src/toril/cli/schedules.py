@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toril.cli.desk import App, AsJson, at_store, document
-from toril.cli.output import printable, show_found, show_json
+from toril.cli.output import printable, say, show_found, show_json
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -50,16 +50,16 @@ def run_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = Fal
 
 
 @schedules.command("remove")
-def remove_schedule(schedule_id: ScheduleId, app: App = None) -> None:
+def remove_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = False) -> None:
     """Remove a schedule and its next job. One that code declares is back when a worker starts."""
     from toril.web.api.schedules import remove_schedule
 
     at_store(app, lambda desk, who: remove_schedule(desk, who, schedule_id))
-    typer.echo(f"removed {schedule_id}")
+    say(f"removed {printable(schedule_id)}", {"id": schedule_id}, as_json=as_json)
 
 
 @schedules.command("prune")
-def prune_schedules(app: App = None) -> None:
+def prune_schedules(app: App = None, as_json: AsJson = False) -> None:
     """Remove schedules that code once declared for the application's queues and declares no more."""
 
     async def work(desk: Desk, who: Principal) -> list[str]:
@@ -68,8 +68,8 @@ def prune_schedules(app: App = None) -> None:
             act.detail = ", ".join(removed)
         return removed
 
-    for schedule_id in at_store(app, work):
-        typer.echo(f"removed {printable(schedule_id)}")
+    removed = at_store(app, work)
+    say("\n".join(f"removed {printable(one)}" for one in removed) or "nothing to remove", removed, as_json=as_json)
 
 
 def _row(application: Toril, found: Scheduled, now: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from toril.cli.desk import App, AsJson, at_desk
-from toril.cli.output import fail, show_found, show_json
+from toril.cli.output import fail, say, show_found, show_json
 
 if TYPE_CHECKING:
     from toril.web.auth import Principal
@@ -64,7 +64,9 @@ def list_tokens(app: App = None, as_json: AsJson = False) -> None:
 
 
 @token.command("revoke")
-def revoke_token(token_id: Annotated[str, typer.Argument(help="Its id, as list shows it.")], app: App = None) -> None:
+def revoke_token(
+    token_id: Annotated[str, typer.Argument(help="Its id, as list shows it.")], app: App = None, as_json: AsJson = False
+) -> None:
     """Let an API token open nothing any more."""
 
     async def work(desk: Desk, who: Principal) -> bool:
@@ -73,6 +75,7 @@ def revoke_token(token_id: Annotated[str, typer.Argument(help="Its id, as list s
 
     if not at_desk(app, work):
         fail(f"there is no token {token_id} that still opens anything")
+    say(f"{token_id} opens nothing any more", {"id": token_id}, as_json=as_json)
 
 
 @user.command("create")
@@ -83,6 +86,7 @@ def create_user(
         str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="Default: asked for.")
     ],
     app: App = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a user of the dashboard, or give one another password and other roles."""
 
@@ -91,6 +95,7 @@ def create_user(
             await desk.users.put(name, password, role)
 
     at_desk(app, work)
+    say(f"{name} may sign in", {"name": name, "roles": role}, as_json=as_json)
 
 
 @user.command("list")
@@ -102,7 +107,9 @@ def list_users(app: App = None, as_json: AsJson = False) -> None:
 
 
 @user.command("remove")
-def remove_user(name: Annotated[str, typer.Argument(help="The user's name.")], app: App = None) -> None:
+def remove_user(
+    name: Annotated[str, typer.Argument(help="The user's name.")], app: App = None, as_json: AsJson = False
+) -> None:
     """Remove a user of the dashboard; their sessions are over."""
 
     async def work(desk: Desk, who: Principal) -> bool:
@@ -111,6 +118,7 @@ def remove_user(name: Annotated[str, typer.Argument(help="The user's name.")], a
 
     if not at_desk(app, work):
         fail(f"there is no user {name}")
+    say(f"{name} may sign in no more", {"name": name}, as_json=as_json)
 
 
 def _time(milliseconds: int | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from signal import SIGCONT, SIGSTOP
 
 import pytest
 from keyspace import Keys
@@ -52,7 +53,12 @@ class Fleet:
     async def replace(self, kind: str, ledger: Ledger) -> None:
         """Kill one with -9 while it is at work, and start another."""
         victim = self.living[kind].pop(0)
-        await until(lambda: victim.pid in busy(ledger))
+        while True:
+            await until(lambda: victim.pid in busy(ledger))
+            victim.signal(SIGSTOP)  # what it has begun by now it will not end
+            if victim.pid in busy(ledger):
+                break
+            victim.signal(SIGCONT)
         victim.kill()
         self.killed.add(victim.pid)
         self.start(kind)

@@ -78,11 +78,10 @@ class Executor:
         """Return what becomes of a job that must not run: a child has failed it, it is a missed tick, or expired."""
         if record.deferred:
             return Failed(run, record.deferred, _trail(record, record.deferred), policy.keep_failed)
-        now = self._app.clock.now()
-        if policy.missed == "skip" and record.tick and now - record.tick > LATE:
+        if policy.missed == "skip" and record.tick and self._app.clock.now() - record.tick > LATE:
             return Completed(run, "null", policy.keep_completed)
         expires = policy.expires_at(record.tick or record.timestamp) if policy.expires else None
-        if expires is None or expires > now or record.attempts:
+        if expires is None or expires > self._app.clock.now() or record.attempts:
             return None
         return Failed(run, expiry_reason(expires), None, policy.keep_failed, 0)
 

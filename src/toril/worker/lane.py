@@ -204,7 +204,7 @@ class Lane:
 
     def _forget(self, run: Run) -> bool:
         """Free the slot of a run; return whether its outcome is still wanted."""
-        if self._idle():
+        if len(self.running) >= self.slots or self._closing:
             self._polled = time.monotonic()  # there was no reason to ask
         if self.running.pop(run, None) is None:
             return False

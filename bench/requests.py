@@ -5,6 +5,7 @@ store: the URL of the job store; without one, a SQLite file. The same client, on
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import subprocess
@@ -90,4 +91,6 @@ def main(store: str | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m bench.requests", description=__doc__)
+    parser.add_argument("store", nargs="?", help="the URL of the job store; without one, a SQLite file")
+    sys.exit(main(parser.parse_args().store))

@@ -160,7 +160,10 @@ class Lane:
         if step.taken:
             self._start_arrived()
             self._arrived = step.taken
-            self._loop.call_soon(self._start_arrived)
+            if self._finished or self._look:
+                self._loop.call_soon(self._start_arrived)  # the next step goes out first
+            else:
+                self._start_arrived()
 
     def _start_arrived(self) -> None:
         arrived, self._arrived = self._arrived, ()

@@ -214,6 +214,21 @@ async def test_a_worker_wakes_up_when_the_window_ends(make_app) -> None:
     assert starts[4] - starts[0] < 4_500  # it did not wait for the safety look after 5 s
 
 
+async def test_a_window_ends_once(make_app) -> None:
+    app = make_app()
+    queue = app.queue(QUEUE)
+    await queue.set_limits(rate=Rate(2, per=0.01))
+    for number in range(120):
+        await queue.add("x", {"n": number})
+    worker = await app.store.enrol(WorkerInfo("w", "here", 1, 30.0, {QUEUE: 10}))
+    taken: list[str] = []
+    while len(taken) < 120:
+        taken += [record.id for record in (await app.store.step(QUEUE, worker, [], [], 10)).taken]
+    starts = [(await app.store.get(QUEUE, job_id)).processed_on for job_id in taken]
+    # Redis rounds both ends to milliseconds
+    assert min(later - start for start, later in zip(starts, starts[2:], strict=False)) >= 9
+
+
 async def test_a_burst_ends_when_nothing_may_be_started(app: Toril, clock: ManualClock, work) -> None:
     @app.task
     async def call_a_bank() -> None: ...

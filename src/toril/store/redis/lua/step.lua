@@ -242,7 +242,10 @@ local function gate(meta, active)
   local room = want
   if meta[3] then
     local used, left = tonumber(call('GET', Q .. 'limiter') or 0), call('PTTL', Q .. 'limiter')
-    if left <= 0 then used = 0 end
+    if left <= 0 then
+      if used > 0 then call('DEL', Q .. 'limiter') end -- in its last millisecond: what is started now is of the next
+      used = 0
+    end
     room = math.min(room, tonumber(meta[3]) - used)
     if room <= 0 and left > 0 then return 'rate limited', now + left, 0 end
   end

@@ -10,7 +10,8 @@ import pytest
 from toril import Flow, Job, JobContext, JobFailed, JobState, ManualClock, Toril, WaitForChildren
 from toril.errors import InvalidOption, WrongState
 from toril.flow import nodes_of
-from toril.store.runs import Awaiting, Run
+from toril.keep import Keep
+from toril.store.runs import Awaiting, Completed, Failed, Run
 from toril.store.views import Event, WorkerInfo
 from toril.task import Task
 
@@ -552,6 +553,26 @@ async def test_a_tree_shows_all_that_is_below_a_job(app, part, whole, work) -> N
     ]
     assert (await tree.children[1].job.parent()).id == job.id
     assert await job.parent() is None
+
+
+async def test_a_child_that_fails_its_parent_does_so_in_the_step_in_which_that_returns(app, clock) -> None:
+    @app.task(queue="wholes")
+    async def piece() -> None: ...
+
+    job = await app.queue("wholes").add("x")
+    worker = await app.store.enrol(WorkerInfo("w", "host", 1, 10, {"wholes": 2}))
+
+    async def take() -> Run:
+        (taken,) = (await app.store.step("wholes", worker, (), (), 1)).taken
+        return Run(taken.id, taken.starts, taken.token)
+
+    parent = await take()
+    await app.store.add_flow(nodes_of([piece.using(if_failed="fail_parent").call()], clock.now()), ("wholes", parent))
+    child = await take()
+    ends = [Failed(child, "broken", None, Keep(10)), Completed(parent, "null", Keep(10))]
+    step = await app.store.step("wholes", worker, ends, (), 0)
+    assert (step.refused, step.failed) == ([], [(parent, f"child wholes:{child.id} failed")])
+    assert await job.state() is JobState.FAILED
 
 
 async def test_a_job_without_children_has_none(part, work) -> None:

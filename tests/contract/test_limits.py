@@ -283,7 +283,7 @@ async def test_it_comes_back_first_and_the_later_time_wins(app: Toril, clock: Ma
     runs = await hand.take(2)
     now = clock.now()
     step = await hand.step(Limited(runs[1], now + 60_000), Limited(runs[0], now + 5_000))
-    assert (list(step.taken), step.opens_at) == ([], now + 60_000)
+    assert (list(step.taken), step.opens_at) == ([], pytest.approx(now + 60_000, abs=SLIP))
     assert await other.take() == []  # the whole queue is closed, for every worker
     clock.advance(60)
     again = await hand.take()

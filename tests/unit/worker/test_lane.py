@@ -21,6 +21,12 @@ class Broken:
         raise RuntimeError("a fault of ours")
 
 
+class Idle:
+    """Threads of which none runs."""
+
+    over_time: frozenset[Any] = frozenset()
+
+
 async def test_a_fault_of_ours_fails_the_job_and_frees_its_slot(app: Toril, caplog: pytest.LogCaptureFixture) -> None:
     jobs = [await app.queue("q").add("x") for _ in range(3)]
     worker = await app.store.enrol(WorkerInfo("a", "here", 1, 10.0, {"q": 1}))
@@ -30,6 +36,34 @@ async def test_a_fault_of_ours_fails_the_job_and_frees_its_slot(app: Toril, capl
     assert {(await job.refresh()).reason for job in jobs} == {
         "its worker could not run it: RuntimeError('a fault of ours')"
     }
+
+
+async def test_jobs_that_have_just_arrived_are_handed_back_too(app: Toril) -> None:
+    @app.task(queue="q")
+    async def work() -> None:
+        await asyncio.sleep(60)
+
+    jobs = [await work.enqueue() for _ in range(2)]
+    worker = await app.store.enrol(WorkerInfo("a", "here", 1, 10.0, {"q": 2}))
+    lane = Lane(app.store, "q", 2, Executor(app, cast("Any", Idle()), cast("Any", None)), app.clock, burst=False)
+    step, told = app.store.step, asyncio.Event()
+
+    async def heard(*arguments: Any) -> Any:
+        done = await step(*arguments)
+        if done.taken:  # between a step's answer and the start of its jobs
+            asyncio.get_running_loop().call_soon(release)
+        return done
+
+    def release() -> None:
+        lane.stop()
+        lane.release()
+        told.set()
+
+    app.store.step = heard  # type: ignore[method-assign]
+    await asyncio.wait_for(lane.run(worker), 10)
+    assert told.is_set()
+    assert [(await job.refresh()).attempts for job in jobs] == [0, 0]
+    assert (await app.queue("q").counts())["ready"] == 2
 
 
 async def test_of_a_run_that_was_cancelled_its_last_words_are_not_told(

@@ -63,7 +63,7 @@ def _record(
     token: int | str = 0,
 ) -> JobRecord:
     get = fields.get
-    schedule = get("rjk")
+    schedule, reason = get("rjk"), get("failedReason")
     return JobRecord(
         job_id,
         queue,
@@ -82,7 +82,7 @@ def _record(
         get("progress"),
         get("returnvalue") if state is JobState.COMPLETED else None,
         # BullMQ keeps that of an earlier attempt
-        plain_reason(prefix, get("failedReason")) if state is not JobState.COMPLETED else None,
+        plain_reason(prefix, reason) if reason is not None and state is not JobState.COMPLETED else None,
         get("stacktrace"),
         get("pb"),
         schedule,
@@ -93,9 +93,9 @@ def _record(
     )
 
 
-def plain_reason(prefix: str, reason: str | None) -> str | None:
+def plain_reason(prefix: str, reason: str) -> str:
     """Return a reason with the child that it names as `queue:id`; BullMQ writes the child's whole key."""
-    return reason.replace(f"child {prefix}:", "child ", 1) if reason else reason
+    return reason.replace(f"child {prefix}:", "child ", 1)
 
 
 def number(text: Any) -> int | None:

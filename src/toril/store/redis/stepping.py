@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from toril.job import JobRecord
 from toril.keep import Keep
-from toril.store.redis.records import taken_job
+from toril.store.redis.records import plain_reason, taken_job
 from toril.store.runs import Completed, Delayed, Failed, Limited, Note, Outcome, Released, Run, Step
 
 __all__ = ["StepReply", "step_arguments", "step_of"]
@@ -103,7 +103,7 @@ def step_of(
         int(due) if due else None,
         closed or None,
         opens_at,
-        [(_run(outcomes, number), reason) for number, reason in instead],
+        [(_run(outcomes, number), plain_reason(prefix, reason)) for number, reason in instead],
     )
 
 

@@ -102,7 +102,7 @@ end
 
 local wishes = #outcomes > 0 and all_wishes(T) or {}
 local free = #parts == 0 or call('EXISTS', unpack(parts)) == 0 -- nothing stands in the way of any that returned
-locks = #locks > 0 and call('MGET', unpack(locks)) or locks
+local held = #locks > 0 and call('MGET', unpack(locks)) or {}
 
 local refused, instead, unlock, closing, put_off = {}, {}, {}, nil, false
 local completed, failed = 0, 0
@@ -182,7 +182,7 @@ end
 
 for number, outcome in ipairs(outcomes) do
   local kind, id, key, starts, mark, keep = unpack(outcome, 1, 6)
-  local lock = locks[number]
+  local lock = held[number]
   local job
   if kind == 'C' then
     local found = call('HMGET', key, 'ats', 'atm', 'deid', 'parent')

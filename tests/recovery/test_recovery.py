@@ -61,7 +61,7 @@ async def test_nothing_goes_out_after_a_restore_until_somebody_lets_it(yard: Yar
         [*(mail.id for mail in mails), later.id], f"restored from a backup of {taken[0]['taken_at']}"
     )
 
-    assert "1 released" in yard.ok("mail", "release", "recovery_shop:mailer", "--to", "bo@example.com")
+    assert "1 message released" in yard.ok("mail", "release", "recovery_shop:mailer", "--to", "bo@example.com")
     assert "email-queue, email-queue-bulk, work" in yard.ok("release", *APP)
     await until(lambda: len(yard.ledger.entries("end")) == 2 * len(jobs))
     await until(lambda: yard.outbox != sent)

@@ -74,7 +74,7 @@ async def test_files(tmp_path: Path) -> None:
     await fill(url, log)
     said = shell.run([*commands("Take a backup"), *commands("Restore")])
     assert "3 queues paused, 1 mail held" in said
-    assert "1 released" in said
+    assert "1 message released" in said
     assert "3 queues resumed" in said
     assert {path.name for path in (tmp_path / "look").iterdir()} == {"jobs.db", "jobs-mail.db"}
 

@@ -67,7 +67,7 @@ async def test_nothing_goes_out_after_a_restore_until_somebody_lets_it(yard: Yar
     await until(lambda: yard.outbox != sent)
     changed = [name for name, at in yard.outbox.items() if at != sent.get(name)]
     assert [name for name in changed if "bo@example.com" not in name] == []
-    assert "2 released" in yard.ok("mail", "release", "recovery_shop:mailer")
+    assert "2 messages released" in yard.ok("mail", "release", "recovery_shop:mailer")
     await until(lambda: all(at != sent.get(name) for name, at in yard.outbox.items()))
     assert len(yard.outbox) == 2  # the one for tomorrow waits for its time
     assert "no message matches" in yard.toril("mail", "list", "recovery_shop:mailer", "--status", "unknown")[2]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from toril.checks import optional, seconds, whole
 from toril.errors import InvalidOption, JobNotFound, WrongState
 from toril.job import JobRecord, JobState
 from toril.json import check_integers, encode
@@ -63,12 +64,9 @@ class QueueControls:
         """
         if state not in _CLEANABLE:
             raise InvalidOption(f"state {state!r}: expected one of {', '.join(_CLEANABLE)}")
-        seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
-        if not seconds >= 0:
-            raise InvalidOption(f"older_than: expected 0 or more seconds, or a timedelta, got {older_than!r}")
-        if limit is not None and limit < 1:
-            raise InvalidOption(f"limit: expected 1 or more, or None for all, got {limit}")
-        return await self._clean(JobState(state), self.app.clock.now() - round(seconds * 1000), limit)
+        age = seconds("older_than", older_than)
+        optional(whole(1))("limit", limit)
+        return await self._clean(JobState(state), self.app.clock.now() - round(age * 1000), limit)
 
     async def drain(self, *, delayed: bool = False) -> int:
         """Remove all jobs that are ready now (and those delayed); return how many. Active ones go on."""

@@ -76,7 +76,7 @@ async function ask() {
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (page.getElementById("live")) { replace(page); regain(); }
-    else lose([...page.querySelectorAll("main h1, main h1 + p")].map((part) => part.textContent).join(": ") + ".");
+    else lose([...page.querySelectorAll("main h1, main h1 + p")].map((part) => part.textContent).join(": ").replace(/\.?$/, "."));
   } catch {
     lose("The server does not answer.");
   } finally {

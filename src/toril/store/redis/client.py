@@ -14,7 +14,8 @@ from toril.errors import StoreRefused, StoreUnavailable
 from toril.log import STORE_IMPOLITE
 from toril.store.redis.breaker import Breaker
 from toril.store.redis.exchange import Command, Exchange, exchange_with
-from toril.store.redis.links import LIMIT, connect
+from toril.store.redis.links import connect
+from toril.store.redis.patience import LIMIT, Patience
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
@@ -84,7 +85,7 @@ class Client:
         try:
             if limit is not None and not self._breaker.admits():
                 raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
-            async with asyncio.timeout(limit or PATIENCE):
+            with Patience(limit or PATIENCE):
                 reply = await self._send(command, script, replicas)
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
@@ -106,7 +107,7 @@ class Client:
             await self._places.acquire()  # at once
             return
         try:
-            async with asyncio.timeout(limit):
+            with Patience(limit):
                 await self._places.acquire()
         except TimeoutError:
             raise StoreUnavailable(f"{self._shown}: {CONNECTIONS} calls of this process wait for it already") from None
@@ -135,7 +136,7 @@ class Client:
         if exchange is None:
             exchange = self._blocking[key] = exchange_with(connect(self._address, name))
         try:
-            async with asyncio.timeout(seconds + PATIENCE):
+            with Patience(seconds + PATIENCE):
                 [reply] = await exchange.ask(("BZPOPMIN", key, seconds))
             if isinstance(reply, Exception):
                 raise reply
@@ -160,7 +161,7 @@ class Client:
             return
         block = max(round(seconds * 1000), 1)
         try:
-            async with asyncio.timeout(seconds + PATIENCE):
+            with Patience(seconds + PATIENCE):
                 [reply] = await self._exchange.ask(
                     ("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values())
                 )
@@ -211,7 +212,7 @@ class Client:
 
     async def _within(self, asking: Awaitable[Any]) -> Any:
         try:
-            async with asyncio.timeout(LIMIT):
+            with Patience(LIMIT):
                 return await asking
         except (TimeoutError, *_LOST) as error:
             raise self._failed(error, undecided=False) from None

@@ -13,6 +13,8 @@ from hiredis import pack_command
 from redis import exceptions
 from redis.asyncio.cluster import RedisCluster
 
+from toril.store.redis.patience import LIMIT, Patience
+
 __all__ = ["Command", "Exchange", "exchange_with"]
 
 Command = tuple[Any, ...]
@@ -48,7 +50,8 @@ class _Direct:
         connection = await self._free()
         try:
             if not connection.is_connected:
-                await connection.connect()
+                with Patience(LIMIT):
+                    await connection.connect()
             await connection.send_packed_command(b"".join(map(pack_command, commands)), check_health=False)
             replies = [await self._reply(connection, command[0]) for command in commands]
         except BaseException:  # a reply may still come

@@ -10,12 +10,10 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 
+from toril.store.redis.patience import LIMIT
 from toril.store.redis.url import Address
 
-__all__ = ["LIMIT", "connect"]
-
-
-LIMIT = 1.0  # seconds to connect
+__all__ = ["connect"]
 
 
 def connect(address: Address, name: str | None = None) -> Any:
@@ -23,7 +21,7 @@ def connect(address: Address, name: str | None = None) -> Any:
     options: dict[str, Any] = address.connection() | {
         "decode_responses": True,
         "encoding_errors": "replace",
-        "socket_connect_timeout": LIMIT,
+        "socket_connect_timeout": 2 * LIMIT,  # ours comes first: it knows when the loop stood still
         "socket_timeout": None,  # each call has a limit of its own
         "client_name": name,
         "protocol": 2,

@@ -239,3 +239,12 @@ async def test_a_store_that_hangs_is_given_up_by_a_loop_that_stood_still(redis_s
     await asyncio.sleep(0)
     time.sleep(LIMIT + 0.2)
     assert await failing < LIMIT + 0.4 + AT_ONCE
+
+
+async def test_a_sentinel_that_hangs_is_passed_over(redis_servers: Servers, on: MakeApp) -> None:
+    sentinels = redis_servers.sentinels()
+    sentinels.sentinels[0].pause()
+    try:
+        await on(sentinels.url).queue("work").add("x")
+    finally:
+        sentinels.sentinels[0].resume()

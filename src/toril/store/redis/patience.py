@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-__all__ = ["LIMIT", "Patience"]
+__all__ = ["LIMIT", "SILENCE", "Patience"]
 
 LIMIT = 1.0  # seconds that a call, or a connection, may take
+SILENCE = LIMIT / 4  # seconds after which another one is asked who serves what
 TURN = 0.05  # seconds by which a timer of a loop that turns may be late
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Unpack
 
 from toril.adding import add
+from toril.checks import instance
 from toril.clock import Clock
 from toril.errors import InvalidSchedule
 from toril.handle import Job
@@ -63,6 +64,7 @@ class Scheduling(Registry):
         A schedule of that id is changed; if it is stored so already, nothing is touched and this returns False.
         Raises InvalidSchedule, InvalidOption, StoreUnavailable.
         """
+        instance(Call, "task.call(…)")("call", call)
         plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
         record = plan.record(id, call, declared=False, link=carrier())
         return await self.store.put_schedule(record, immediately=plan.immediately)

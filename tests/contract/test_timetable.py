@@ -257,7 +257,7 @@ async def test_declared_schedules_have_bounds_too(app, pass_hours, work, ran) ->
         ({"cron": NINE, "every": 5}, "cron, every: expected one of them"),
         ({"every": 5, "tz": "UTC"}, "tz: belongs to cron"),
         ({"every": 0}, "every: expected seconds"),
-        ({"every": 5, "limit": 0}, "limit: expected a whole number from 1 on, got 0"),
+        ({"every": 5, "limit": 0}, "limit: expected a whole number from 1, got 0"),
         ({"every": 5, "start": datetime(2026, 1, 1)}, "start: expected a datetime with a time zone"),  # noqa: DTZ001
         ({"every": 5, "end": MONDAY - HOUR}, "end: expected a moment to come"),
         ({"every": 5, "start": MONDAY + HOUR, "end": MONDAY + HOUR / 2}, "end: expected a moment after start"),

@@ -181,7 +181,7 @@ class Lane:
 
     async def _run(self, run: Run, record: JobRecord, execute: Execute) -> None:
         try:
-            outcome = await execute(record, self._hear)
+            outcome = await execute(run, record, self._hear)
         except asyncio.CancelledError:
             if run in self.running and run not in self._lost:
                 self._end(run, Released(run))

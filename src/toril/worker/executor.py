@@ -46,9 +46,8 @@ class Executor:
         self._threads = threads
         self._processes = processes
 
-    async def run(self, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
+    async def run(self, run: Run, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         """Run a job and return what has become of it; never raises but CancelledError."""
-        run = Run(record.id, record.starts, record.token)
         try:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:

@@ -182,7 +182,7 @@ class Lane:
 
     async def _run(self, run: Run, record: JobRecord, execute: Execute) -> None:
         try:
-            outcome = await execute(record, self._hear)
+            outcome = await execute(run, record, self._hear)
         except asyncio.CancelledError:
             if run in self.running and run not in self._lost:  # it was not told to end, or by an operator: see `_end`
                 self._end(run, Failed(run, _OWN_END, None, KEEP_FAILED))

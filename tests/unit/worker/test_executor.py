@@ -11,7 +11,7 @@ import pytest
 
 from toril import Exponential, Fixed, Job, JobContext, JobState, ManualClock, Snooze, Toril, Worker
 from toril.json import decode
-from toril.store.runs import Failed
+from toril.store.runs import Failed, Run
 from toril.worker.executor import Executor
 from toril.worker.processes import Processes
 from toril.worker.threads import Threads
@@ -128,7 +128,7 @@ async def test_the_hundredth_retry_of_a_doubling_backoff_still_has_its_time(app,
 
     job = await fail.enqueue()
     record = (await job.refresh())._replace(attempts=98)
-    outcome = await executor(app).run(record, lambda note: None)
+    outcome = await executor(app).run(Run(record.id, record.starts, record.token), record, lambda note: None)
     assert outcome.due == clock.now() + 100 * 365 * 86_400_000
 
 
@@ -152,7 +152,7 @@ async def test_options_that_nobody_understands_fail_the_job_with_their_text(app,
     async def ping() -> None: ...
 
     record = (await (await ping.enqueue()).refresh())._replace(opts=opts)
-    outcome = await executor(app).run(record, lambda note: None)
+    outcome = await executor(app).run(Run(record.id, record.starts, record.token), record, lambda note: None)
     assert isinstance(outcome, Failed)
     assert outcome.reason.startswith("its options cannot be read: opts: expected BullMQ's, got ")
 

@@ -86,7 +86,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._forgotten = asyncio.Event()
         self.enrolled = False
-        """Whether the store knows it."""
+        """Whether the store has come to know it."""
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
@@ -98,8 +98,11 @@ class Worker:
         """Run until stopped (in a burst: until no job is ready).
 
         A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
-        else keeps it from starting, such as StoreRefused.
+        else keeps it from starting, such as StoreRefused, and ConfigurationError if it has run before. Cancelled, it
+        hands back at once what runs.
         """
+        if self.enrolled:
+            raise ConfigurationError("run: this worker has run: make another")
         with serving_health(self, self.app.settings.worker_health_check_port if self._signals else None):
             token = await self._enrolled()
             if token is not None:
@@ -200,10 +203,19 @@ class Worker:
     async def _lanes_until_done(self, token: str) -> None:
         lanes = asyncio.ensure_future(self._run_lanes(token))
         lanes.add_done_callback(lambda _: self._stopping.set())
-        await self._stopping.wait()
-        done, _ = await asyncio.wait([lanes], timeout=self._grace)
-        if not done:
-            WORKER_HANDS_BACK(jobs=len(self._runs()), grace=self._grace)
+        try:
+            await self._stopping.wait()
+            await asyncio.wait([lanes], timeout=self._grace)
+        finally:  # also when whoever awaits the worker gives it up: then without grace
+            self.stop()
+            await self._end(lanes)
+
+    async def _end(self, lanes: asyncio.Future[None]) -> None:
+        """Hand back what still runs, and see that no lane outlives the worker's lease."""
+        runs = self._runs()
+        if runs:
+            WORKER_HANDS_BACK(jobs=len(runs), grace=self._grace)
+        if runs or not lanes.done():
             self._given_up = [task for lane in self._lanes for task in lane.release()]
             await asyncio.wait([lanes, *self._given_up], timeout=AFTER_RELEASE)
         if not lanes.done():
@@ -213,9 +225,20 @@ class Worker:
             await lanes
 
     async def _run_lanes(self, token: str) -> None:
-        await asyncio.gather(*(lane.run(token) for lane in self._lanes))
-        while self._burst and not self._stopping.is_set() and await self._more():
-            await asyncio.gather(*(lane.run(token) for lane in self._lanes))
+        again = True
+        while again:
+            ends = await asyncio.gather(*(self._run_lane(lane, token) for lane in self._lanes), return_exceptions=True)
+            if fault := next(filter(None, ends), None):
+                raise fault
+            again = self._burst and not self._stopping.is_set() and await self._more()
+
+    async def _run_lane(self, lane: Lane, token: str) -> None:
+        """Run a lane; by a fault of its own the others end as at a stop."""
+        try:
+            await lane.run(token)
+        except Exception:
+            self.stop()
+            raise
 
     async def _more(self) -> bool:
         """Return whether the jobs of one queue have left work in another whose lane had ended."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from toril.checks import optional, whole
-from toril.errors import InvalidOption
+from toril.checks import MILLISECOND, instance, optional, seconds, whole
 
 __all__ = ["Limits", "Rate"]
 
@@ -22,10 +21,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         whole(1)("rate n", self.n)
-        per = self.per.total_seconds() if isinstance(self.per, timedelta) else self.per
-        if isinstance(per, bool) or not isinstance(per, (int, float)) or not 0.001 <= per <= _LONGEST:  # noqa: PLR2004
-            raise InvalidOption(f"rate per: expected seconds (0.001 to {_LONGEST:,}) or a timedelta, got {self.per!r}")
-        object.__setattr__(self, "per", float(per))
+        object.__setattr__(self, "per", seconds("rate per", self.per, MILLISECOND, _LONGEST))
 
     @property
     def milliseconds(self) -> int:
@@ -43,5 +39,4 @@ class Limits:
 
     def __post_init__(self) -> None:
         optional(whole(1))("concurrency", self.concurrency)
-        if self.rate is not None and not isinstance(self.rate, Rate):
-            raise InvalidOption(f"rate: expected Rate(n, per=seconds), or None for no limit, got {self.rate!r}")
+        optional(instance(Rate, "Rate(n, per=seconds)"))("rate", self.rate)

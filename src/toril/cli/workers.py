@@ -21,7 +21,7 @@ def workers(app: App = None, as_json: AsJson = False) -> None:
 
 
 def _row(worker: Mapping[str, Any]) -> dict[str, str]:
-    from toril.web.dashboard.words import lasting
+    from toril.web.words import lasting
 
     return {
         "host": worker["host"],

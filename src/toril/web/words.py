@@ -12,6 +12,7 @@ from cron_descriptor import FormatError, Options, get_description  # type: ignor
 
 from toril.json import decode
 from toril.timetable import Scheduled
+from toril.wording import number_of
 
 __all__ = [
     "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "lasting", "late", "local", "moment", "place",
@@ -173,6 +174,7 @@ def local(at: int | datetime, tz: str | None) -> str:
 
 
 FILTERS: dict[str, Any] = {
+    "number_of": number_of,
     "ago": ago,
     "clock": clock,
     "compact": compact,

@@ -145,7 +145,9 @@ class Sender:
 
         try:
             files = await mails.files(mail) if Extras.from_json(mail.extras).files else ()
-            reply = await self._transport.send(self._composer.compose(mail, files), begin)
+            envelope = self._composer.compose(mail, files)
+            attempt.transcript = envelope.transcript
+            reply = await self._transport.send(envelope, begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except NotNow as closed:

@@ -81,6 +81,7 @@ async def test_a_request_and_its_answer():
         first, second = a_mail(), a_mail()
         with pytest.raises(Busy):
             await transport.send(first, begin)
+        transport._pace._opens_at = 0
         await transport.send(second, begin)
         await transport.close()
     answer = ["< 429 X", "< 429 Retry-After: 7", "< 429 rate_limit_exceeded slow down"]

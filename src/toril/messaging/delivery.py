@@ -141,11 +141,11 @@ class DeliveryLog:
         told = _told("deferred", f"{error} (again in {wait:g} s)", attempt)
         return await self._write(_mark(attempt, edge, told), OUTCOME)
 
-    async def postponed(self, attempt: Attempt, error: str, wait: float) -> bool:
-        """The server has too much to do: another offer in `wait` seconds, and no attempt was used."""
-        values = (("error", error), ("send_at", In(wait)), ("look_at", In(wait + NET)))
+    async def postponed(self, attempt: Attempt, error: str, wait: float, forgiven: int) -> bool:
+        """The server has too much to do: another offer in `wait` seconds; `forgiven` attempts do not count any more."""
+        edge = Edge(attempt.leaves, (*_again(attempt, error, wait), ("forgiven", forgiven)))
         told = _told("deferred", f"{error} (again in {wait:g} s, no attempt used)", attempt)
-        return await self._write(_mark(attempt, Edge(_PENDING, values, tried=False), told), OUTCOME)
+        return await self._write(_mark(attempt, edge, told), OUTCOME)
 
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""

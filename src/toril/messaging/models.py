@@ -122,7 +122,7 @@ class EmailLog(Base, kw_only=True):
     locale: Mapped[str] = mapped_column(Text, default="")
     priority: Mapped[int] = mapped_column(default=0)
     forgiven: Mapped[int] = mapped_column(default=0)
-    """Attempts that do not count any more, because somebody let it be tried anew."""
+    """Attempts that do not count: somebody let it be tried anew, or its server had too much to do."""
     recipient_name: Mapped[str] = mapped_column(Text, default="", repr=False)
     message_id: Mapped[str] = mapped_column(Text)
     trace: Mapped[str | None] = mapped_column(Text, default=None, repr=False)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from toril.errors import MissingExtra
 from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent, Undecided
+from toril.messaging.transport.pace import Pace
 from toril.messaging.transport.resend_body import body_of
 from toril.messaging.transport.transcript import Transcript, cleaned
 from toril.tracing import delivery
@@ -34,7 +35,7 @@ _RUNNING, _TOO_MANY = 409, 429
 class Resend:
     """Sends through Resend with an API key.
 
-    connections: open at once. limit: seconds for one request. base_url: where the API is.
+    connections: open at once; after 429 fewer, see Pace. limit: seconds for one request. base_url: where the API is.
     Raises MissingExtra if httpx is not installed (`toril[http]`).
     """
 
@@ -44,6 +45,7 @@ class Resend:
         except ImportError:
             raise MissingExtra("resend://", "http") from None
         self._key, self._connections, self._limit, self._base = api_key, connections, limit, base_url
+        self._pace = Pace(connections)
         self._client: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -56,8 +58,9 @@ class Resend:
 
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over; see `Transport.send`."""
-        with delivery("resend", urlsplit(self._base).hostname or self._base, None, envelope.key):
-            return await self._post(envelope, begin)
+        async with self._pace:
+            with delivery("resend", urlsplit(self._base).hostname or self._base, None, envelope.key):
+                return await self._post(envelope, begin)
 
     async def _post(self, envelope: Envelope, begin: Begin) -> str:
         import httpx
@@ -82,7 +85,8 @@ class Resend:
         return _judge(response, repeatable=bool(envelope.key))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; forget the event loop."""
+        self._pace = Pace(self._connections)
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()

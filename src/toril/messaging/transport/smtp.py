@@ -10,7 +10,7 @@ from typing import Literal
 import aiosmtplib
 
 from toril.messaging.message import Kind
-from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent
+from toril.messaging.transport.base import Begin, Envelope, NotSent
 from toril.messaging.transport.dialogue import Dialogue
 from toril.messaging.transport.opening import Opening
 from toril.messaging.transport.pool import Connection, Pool
@@ -74,17 +74,9 @@ class SMTP:
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over and return the server's reply; see `Transport.send`."""
         pool = self._pools[envelope.kind]
-        await pool.pace.enter()
-        try:
+        async with pool.pace:
             with delivery("smtp", self._host, self._port, envelope.key):
-                reply = await self._send(pool, envelope, begin)
-        except Busy as busy:
-            busy.retry_after = max(busy.retry_after or 0.0, pool.pace.complain(busy.retry_after))
-            raise
-        finally:
-            pool.pace.leave()
-        pool.pace.praise()
-        return reply
+                return await self._send(pool, envelope, begin)
 
     async def close(self) -> None:
         """Say goodbye on every open connection."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
 from toril.adding import add_flow
+from toril.checks import instance
 from toril.clock import Clock, SystemClock
-from toril.errors import InvalidJob, StoreUnavailable
+from toril.errors import ConfigurationError, InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
@@ -91,16 +92,19 @@ class Toril(Scheduling):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
+        instance(Flow, "Flow(task.call(…), [children])")("flow", flow)
         ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:
         """Run here and now the jobs that are ready, and those that they make, until none is; return how many ran.
 
-        queues: default: all that the application's tasks name. For tests and scripts.
+        queues: default: all that the application's tasks name. For tests and scripts. Raises ConfigurationError.
         """
         from toril.worker import Worker
 
+        if isinstance(queues, str):  # an iterable of names of one letter
+            raise ConfigurationError(f"queues: expected names of queues, got {queues!r} alone")
         worker = Worker(self, None if queues is None else dict.fromkeys(queues, 10), burst=True)
         await worker.run()
         return worker.ran
@@ -163,10 +167,7 @@ class Toril(Scheduling):
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Any) -> AsyncIterator[None]:
-            try:
-                await self.open()
-            except StoreUnavailable as error:
-                STORE_DOWN(error=error)
+            await self.open()
             try:
                 async with self._working(workers):
                     yield

@@ -13,7 +13,7 @@ from typing import Any
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
 
-__all__ = ["epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
+__all__ = ["MILLISECOND", "epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
 
 MILLISECOND = 0.001  # seconds
 
@@ -48,21 +48,17 @@ def instance(kind: type, shape: str) -> Check:
     return check
 
 
-def seconds(name: str, value: object) -> float:
-    """Check for seconds, 0 or more, or a timedelta; return seconds."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
-        raise InvalidOption(f"{name}: expected seconds (0 to {LONGEST:,}) or a timedelta, got {value!r}")
-    return float(value)
+def seconds(name: str, value: object, low: float = 0, high: float = LONGEST) -> float:
+    """Check for seconds from `low` to `high`, or a timedelta; return seconds."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not low <= number <= high:
+        raise InvalidOption(f"{name}: expected seconds ({low:g} to {high:,}) or a timedelta, got {value!r}")
+    return float(number)
 
 
 def span(name: str, value: object) -> float:
     """Check for a millisecond at least, as seconds or a timedelta; return seconds."""
-    checked = seconds(name, value)
-    if checked < MILLISECOND:
-        raise InvalidOption(f"{name}: expected more than 0 seconds, got {value!r}")
-    return checked
+    return seconds(name, value, MILLISECOND)
 
 
 def moment(name: str, value: object) -> int:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from toril.checks import seconds, whole
 from toril.errors import ConfigurationError, StoreUnavailable
 from toril.job import JobState
 from toril.log import (
@@ -55,6 +56,8 @@ class Worker:
     grace: seconds that running jobs have to end when the worker is stopped; None: the application's setting.
     signals: stop on SIGTERM and SIGINT, and end a process whose loop no longer turns; False inside a server that
         does so itself.
+
+    Raises ConfigurationError, InvalidOption.
     """
 
     def __init__(
@@ -67,15 +70,9 @@ class Worker:
         signals: bool = False,
     ) -> None:
         self.app = app
-        served = {name: app.queue(name).slots for name in app.served_queues()}
-        self.queues = dict(queues) if queues is not None else served
-        for name, slots in self.queues.items():
-            if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
-                raise ConfigurationError(f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}")
-        if not self.queues:
-            raise ConfigurationError("queues: expected at least one; the application has no task")
+        self.queues = _checked(app, queues)
         self.name = uuid.uuid4().hex
-        self._grace = app.settings.grace if grace is None else grace
+        self._grace = app.settings.grace if grace is None else seconds("grace", grace)
         self._burst = burst
         self._signals = signals
         slots, limits = sum(self.queues.values()), app.settings
@@ -269,3 +266,17 @@ class Worker:
         """Return the seconds for which the event loop may stand still."""
         timeouts = (task.policy.timeout for task in self.app.tasks.values() if task.queue.name in self.queues)
         return max(self.app.settings.loop_patience, *(2 * (timeout or 0.0) for timeout in timeouts), 0.0)
+
+
+def _checked(app: Toril, queues: Mapping[str, int] | None) -> dict[str, int]:
+    """Return the slots of each queue to serve."""
+    if queues is None:
+        queues = {name: app.queue(name).slots for name in app.served_queues()}
+    elif not isinstance(queues, Mapping):
+        raise ConfigurationError(f"queues: expected slots by queue, such as {{'emails': 5}}, got {queues!r}")
+    if not queues:
+        raise ConfigurationError("queues: expected at least one; the application has no task")
+    for name, slots in queues.items():
+        app.queue(name)  # its name is checked
+        whole(1)(f"queues[{name!r}]", slots)
+    return dict(queues)

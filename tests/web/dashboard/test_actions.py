@@ -151,7 +151,7 @@ async def test_what_fails_stands_in_the_audit_log_too(maria: Browser) -> None:
     await maria.post("/schedules/none/run")
     audit = (await maria.get("/audit")).text
     assert "run-schedule" in audit
-    assert "failed: InvalidSchedule" in audit
+    assert "failed: ScheduleNotFound" in audit
 
 
 async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: Browser) -> None:

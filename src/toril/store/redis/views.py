@@ -96,10 +96,10 @@ class Views(Connections):
         """See Store.logs."""
         return list(await self._client().call("LRANGE", f"{names_for(self._prefix, queue).base}{job_id}:logs", 0, -1))
 
-    async def schedules(self) -> Sequence[ScheduleInfo]:
+    async def schedules(self, schedule_id: str | None = None) -> Sequence[ScheduleInfo]:
         """See Store.schedules."""
-        found = [info for queue in await self.queues() for info in await self._schedules.of(queue)]
-        return sorted(found, key=lambda info: info.schedule.id)
+        found = [info for queue in await self.queues() for info in await self._schedules.of(queue, schedule_id)]
+        return sorted(found, key=lambda info: (info.schedule.id, info.schedule.queue))
 
     async def examine(self) -> Sequence[Finding]:
         """See Store.examine."""

@@ -109,6 +109,11 @@ class Visit:
         """The id that the path names."""
         return unplace(self.request.path_params["id"])
 
+    @property
+    def of_queue(self) -> str | None:
+        """The name of a queue that the query tells apart from others, if it does."""
+        return self.ask("queue") or None
+
     async def job(self, job_id: str = "") -> Job[Any]:
         """Return the job of that id, or that the path names; raise JobNotFound."""
         wanted = job_id or self.id

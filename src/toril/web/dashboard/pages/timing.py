@@ -17,7 +17,6 @@ from toril.web.dashboard.pages.changing import number, read_json
 from toril.web.dashboard.visit import Visit
 from toril.web.dashboard.words import cron, every
 from toril.web.masking import unmasked
-from toril.web.problems import Problem
 
 __all__ = ["PAGES"]
 
@@ -72,7 +71,7 @@ async def change(visit: Visit) -> Response:
         if not _seen(visit, plan):
             return await _form(visit, values, plan=plan, old=found)
         async with visit.acting("change-schedule", found.queue, detail=f"{found.id}: {_words(plan)}"):
-            await visit.app.reschedule(found.id, data, **_times(values))
+            await visit.app.reschedule(found.id, data, queue=found.queue, **_times(values))
     except (InvalidJob, InvalidSchedule) as error:
         return await _form(visit, values, fault=str(error), old=found)
     return visit.back(visit.url("schedules"), f"Schedule {found.id} is changed.")
@@ -99,10 +98,7 @@ async def _form(
 
 
 async def _found(visit: Visit) -> Scheduled:
-    for one in await visit.app.schedules():
-        if one.id == visit.id:
-            return one
-    raise Problem(404, "schedule-not-found", f"There is no schedule {visit.id}.")
+    return await visit.app.get_schedule(visit.id, queue=visit.of_queue)
 
 
 async def _check_id(visit: Visit, schedule_id: str) -> None:

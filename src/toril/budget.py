@@ -48,6 +48,7 @@ class Budget:
             raise InvalidOption(f"budget key: expected a path such as data.user_id, got {self.key!r}")
 
     def __str__(self) -> str:
+        assert isinstance(self.per, float)
         return f"{self.limit:,} per {lasting(self.per)}"
 
     @property

@@ -64,6 +64,9 @@ async def test_a_failure_is_found_understood_and_retried_with_its_kind(page: Pag
     await page.goto(f"{shop}/errors")
     await expect(page.locator("#groups")).to_contain_text("card declined for order <n>")
     await page.get_by_label("Retry…: ValueError of charge").click()
+    await expect(page.get_by_role("button", name="Retry them all")).to_be_in_viewport(
+        ratio=1
+    )  # not cut off by the table
     await page.get_by_role("button", name="Retry them all").click()
     await expect(page.get_by_role("status").filter(has_text="4 jobs of payments run again.")).to_be_visible()
     await page.goto(f"{shop}/audit")
@@ -123,6 +126,28 @@ async def test_pages_are_accessible_and_fit(page: Page, shop: str, axe: Path, wi
         ]
         assert faults == [], address
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is too wide"
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite-file"])
+async def test_a_page_that_is_not_live_says_so_and_goes_on_by_itself(page: Page, shop: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = await browser.new_context(storage_state=await page.context.storage_state())
+    lost = await context.new_page()  # its console may complain
+    await lost.goto(f"{shop}/queues/payments?state=failed")
+    await expect(lost.locator("#live")).to_have_text("live")
+    await context.set_offline(True)
+    await expect(lost.get_by_role("alert")).to_contain_text("does not answer. What stands here is as of", timeout=SLOW)
+    await expect(lost.locator("#live")).to_have_text("not live")
+    await context.set_offline(False)
+    await expect(lost.locator("#live")).to_have_text("live", timeout=SLOW)
+    await expect(lost.get_by_role("alert")).to_be_hidden()
+    await lost.get_by_text("Pause…").click()
+    await lost.get_by_label("Why").fill("typed, and not to be lost")
+    await context.clear_cookies()
+    await expect(lost.get_by_role("alert")).to_contain_text("Your session is over", timeout=SLOW)
+    await expect(lost.get_by_label("Why")).to_have_value("typed, and not to be lost")
+    await context.close()
 
 
 async def test_pages_are_read_without_javascript(page: Page, shop: str) -> None:

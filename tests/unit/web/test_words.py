@@ -100,7 +100,7 @@ def test_a_chart_stands_on_its_largest_bar() -> None:
     one = [Minute(NOW + n * 60_000, n, 0, 0) for n in range(60)]
     two = [Minute(NOW + n * 60_000, 0, n, 0) for n in range(60)]
     drawn = chart(merged([one, two]), SPANS["hour"])
-    assert (drawn.most, drawn.completed, drawn.failed) == (200, 1770, 1770)
+    assert (drawn.most, drawn.completed, drawn.failed) == (120, 1770, 1770)
     last = drawn.bars[-1]
-    assert last.completed_height + last.failed_height == pytest.approx(HEIGHT * 118 / 200, abs=0.02)
+    assert last.completed_height + last.failed_height == pytest.approx(HEIGHT * 118 / 120, abs=0.02)
     assert chart([], SPANS["hour"]).empty

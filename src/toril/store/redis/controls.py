@@ -91,8 +91,12 @@ class Controls(Views):
 
     async def remove_children(self, queue: str, job_id: str) -> int | None:
         """See Store.remove_children."""
-        removed: int | None = await self._script("remove_children", queue, (job_id,))
-        return removed
+        removed, cursor = 0, "0"
+        while told := await self._script("remove_children", queue, (job_id, cursor)):
+            removed, cursor = removed + int(told[0]), told[1]
+            if cursor == "0":
+                return removed
+        return removed or None
 
     async def detach(self, queue: str, job_id: str) -> bool | None:
         """See Store.detach."""

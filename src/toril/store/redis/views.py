@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from toril.filter import Filter
 from toril.finding import Finding
@@ -28,8 +29,12 @@ class Views(Connections):
 
     async def children(self, queue: str, job_id: str) -> Sequence[ChildRecord]:
         """See Store.children."""
-        rows = await self._script("children", queue, (job_id,))
-        return looking.children(self._prefix, rows)
+        rows: dict[str, Sequence[Any]] = {}  # by their keys
+        part, cursor = 1, "0"
+        while part:
+            more, part, cursor = await self._script("children", queue, (job_id, part, cursor))
+            rows |= {row[0]: row for row in more}
+        return looking.children(self._prefix, list(rows.values()))
 
     async def list(
         self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0

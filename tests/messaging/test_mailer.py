@@ -370,5 +370,5 @@ async def test_a_worker_tells_at_its_start_when_mails_are_tried_again(make_app):
     app = make_app()
     Mailer(app, "memory://", from_address="a@shop.example")
     lines = "\n".join(banner(app, {"email-queue": 5, "email-queue-bulk": 5}))
-    retries = "attempts=16, exponential 60 s up to 14400 s, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
-    assert lines.count(f"{retries}+31 min, …, +1935 min; no timeout") == 2
+    retries = "attempts=16, exponential 1 min up to 4 h, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
+    assert lines.count(f"{retries}+31 min, …, +1 d 8 h; no timeout") == 2

@@ -13,6 +13,7 @@ from toril.cli.verbs import Yes, agree
 from toril.errors import InvalidOption
 from toril.filter import span
 from toril.job import JobState
+from toril.lasting import lasting
 from toril.wording import number_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ def queues(app: App = None, as_json: AsJson = False) -> None:
     Example: toril queues --app shop.jobs:app
     """
     from toril.web.api.queues import QueueList, list_queues
-    from toril.web.words import lasting
 
     found = document(QueueList, at_store(app, lambda desk, _: list_queues(desk)))
     rows = [

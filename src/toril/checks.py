@@ -5,7 +5,6 @@ Each check takes the value's name and the value, and returns it in the form in w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,19 +12,22 @@ from typing import Any
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
 
-__all__ = ["MILLISECOND", "epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
+__all__ = ["LARGEST", "MILLISECOND", "epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
 
 MILLISECOND = 0.001  # seconds
+LARGEST = 2**53 - 1
+"""What every store and every reader of JSON can count to."""
 
 Check = Callable[[str, object], Any]
 
 
-def whole(low: int, high: float = math.inf) -> Check:
+def whole(low: int, high: int = LARGEST) -> Check:
     """Return the check for a whole number from `low` to `high`."""
 
     def check(name: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            upper = "" if high == math.inf else f" to {high:,}"
+            plain = high == LARGEST and not (isinstance(value, int) and value > high)
+            upper = "" if plain else f" to {high:,}"
             raise InvalidOption(f"{name}: expected a whole number from {low}{upper}, got {value!r}")
         return value
 

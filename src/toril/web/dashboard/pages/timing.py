@@ -13,7 +13,7 @@ from toril.errors import InvalidJob, InvalidSchedule
 from toril.json import dump
 from toril.schedule import Cron
 from toril.timetable import Plan, Scheduled, check_schedule_id
-from toril.web.dashboard.pages.changing import number, read_json
+from toril.web.dashboard.pages.changing import number, read_json, whole
 from toril.web.dashboard.visit import Visit
 from toril.web.dashboard.words import cron, every
 from toril.web.masking import unmasked
@@ -115,7 +115,7 @@ def _values(visit: Visit) -> dict[str, str]:
 
 def _times(values: Mapping[str, str]) -> dict[str, Any]:
     """Return what a form says of times, as `Toril.plan` takes it; raise InvalidSchedule, InvalidOption."""
-    line, distance, limit = values["cron"], number("every", values["every"]), number("limit", values["limit"])
+    line, distance = values["cron"], number("every", values["every"])
     zone = _zone(values["tz"] if line else "UTC")
     return {
         "cron": line or None,
@@ -123,7 +123,7 @@ def _times(values: Mapping[str, str]) -> dict[str, Any]:
         "tz": values["tz"] if line else None,
         "start": _read("start", values["start"], zone),
         "end": _read("end", values["end"], zone),
-        "limit": int(limit) if limit is not None and limit.is_integer() else limit,
+        "limit": whole("limit", values["limit"]),
         "missed": values["missed"],
     }
 

@@ -10,7 +10,23 @@ import pytest
 from toril.store.views import Minute
 from toril.timetable import Scheduled
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
-from toril.web.dashboard.words import ago, compact, lasting, local, place, rate, rule, share, size, times, unplace
+from toril.web.dashboard.words import (
+    ago,
+    clock,
+    compact,
+    day,
+    iso,
+    lasting,
+    local,
+    moment,
+    place,
+    rate,
+    rule,
+    share,
+    size,
+    times,
+    unplace,
+)
 
 NOW = 1_800_000_000_000
 
@@ -89,6 +105,12 @@ def test_schedules(cron: str | None, every: float | None, said: str) -> None:
     now = datetime.now(UTC)
     one = Scheduled("s", "q", "t", {}, cron, "UTC", every, "once", None, None, None, now, None, 0, declared=True)
     assert rule(one) == said
+
+
+@pytest.mark.parametrize("wild", [NOW * 1_000, -(10**15), 10**30])
+def test_a_time_beyond_the_calendar_is_said_all_the_same(wild: int) -> None:
+    """BullMQ takes any number for a job's timestamp, microseconds too."""
+    assert all([moment(wild), clock(wild), day(wild), iso(wild), ago(wild, NOW), local(wild, "Pacific/Kiritimati")])
 
 
 def test_moments_within_a_text() -> None:

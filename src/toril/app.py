@@ -141,10 +141,11 @@ class Toril(Scheduling):
             STORE_DOWN(error=error)
 
     async def close(self) -> None:
-        """Let go of everything that was opened."""
-        for close in reversed(self._closers):
-            await close()
-        await self.store.close()
+        """Let go of everything that was opened, even if a part of it cannot be closed and raises."""
+        async with contextlib.AsyncExitStack() as last_first:
+            last_first.push_async_callback(self.store.close)
+            for close in self._closers:
+                last_first.push_async_callback(close)
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -24,7 +24,7 @@ from toril.timetable import Bounds, Plan, distance
 if TYPE_CHECKING:
     from toril.settings import Settings
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "Service"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -56,7 +56,11 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     with _starting:
         if _thread is None:
             _thread = _LoopThread()
-    return asyncio.run_coroutine_threadsafe(coroutine, _thread.loop).result()
+    waiting = asyncio.run_coroutine_threadsafe(coroutine, _thread.loop)
+    try:
+        return waiting.result()
+    finally:
+        waiting.cancel()  # if Ctrl-C or a server's time limit has ended the wait
 
 
 def _problem() -> TorilError | None:

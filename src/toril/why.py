@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from toril.clock import utc
 from toril.job import ChildRecord, JobRecord, JobState
 from toril.options import Policy
 from toril.store.views import LiveWorker, QueueInfo
@@ -128,4 +128,4 @@ def _node(worker: LiveWorker) -> str:
 
 
 def _time(at: int | None) -> str:
-    return "an unknown time" if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+    return "an unknown time" if at is None else utc(at).isoformat(timespec="seconds")

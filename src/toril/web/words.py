@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
+from toril.clock import utc
 from toril.json import decode
 from toril.lasting import UNITS, lasting
 from toril.timetable import Scheduled
@@ -38,7 +39,7 @@ def unplace(segment: str) -> str:
 
 
 def _datetime(at: int | datetime) -> datetime:
-    return at if isinstance(at, datetime) else datetime.fromtimestamp(at / 1000, UTC)
+    return at if isinstance(at, datetime) else utc(at)
 
 
 def iso(at: int | datetime) -> str:

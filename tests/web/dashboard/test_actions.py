@@ -68,6 +68,9 @@ async def test_a_group_of_failures_runs_again(office: Office, maria: Browser) ->
 
 
 async def test_a_job_is_added_and_a_bad_one_is_explained_in_its_form(office: Office, maria: Browser) -> None:
+    assert (
+        "<code>charge</code> takes <code>order</code>, <code>token</code>" in (await maria.get("/queues/line/add")).text
+    )
     bad = await maria.post("/queues/line/add", name="charge", data='{"order": 1,}', delay="", job_id="mine")
     assert bad.status_code == 400
     assert "data: expected JSON" in bad.text

@@ -97,7 +97,8 @@ async def add(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
-    tasks = sorted(task.name for task in visit.app.tasks.values() if task.queue.name == visit.queue.name)
+    here = [task for task in visit.app.tasks.values() if task.queue.name == visit.queue.name]
+    tasks = {task.name: [*task.arguments.fields.values()] for task in sorted(here, key=lambda task: task.name)}
     return visit.page(
         "add.html",
         400 if fault else 200,

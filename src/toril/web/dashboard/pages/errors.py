@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Group:
         """The search that finds it, as near as the language comes."""
         found = self.group.fingerprint
         words = max(found.message.replace('"', " ").replace(">", "<").split("<")[::2], key=len, default="").strip()
-        parts = ["state:failed", f'name:"{found.task}"']
+        parts = ["state:failed", f"name:{json.dumps(found.task, ensure_ascii=False)}"]
         return " ".join([*parts, *(f'error:"{text}"' for text in (found.exception, words) if text)])
 
 

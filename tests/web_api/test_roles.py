@@ -20,16 +20,18 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from typer.main import get_command
 
 from stores import EmptyStore
 from toril import Toril
+from toril.cli.main import app as cli
 from toril.messaging import Mailer
 from toril.settings import Settings
 from toril.web import Principal, Role, admin_router
 from toril.web.gate import needs_of
 
 ROLES = ("", "read", "send", "admin")
-FILLED = {"queue": "emails", "job_id": "1", "schedule_id": "report", "mail_id": "1"}
+FILLED = {"queue": "emails", "group": "g", "job_id": "1", "schedule_id": "report", "mail_id": "1"}
 OPEN = {"/ops/health/live", "/ops/health/ready"}  # for probes: they say one word
 EXAMPLES = 15  # requests to each operation
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -47,12 +49,61 @@ def routes() -> Iterator[tuple[APIRoute, str]]:
 ROUTES = list(routes())
 
 
+TWINS = {  # what an operator without a browser types; else why there is no command
+    "GET /queues": "queues",
+    "GET /queues/{queue}": "-- its parts have commands: queues, failures, limits",
+    "GET /queues/{queue}/failures": "failures",
+    "POST /queues/{queue}/failures/{group}/retry": "failures --retry",
+    "POST /queues/{queue}/pause": "pause",
+    "POST /queues/{queue}/resume": "resume",
+    "POST /queues/{queue}/clean": "clean",
+    "POST /queues/{queue}/drain": "drain",
+    "GET /queues/{queue}/limits": "limits",
+    "PUT /queues/{queue}/limits": "limits --concurrency",
+    "DELETE /queues/{queue}": "obliterate",
+    "GET /queues/{queue}/jobs": "jobs",
+    "POST /queues/{queue}/jobs": "-- programs add jobs",
+    "POST /queues/{queue}/jobs/actions": "retry --filter",
+    "GET /queues/{queue}/jobs/{job_id}": "job",
+    "GET /queues/{queue}/jobs/{job_id}/log": "job",
+    "PATCH /queues/{queue}/jobs/{job_id}": "-- data are changed where they are seen whole: the dashboard",
+    "DELETE /queues/{queue}/jobs/{job_id}": "remove",
+    "POST /queues/{queue}/jobs/{job_id}/retry": "retry",
+    "POST /queues/{queue}/jobs/{job_id}/reprocess": "-- data are changed where they are seen whole: the dashboard",
+    "POST /queues/{queue}/jobs/{job_id}/promote": "promote",
+    "POST /queues/{queue}/jobs/{job_id}/cancel": "cancel",
+    "GET /schedules": "schedules list",
+    "POST /schedules/{schedule_id}/run": "schedules run",
+    "DELETE /schedules/{schedule_id}": "schedules remove",
+    "GET /workers": "workers",
+    "GET /audit": "audit",
+    "POST /emails": "-- programs send mails",
+    "POST /emails/batch": "-- programs send mails",
+    "POST /emails/test": "mail test",
+    "GET /emails": "mail list",
+    "GET /emails/{mail_id}": "mail show",
+    "POST /emails/{mail_id}/retry": "mail retry",
+    "POST /emails/{mail_id}/cancel": "mail cancel",
+}
+
+
 def filled(path: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: FILLED[found[1]], path)
 
 
 def test_there_are_routes():
     assert len(ROUTES) > 30
+
+
+def test_each_route_has_a_command_or_a_reason_to_have_none():
+    assert {f"{method} {route.path}" for route, method in ROUTES} == TWINS.keys()
+    for line in TWINS.values():
+        command = get_command(cli)
+        for word in [] if line.startswith("-- ") else line.split():
+            if word.startswith("--"):
+                assert word in {option for parameter in command.params for option in parameter.opts}, line
+            else:
+                command = command.commands[word]
 
 
 async def test_each_route_opens_to_its_roles_alone(site):

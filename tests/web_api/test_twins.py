@@ -112,7 +112,7 @@ async def test_tables_keep_every_id_whole_in_a_pipe_and_their_lines_end_where_th
     (queues,) = [line.split() for line in (await toril("queues")).out.splitlines() if line.startswith("emails")]
     assert queues == ["emails", "0", "0", "1", "2", "0", "ok"]
     (group,) = (await toril("failures", "emails")).out.splitlines()[1:]
-    assert (group.split()[0] in ids, group.split()[1]) == (True, "2")
+    assert (group.split()[1] in ids, group.split()[2]) == (True, "2")
     assert group.endswith("broken  ValueError: no such address: <email> (password=********)")
 
 
@@ -217,6 +217,55 @@ async def test_a_queue_is_paused_resumed_and_cleaned(site, toril):
     assert (await toril("clean", "emails", "--state", "failed", "--older-than", "soon", "--yes")).code == 2
     assert await toril("pause", "none") == (1, "", "toril: there is no queue 'none'\n")
     assert [act.action for act in await acts(site)] == ["pause", "resume", "clean", "clean"]
+
+
+async def test_the_jobs_of_one_group_of_failures_are_retried(site, toril):
+    await failed(site, 3)
+    (group,) = (await toril("failures", "emails", "--json")).json["groups"]
+    table = (await toril("failures", "emails")).out
+    assert group["id"] in table
+    assert (await toril("failures", "emails", "--retry", group["id"])).code == 2  # nobody can be asked
+    assert await toril("failures", "emails", "--retry", group["id"], "--yes") == (0, "retried 3 jobs\n", "")
+    assert await states(site) == {"waiting": 3, "ready": 3}
+    none = (1, "", "toril: no failed job of emails is of group none\n")
+    assert await toril("failures", "emails", "--retry", "none", "--yes") == none
+
+
+async def test_limits_are_shown_and_set_one_by_one(site, toril):
+    await site.app.queue("emails").add("welcome", {"to": "x"})
+    assert await toril("limits", "emails") == (0, "emails: no limits\n", "")
+    every = ("limits", "emails", "--concurrency", "20", "--rate", "100/60", "--length", "5")
+    assert (await toril(*every)).out == "emails: at most 20 jobs at once, 100 jobs in 60 s, 5 jobs waiting or delayed\n"
+    less = await toril("limits", "emails", "--rate", "none", "--concurrency", "1", "--json")
+    assert less.json == {"concurrency": 1, "rate": None, "max_length": 5}
+    assert await toril("limits", "emails") == (0, "emails: at most 1 job at once, 5 jobs waiting or delayed\n", "")
+    wrong = await toril("limits", "emails", "--rate", "fast")
+    assert (wrong.code, wrong.err) == (
+        2, "toril: rate: expected jobs/seconds, such as 100/60, or none; got 'fast'\n"
+    )  # fmt: skip
+
+
+async def test_a_queue_is_emptied_and_removed(site, toril):
+    queue = site.app.queue("emails")
+    await queue.add("welcome", {"to": "x"})
+    await queue.add("welcome", {"to": "x"}, delay=60)
+    assert (await toril("drain", "emails")).code == 2  # nobody can be asked
+    assert await toril("drain", "emails", "--yes") == (0, "removed 1 job\n", "")
+    running = await toril("obliterate", "emails", "--yes")
+    assert (running.code, "is not paused" in running.err) == (1, True)
+    await queue.pause()
+    assert await toril("obliterate", "emails", "--yes") == (0, "removed emails with 1 job\n", "")
+    shown = (await toril("audit", "--queue", "emails", "--json")).json["entries"]
+    assert [(entry["action"], entry["outcome"]) for entry in shown] == [
+        ("obliterate", "done"), ("obliterate", "failed: WrongState"), ("drain", "done")
+    ]  # fmt: skip
+    (newest, *_) = (await toril("audit", "--limit", "1")).out.splitlines()[1:]
+    assert newest.split()[-4:] == ["obliterate", "emails", "1", "done"]
+
+
+async def test_a_queue_that_is_not_there_is_told_with_one_that_may_be_meant(site, toril):
+    await site.app.queue("emails").add("welcome", {"to": "x"})
+    assert (await toril("jobs", "emials")).err == "toril: there is no queue 'emials'; did you mean emails?\n"
 
 
 async def test_schedules_are_listed_in_words_run_and_removed(site, toril):

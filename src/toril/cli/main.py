@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from toril.cli.audit import audit
 from toril.cli.demo import demo
 from toril.cli.dev import dev
 from toril.cli.doctor import doctor
+from toril.cli.emptying import clean, drain, obliterate
 from toril.cli.jobs import job, jobs
+from toril.cli.limits import limits
 from toril.cli.mail import mail
 from toril.cli.messages import messages
-from toril.cli.queues import clean, failures, pause, queues, resume
+from toril.cli.queues import failures, pause, queues, resume
 from toril.cli.recovery import backup, hold, release, restore
 from toril.cli.schedules import schedules
 from toril.cli.serve import serve
@@ -34,7 +37,7 @@ app = typer.Typer(name="toril", no_args_is_help=True, pretty_exceptions_enable=F
 RUN, JOBS, ACCESS, RECOVERY, MORE = "Run", "Jobs and queues", "Mail and access", "Recovery", "Set-up"
 for panel, functions in {
     RUN: (worker, serve, dev, demo),
-    JOBS: (queues, jobs, job, failures, workers, pause, resume, clean),
+    JOBS: (queues, jobs, job, failures, workers, pause, resume, limits, clean, drain, obliterate),
     RECOVERY: (backup, restore, hold, release),
     MORE: (doctor, settings),
 }.items():
@@ -44,6 +47,7 @@ for verb in VERBS:
     app.command(verb, rich_help_panel=JOBS)(command(verb))
 app.add_typer(schedules, name="schedules", rich_help_panel=JOBS)
 mail.add_typer(messages)
+app.command(rich_help_panel=ACCESS)(audit)
 for group, name in ((mail, "mail"), (token, "token"), (user, "user")):
     app.add_typer(group, name=name, rich_help_panel=ACCESS)
 

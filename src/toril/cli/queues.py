@@ -1,4 +1,4 @@
-"""`toril queues`, `failures`, `pause`, `resume` and `clean`: how queues do, and what is done to a whole one."""
+"""`toril queues`, `failures`, `pause` and `resume`: how queues do, what fails in them, and whether they run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toril.cli.desk import App, AsJson, QueueName, at_store, body, document
-from toril.cli.output import printable, show_found, show_json
+from toril.cli.output import fail, printable, say, show_found, show_json
 from toril.cli.verbs import Yes, agree
-from toril.errors import InvalidOption
-from toril.filter import span
-from toril.job import JobState
 from toril.lasting import lasting
 from toril.wording import number_of
 
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from toril.web.auth import Principal
     from toril.web.desk import Desk
 
-__all__ = ["clean", "failures", "pause", "queues", "resume"]
+__all__ = ["failures", "pause", "queues", "resume"]
 
 
 def queues(app: App = None, as_json: AsJson = False) -> None:
@@ -44,18 +41,28 @@ def queues(app: App = None, as_json: AsJson = False) -> None:
     show_found(rows, as_json=as_json, document=found, nothing="the store has no queues")
 
 
-def failures(queue: QueueName, app: App = None, as_json: AsJson = False) -> None:
-    """Group the failed jobs of a queue by what went wrong, the most frequent first.
+def failures(
+    queue: QueueName,
+    retry: Annotated[str | None, typer.Option(metavar="GROUP", help="Let the jobs of this group run again.")] = None,
+    yes: Yes = False,
+    app: App = None,
+    as_json: AsJson = False,
+) -> None:
+    """Group the failed jobs of a queue by what went wrong, the most frequent first; or retry those of one group.
 
-    Example: toril failures emails
+    Example: toril failures emails; toril failures emails --retry 1f2e3d4c
     """
     from toril.web.api.queues import FailuresOut, get_failures
     from toril.web.words import ago
 
+    if retry is not None:
+        _retry_group(queue, retry, app, yes=yes, as_json=as_json)
+        return
     found = document(FailuresOut, at_store(app, lambda desk, who: get_failures(desk, who, queue, whole=True)))
     now = time.time_ns() // 1_000_000
     rows = [
         {
+            "group": group["id"],
             "last job": group["job_id"],
             "jobs": group["count"],
             "last": ago(group["last"], now),
@@ -67,6 +74,16 @@ def failures(queue: QueueName, app: App = None, as_json: AsJson = False) -> None
     show_found(rows, as_json=as_json, document=found, nothing=f"no job of {queue} has failed")
     if found["looked"] < found["total"]:
         typer.echo(f"the newest {found['looked']:,} of {found['total']:,} failed jobs were looked at", err=True)
+
+
+def _retry_group(queue: str, group: str, app: str | None, *, yes: bool, as_json: bool) -> None:
+    from toril.web.api.queues import Count, retry_failures
+
+    agree(f"Retry all failed jobs of {printable(queue)} that are of group {printable(group)}?", yes=yes)
+    done = document(Count, at_store(app, lambda desk, who: retry_failures(desk, who, queue, group)))
+    if not done["count"]:
+        fail(f"no failed job of {queue} is of group {group}")
+    say(f"retried {number_of(done['count'], 'job')}", done, as_json=as_json)
 
 
 def pause(
@@ -99,33 +116,6 @@ def resume(queue: QueueName, app: App = None, as_json: AsJson = False) -> None:
         return await _line(desk, queue)
 
     _show_line(at_store(app, work), as_json=as_json)
-
-
-def clean(
-    queue: QueueName,
-    state: Annotated[JobState, typer.Option(help="Of which state.")],
-    older_than: Annotated[str, typer.Option(metavar="SPAN", help="Such as 30m, 12h, 7d or 2w; 0s: however new.")],
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the oldest first.")] = None,
-    yes: Yes = False,
-    app: App = None,
-    as_json: AsJson = False,
-) -> None:
-    """Remove the jobs of one state that ended, or were added, so long ago.
-
-    Example: toril clean emails --state completed --older-than 7d --yes
-    """
-    from toril.web.api.queues import CleanModel, Count, clean
-
-    seconds = span(older_than)
-    if seconds is None:
-        raise InvalidOption(f"--older-than: expected a span such as 30m, 12h or 7d, got {older_than!r}")
-    wanted = body(CleanModel, state=state, older_than=seconds, limit=limit)
-    agree(f"Remove the {state} jobs of {queue} older than {older_than}?", yes=yes)
-    done = document(Count, at_store(app, lambda desk, who: clean(desk, who, queue, wanted)))
-    if as_json:
-        show_json(done)
-    else:
-        typer.echo(f"removed {number_of(done['count'], 'job')}")
 
 
 async def _line(desk: Desk, queue: str) -> dict[str, Any]:

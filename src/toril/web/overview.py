@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -72,8 +73,11 @@ def counted(info: QueueInfo) -> dict[str, int]:
 
 async def find_queue(app: Toril, name: str) -> Queue:
     """Return a queue that is known; raise Problem 404."""
-    if name not in await names(app):
-        raise Problem(404, "queue-not-found", f"there is no queue {name!r}")
+    known = await names(app)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Problem(404, "queue-not-found", f"there is no queue {name!r}{hint}")
     return app.queue(name)
 
 

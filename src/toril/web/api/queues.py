@@ -24,6 +24,7 @@ from toril.web.overview import Latency, QueueLine, failures, find_queue, latency
 __all__ = ["QueueName", "routes"]
 
 QueueName = Annotated[str, Path(min_length=1, max_length=255, examples=["emails"])]
+GroupId = Annotated[str, Path(min_length=1, max_length=100, description="Its `id` among the failures.")]
 ENTRIES = 1_440  # of a chart: a day by the minute, a week by seven
 routes = Routes("queues")
 
@@ -185,6 +186,15 @@ async def get_failures(
     return _groups(await found.failures(), who) if whole else await _failures(desk, who, queue)
 
 
+@routes.post("/queues/{queue}/failures/{group}/retry", response_model=Count)
+async def retry_failures(desk: TheDesk, who: Who, queue: QueueName, group: GroupId) -> Any:
+    """Let the failed jobs of one group run again, of the newest 10,000."""
+    found = await find_queue(desk.app, queue)
+    async with desk.audit.acting(who, "retry-group", queue, detail=group) as act:
+        act.count = await found.retry_failures(group)
+    return {"count": act.count}
+
+
 @routes.post("/queues/{queue}/pause", status_code=204)
 async def pause(desk: TheDesk, who: Who, queue: QueueName, body: PauseModel | None = None) -> None:
     """Let no more jobs be taken; those that run go on."""
@@ -218,6 +228,14 @@ async def drain(desk: TheDesk, who: Who, queue: QueueName, body: DrainModel | No
     async with desk.audit.acting(who, "drain", queue, detail="delayed too" if delayed else "") as act:
         act.count = await found.drain(delayed=delayed)
     return {"count": act.count}
+
+
+@routes.get("/queues/{queue}/limits", dependencies=READ, response_model=LimitsModel)
+async def get_limits(desk: TheDesk, queue: QueueName) -> Any:
+    """Show what all workers together may run of a queue, and how many jobs may wait in it."""
+    await find_queue(desk.app, queue)
+    info = await desk.app.store.info(queue)
+    return _limits(info.limits, info.max_length)
 
 
 @routes.put("/queues/{queue}/limits", response_model=LimitsModel)

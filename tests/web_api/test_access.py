@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi import Request, Response
 
+from prepared import hash_quickly, lay_tables
 from toril.errors import InvalidOption
 from toril.web.audit import Audit
 from toril.web.auth import Principal, Role
@@ -20,7 +21,9 @@ KEYS = ("k" * 40, "old" * 20)
 
 
 @pytest.fixture
-def desk(make_app, clock):
+def desk(make_app, clock, tmp_path, monkeypatch):
+    hash_quickly(monkeypatch)
+    lay_tables(f"sqlite:///{tmp_path}/jobs-mail.db")
     return Desk(make_app(clock, secret_keys=",".join(KEYS)))
 
 

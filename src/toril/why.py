@@ -94,10 +94,9 @@ def _delayed(job: JobRecord) -> Why:
 def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Why:
     if info.paused is not None:
         by, why = info.paused.get("by") or "somebody", info.paused.get("why")
-        return Why(
-            "paused",
-            f"queue {job.queue} has been paused by {by} since {_time(info.paused.get('at'))}" + (f": {why}" if why else ""),
-        )
+        since = _time(info.paused.get("at"))
+        text = f"queue {job.queue} has been paused by {by} since {since}"
+        return Why("paused", f"{text}: {why}" if why else text)
     serving = [worker for worker in workers if job.queue in worker.info.queues]
     if not serving:
         others = sorted({queue for worker in workers for queue in worker.info.queues})

@@ -9,11 +9,14 @@ from email.utils import parsedate_to_datetime
 import pytest
 from hostile import DROP, Hostile
 from shops import WELCOME
+from sqlalchemy.orm import Session
 
+from toril import Rate
 from toril.errors import (
     ConfigurationError,
     InvalidAddress,
     InvalidContext,
+    InvalidMessage,
     InvalidOption,
     InvalidSettings,
     LoopRunning,
@@ -21,7 +24,7 @@ from toril.errors import (
     UnknownTemplate,
 )
 from toril.job import JobState
-from toril.messaging import Context, Mailer, MessageType
+from toril.messaging import Attachment, Context, Mailer, MessageType
 from toril.settings import Settings
 from toril.worker.banner import banner
 
@@ -71,6 +74,11 @@ async def test_the_job_holds_the_rows_id_and_goes_with_it(shop):
         ({"delay": float("nan")}, InvalidOption, "^delay: expected seconds"),
         ({"at": datetime(2030, 1, 1)}, InvalidOption, "^at: expected a datetime with a time zone"),  # noqa: DTZ001
         ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 1}, InvalidOption, "^at, delay: expected one of them"),
+        ({"cc": 5}, InvalidMessage, "^cc: expected an address or a list of them, got int"),
+        ({"bcc": {"a@example.com": "Ana"}}, InvalidMessage, "^bcc: expected an address or a list of them, got dict"),
+        ({"headers": ["X-One"]}, InvalidMessage, "^headers: expected a mapping of names to lines, got list"),
+        ({"attachments": Attachment(b"x", "a.txt")}, InvalidMessage, "^attachments: expected a list .*, got Attachment"),
+        ({"session": Session()}, InvalidOption, "^session: expected an SQLAlchemy AsyncSession, got Session; see also send_sync"),
     ],
 )  # fmt: skip
 async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, fault):
@@ -91,6 +99,8 @@ async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, faul
         ({"transport": "memory://", "from_address": "a@b.example", "log_url": "mysql://x"}, InvalidSettings, "^log_url: expected sqlite:// or postgresql://, got mysql"),
         ({"transport": "memory://", "from_address": "a@b.example", "log_url": "mail.db"}, InvalidSettings, "^log_url: expected a URL"),
         ({"transport": "memory://", "from_address": "a@b.example", "attempts": 0}, InvalidOption, "^attempts: expected"),
+        ({"transport": "memory://", "from_address": "a@b.example", "limits": Rate(5)}, InvalidOption, "^limits: expected MailLimits"),
+        ({"transport": "memory://", "from_address": "a@b.example", "max_attachments": -1}, InvalidOption, "^max_attachments: expected"),
         ({"transport": "memory://", "from_address": "a@b.example", "templates": "/nowhere"}, ConfigurationError, "^templates: expected a folder"),
     ],
 )  # fmt: skip

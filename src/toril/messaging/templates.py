@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext, InvalidMessage
 from toril.messaging.brand import Brand
+from toril.messaging.branding import branded
 from toril.messaging.header import check_line
 from toril.messaging.inlining import inline_css
 from toril.messaging.locales import FILTERS, SOURCE, normal
@@ -135,12 +136,16 @@ class Templates:
             kind.name,
             body.locale,
             self._subject.from_string(subject.text),
-            self._html.from_string(inline_css(html)),
-            self._text.from_string(text),
+            self._compiled(self._html, inline_css(html)),
+            self._compiled(self._text, text),
             plain,
             sources,
             lambda error, values: self._blame(error, sources, values),
         )
+
+    def _compiled(self, environment: jinja2.Environment, source: str) -> jinja2.Template:
+        code = environment.compile(branded(environment.parse(source), self.brand))
+        return jinja2.Template.from_code(environment, code, environment.globals)
 
     def _around(self, part: str, ending: str, locale: str) -> Source:
         source = self.sources.get("", part, ending, locale)

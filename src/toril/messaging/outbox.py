@@ -196,9 +196,9 @@ class Mailer(MailVerbs):
         down now. Raises UnknownTemplate, InvalidAddress, InvalidContext, InvalidMessage, InvalidOption, KeyConflict
         (the key was used for other content), and StoreUnavailable if the delivery log cannot be written.
         """
-        mails = await self._prepare(message, to, context, key, options)
         if session is None:
-            return MailHandle(await self._acceptance.one(mails), self)
+            return await self._send(message, to, context, key, options)
+        mails = await self._prepare(message, to, context, key, options)
         await self.open()
         return MailHandle(await session.run_sync(self._acceptance.within, mails), self)
 
@@ -234,9 +234,9 @@ class Mailer(MailVerbs):
         **options: Unpack[MailOptions],
     ) -> MailHandle:
         """Do what `send` does from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
-        mails = self._app.run(self._prepare(message, to, context, key, options))
         if session is None:
-            return MailHandle(self._app.run(self._acceptance.one(mails)), self)
+            return self._app.run(self._send(message, to, context, key, options))
+        mails = self._app.run(self._prepare(message, to, context, key, options))
         self._app.run(self.open())
         return MailHandle(self._acceptance.within(session, mails), self)  # on the session's own thread
 
@@ -279,6 +279,11 @@ class Mailer(MailVerbs):
         return MailHandle(await self._acceptance.one(self._intake.mails(common, to, context)), self)
 
     # -- inside
+
+    async def _send(
+        self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
+    ) -> MailHandle:
+        return MailHandle(await self._acceptance.one(await self._prepare(message, to, context, key, options)), self)
 
     async def _prepare(
         self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
 from toril.adding import add_flow
+from toril.checks import instance
 from toril.clock import Clock, SystemClock
-from toril.errors import InvalidJob, StoreUnavailable
+from toril.errors import ConfigurationError, InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
@@ -92,16 +93,19 @@ class Toril(Scheduling):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
+        instance(Flow, "Flow(task.call(…), [children])")("flow", flow)
         ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:
         """Run here and now the jobs that are ready, and those that they make, until none is; return how many ran.
 
-        queues: default: all that the application's tasks name. For tests and scripts.
+        queues: default: all that the application's tasks name. For tests and scripts. Raises ConfigurationError.
         """
         from toril.worker import Worker
 
+        if isinstance(queues, str):  # an iterable of names of one letter
+            raise ConfigurationError(f"queues: expected names of queues, got {queues!r} alone")
         worker = Worker(self, None if queues is None else dict.fromkeys(queues, 10), burst=True)
         await worker.run()
         return worker.ran
@@ -146,10 +150,11 @@ class Toril(Scheduling):
             STORE_DOWN(error=error)
 
     async def close(self) -> None:
-        """Let go of everything that was opened."""
-        for close in reversed(self._closers):
-            await close()
-        await self.store.close()
+        """Let go of everything that was opened, even if a part of it cannot be closed and raises."""
+        async with contextlib.AsyncExitStack() as last_first:
+            last_first.push_async_callback(self.store.close)
+            for close in self._closers:
+                last_first.push_async_callback(close)
 
     @property
     def at_home(self) -> bool:

@@ -27,6 +27,7 @@
     - QueueFull                 as many jobs wait in the queue as may
     - BudgetExceeded            as many jobs were added for a key as may within its time
     - JobNotFound               no job of that id
+    - ScheduleNotFound          no schedule of that id
     - MailNotFound              the delivery log has no message of that id
     - WrongState                the job or message is not in a state that allows the verb
       + HeldByNode              one of Node's workers runs the job
@@ -206,6 +207,16 @@ class BudgetExceeded(StoreError):
 
 class JobNotFound(StoreError):
     """No job of that id."""
+
+
+class ScheduleNotFound(StoreError):
+    """No schedule of that id, or not in the queue that was named; `queues` have one."""
+
+    def __init__(self, schedule_id: str, queue: str | None, queues: Sequence[str]) -> None:
+        here = "there is no" if queue is None else f"queue {queue} has no"
+        elsewhere = f": it is in {', '.join(queues)}" if queues else ""
+        super().__init__(f"{here} schedule {schedule_id!r}{elsewhere}")
+        self.queues = tuple(queues)
 
 
 class MailNotFound(StoreError):

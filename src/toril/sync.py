@@ -52,7 +52,11 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     if _on_a_loop():
         coroutine.close()
         raise LoopRunning
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+    waiting = asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    try:
+        return waiting.result()
+    finally:
+        waiting.cancel()  # if Ctrl-C or a server's time limit has ended the wait
 
 
 async def run_aside(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -152,4 +152,5 @@ async def test_the_command_line_shows_none(open_shop, clock, tmp_path, monkeypat
         await asyncio.to_thread(run)
     shown = capsys.readouterr().out
     assert first.id in shown
+    assert f"\n  > RCPT TO:<{TO}>\n  < 451 <{TO}> busy\n" in shown
     assert TOKEN not in shown

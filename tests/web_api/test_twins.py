@@ -227,6 +227,8 @@ async def test_schedules_are_listed_in_words_run_and_removed(site, toril):
     run = await toril("schedules", "run", "report")
     assert run.out.startswith("added report ")
     assert (await toril("schedules", "run", "none")).code == 1
+    elsewhere = (1, "", "toril: queue other has no schedule 'report': it is in reports\n")
+    assert await toril("schedules", "remove", "report", "--queue", "other") == elsewhere
     assert (await toril("schedules", "remove", "report")).code == 0
     assert await toril("schedules", "list") == (1, "", "toril: the store has no schedules\n")
     assert [(act.action, act.outcome) for act in await acts(site)] == [

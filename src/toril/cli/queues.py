@@ -13,6 +13,7 @@ from toril.cli.verbs import Yes, agree
 from toril.errors import InvalidOption
 from toril.filter import span
 from toril.job import JobState
+from toril.lasting import lasting
 
 if TYPE_CHECKING:
     from toril.web.auth import Principal
@@ -27,7 +28,6 @@ def queues(app: App = None, as_json: AsJson = False) -> None:
     Example: toril queues --app shop.jobs:app
     """
     from toril.web.api.queues import QueueList, list_queues
-    from toril.web.dashboard.words import lasting
 
     found = document(QueueList, at_store(app, lambda desk, _: list_queues(desk)))
     rows = [

@@ -43,5 +43,5 @@ class Desk:
         self.tokens = Tokens(database, app.clock)
         self.users = Users(database, app.clock)
         self.audit = Audit(database, app.clock)
-        self.sessions = Sessions(self.users, keys, app.clock) if keys else None
+        self.sessions = Sessions(database, keys, app.clock) if keys else None
         self.auth = Auth(self, authenticate)

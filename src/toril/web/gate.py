@@ -43,12 +43,15 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 await _admit(self.desk, request, needs)
-                return await handle(Request(request.scope, _Limited(request).receive))
+                answer = await handle(Request(request.scope, _Limited(request).receive))
             except Exception as error:
                 problem = problem_of(error)
                 if problem is None:
                     raise
-                return response(problem)
+                answer = response(problem)
+            answer.headers["Cache-Control"] = "no-store"  # no browser or proxy keeps what only some may see
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+            return answer
 
         return guarded
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import RedirectResponse
 
 from toril.app import Toril
 from toril.errors import ConfigurationError
@@ -56,6 +57,7 @@ def make_server(
     web.include_router(health_router(app, mailer, authenticate=authenticate))
     pages = dashboard_router(app, mailer, authenticate=authenticate, read_only=read_only, mailbox=mailbox)
     web.include_router(pages, prefix=DASHBOARD)
+    web.add_route("/", lambda _: RedirectResponse(f"{DASHBOARD}/"), include_in_schema=False)
     return web
 
 

@@ -7,10 +7,11 @@ from urllib.parse import unquote
 
 import pytest
 
+from toril.lasting import lasting
 from toril.store.views import Minute
 from toril.timetable import Scheduled
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
-from toril.web.dashboard.words import ago, compact, lasting, local, place, rate, rule, share, size, times, unplace
+from toril.web.dashboard.words import ago, compact, local, place, rate, rule, share, size, times, unplace
 
 NOW = 1_800_000_000_000
 
@@ -26,7 +27,7 @@ def test_a_name_is_one_segment_of_a_path_and_back(name: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (0, "0 ms"), (0.84, "840 ms"), (3.24, "3.2 s"), (59, "59 s"), (60, "1 min"), (250, "4 min 10 s"),
+        (0, "0 ms"), (0.84, "840 ms"), (3.24, "3.24 s"), (1.5, "1.5 s"), (59, "59 s"), (60, "1 min"), (250, "4 min 10 s"),
         (3600, "1 h"), (3661, "1 h 1 min"), (86_400, "1 d"), (183_600, "2 d 3 h"), (86_460, "1 d"), (None, "not known"),
     ],
 )  # fmt: skip
@@ -99,7 +100,7 @@ def test_a_chart_stands_on_its_largest_bar() -> None:
     one = [Minute(NOW + n * 60_000, n, 0, 0) for n in range(60)]
     two = [Minute(NOW + n * 60_000, 0, n, 0) for n in range(60)]
     drawn = chart(merged([one, two]), SPANS["hour"])
-    assert (drawn.most, drawn.completed, drawn.failed) == (200, 1770, 1770)
+    assert (drawn.most, drawn.completed, drawn.failed) == (120, 1770, 1770)
     last = drawn.bars[-1]
-    assert last.completed_height + last.failed_height == pytest.approx(HEIGHT * 118 / 200, abs=0.02)
+    assert last.completed_height + last.failed_height == pytest.approx(HEIGHT * 118 / 120, abs=0.02)
     assert chart([], SPANS["hour"]).empty

@@ -126,6 +126,29 @@ async def test_limits_cleaning_and_draining(office: Office, maria: Browser) -> N
     assert (counts["ready"], counts["delayed"]) == (0, 1)  # the schedule's next
 
 
+DEEP = "[" * 5_000 + "]" * 5_000
+ODD = [
+    ("limits", "concurrency", ["nan", "inf", "1.5", "-1", "9" * 30, "9" * 5_000]),
+    ("limits", "jobs", ["nan", "-inf", "2.5", "9" * 30]),
+    ("clean", "hours", ["nan", "inf", "1e308", "-1", "9" * 30]),
+    ("add", "priority", ["nan", "inf", "0.5", "9" * 5_000]),
+    ("add", "attempts", ["nan", "inf", "1.5"]),
+    ("add", "data", [DEEP]),
+]
+
+
+@pytest.mark.parametrize(("act", "field", "values"), ODD)
+async def test_what_is_no_such_number_is_refused_by_the_name_of_its_field(
+    maria: Browser, act: str, field: str, values: list[str]
+) -> None:
+    for value in values:
+        form = {"name": "charge", "state": "completed", "data": '{"order": 2}', field: value}
+        answer = await maria.post(f"/queues/line/{act}", **form)
+        assert answer.status_code in {400, 422}, value[:40]
+        told = {"hours": "older_than", "jobs": "rate n"}
+        assert any(f"{name}: expected" in answer.text for name in (field, told.get(field, field))), value[:40]
+
+
 async def test_a_schedule_runs_now_and_is_removed(office: Office, maria: Browser) -> None:
     page = (await maria.get("/schedules")).text
     assert "At 09:00, Monday through Friday (Europe/Berlin)" in page
@@ -151,7 +174,7 @@ async def test_what_fails_stands_in_the_audit_log_too(maria: Browser) -> None:
     await maria.post("/schedules/none/run")
     audit = (await maria.get("/audit")).text
     assert "run-schedule" in audit
-    assert "failed: InvalidSchedule" in audit
+    assert "failed: ScheduleNotFound" in audit
 
 
 async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: Browser) -> None:

@@ -354,11 +354,12 @@ SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, op
   tick, last, ticks
 FROM schedule JOIN queue ON queue.id = schedule.queue WHERE schedule.id = :id;
 
--- name: all_schedules
+-- name: schedules
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, schedule.data, schedule.opts, start, until,
   most, declared, CASE WHEN job.state IN (0, 1, 2) THEN schedule.tick END, last, ticks
 FROM schedule JOIN queue ON queue.id = schedule.queue
 LEFT JOIN job ON job.queue = schedule.queue AND job.key = 'repeat:' || schedule.id || ':' || schedule.tick
+WHERE :id IS NULL OR schedule.id = :id
 ORDER BY schedule.id;
 
 -- name: waiting_tick

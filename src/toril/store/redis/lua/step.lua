@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending, wishes
+-- use: base, full, events, places, jobs, family, ending, wishes
 -- The hot path: record what ended, promote what is due, take new jobs.
 -- ARGV: now; token of this step; '1' if it repeats one whose reply was lost: what that did is done once; worker; lease
 --   (ms); jobs wanted;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from toril.options import Options
 from toril.web.dashboard.visit import Visit
 from toril.web.masking import unmasked
 
-__all__ = ["PAGES", "number", "read_json"]
+__all__ = ["PAGES", "number", "read_json", "whole"]
 
 _EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": "", "like": ""}
 
@@ -62,9 +62,9 @@ async def obliterate(visit: Visit) -> Response:
 
 async def limit(visit: Visit) -> Response:
     """Set what all workers together may run of the queue."""
-    concurrency, jobs, per = (number(name, visit.said(name)) for name in ("concurrency", "jobs", "per"))
-    rate = None if jobs is None else Rate(round(jobs), per or 1.0)
-    most = None if concurrency is None else round(concurrency)
+    most, jobs = (whole(name, visit.said(name)) for name in ("concurrency", "jobs"))
+    per = number("per", visit.said("per"))
+    rate = None if jobs is None else Rate(jobs, 1.0 if per is None else per)
     async with visit.acting("set-limits", visit.queue.name, detail=f"concurrency {most}, rate {rate}"):
         await visit.queue.set_limits(concurrency=most, rate=rate)
     return _back(visit, "The limits are set.")
@@ -109,14 +109,9 @@ def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
 
 
 def _options(visit: Visit) -> Options:
-    options: dict[str, Any] = {}
-    for name in ("delay", "priority", "attempts"):
-        value = number(name, visit.said(name))
-        if value is not None:
-            options[name] = value if name == "delay" else round(value)
-    if visit.said("job_id"):
-        options["job_id"] = visit.said("job_id")
-    return cast(Options, options)
+    options: dict[str, Any] = {name: whole(name, visit.said(name)) for name in ("priority", "attempts")}
+    options |= {"delay": number("delay", visit.said("delay")), "job_id": visit.said("job_id") or None}
+    return cast(Options, {name: value for name, value in options.items() if value is not None})
 
 
 def number(name: str, text: str) -> float | None:
@@ -124,15 +119,26 @@ def number(name: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise InvalidOption(f"{name}: expected a number, got {text!r}") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidOption(f"{name}: expected a number, got {text[:40]!r}")
+    return found
+
+
+def whole(name: str, text: str) -> int | None:
+    """Return the whole number that a field of a form holds, None for an empty one; raise InvalidOption."""
+    try:
+        return int(text) if text else None
+    except ValueError:
+        raise InvalidOption(f"{name}: expected a whole number, got {text[:40]!r}") from None
 
 
 def read_json(text: str) -> Any:
     """Return what a field of a form holds as JSON; raise InvalidData that says where it goes wrong."""
     try:
-        return json.loads(text or "{}")
+        return decode(text or "{}")
     except ValueError as error:
         raise InvalidData(f"data: expected JSON: {error}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -22,7 +22,6 @@ from toril.messaging.delivery import DeliveryLog
 from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.home import Home
 from toril.messaging.ids import new_id
-from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
 from toril.messaging.limits import MailLimits
@@ -202,7 +201,7 @@ class Mailer(MailVerbs):
         check_session(session, blocking=False)
         if session is None:
             return await self._send(message, to, context, key, options)
-        mails = await self._prepare(message, to, context, key, options)
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
         await self.open()
         return MailHandle(await session.run_sync(self._acceptance.within, mails), self)
 
@@ -241,7 +240,7 @@ class Mailer(MailVerbs):
         check_session(session, blocking=True)
         if session is None:
             return self._app.run(self._send(message, to, context, key, options))
-        mails = self._app.run(self._prepare(message, to, context, key, options))
+        mails = self._app.run(self._intake.one(message, to, context, key, self._clock.now(), options))
         self._app.run(self.open())
         return MailHandle(self._acceptance.within(session, mails), self)  # on the session's own thread
 
@@ -288,14 +287,8 @@ class Mailer(MailVerbs):
     async def _send(
         self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
     ) -> MailHandle:
-        return MailHandle(await self._acceptance.one(await self._prepare(message, to, context, key, options)), self)
-
-    async def _prepare(
-        self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
-    ) -> Sequence[NewMail]:
-        name, values = self._intake.named(message, context)
-        common = await self._intake.common(name, self._clock.now(), options)
-        return self._intake.mails(common, to, values, key=key)
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
+        return MailHandle(await self._acceptance.one(mails), self)
 
     async def _serve(self) -> None:
         async with self._home.stay() as log, asyncio.TaskGroup() as group:

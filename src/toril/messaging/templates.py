@@ -66,7 +66,7 @@ class Template:
         """
         values = {**dict(context), "locale": self.locale}
         try:
-            return check_line(self.subject.render(values).replace("\xa0", " ").strip(), f"subject of {self.name!r}")
+            return check_line(_fill_in(self.subject, values).replace("\xa0", " ").strip(), f"subject of {self.name!r}")
         except InvalidMessage as error:
             raise InvalidContext(str(error)) from None
         except Exception as error:  # noqa: BLE001  (whatever a template does; its text may hold values)
@@ -135,7 +135,7 @@ class Templates:
         return Template(
             kind.name,
             body.locale,
-            self._subject.from_string(subject.text),
+            self._compiled(self._subject, subject.text),
             self._compiled(self._html, inline_css(html)),
             self._compiled(self._text, text),
             plain,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from toril.clock import utc
 from toril.job import ChildRecord, JobRecord, JobState
 from toril.options import Policy
 from toril.store.views import LiveWorker, QueueInfo
+from toril.wording import number_of
 
 __all__ = ["PUT_BACK", "Why", "explain"]
 
@@ -105,7 +106,7 @@ def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Wh
         return Why("unserved", f"no worker serves queue {job.queue}: {known}")
     if info.opens_at is not None:
         limit = info.limits.rate
-        rate = f" (at most {limit.n:,} jobs in {limit.per:g} s)" if limit else ""
+        rate = f" (at most {number_of(limit.n, 'job')} in {limit.per:g} s)" if limit else ""
         return Why("rate-limited", f"queue {job.queue} is {info.closed}{rate}", info.opens_at)
     if info.closed is not None:
         return Why("limit-full", f"queue {job.queue} runs as many jobs at once as it may: {info.limits.concurrency:,}")
@@ -127,4 +128,4 @@ def _node(worker: LiveWorker) -> str:
 
 
 def _time(at: int | None) -> str:
-    return "an unknown time" if at is None else datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="seconds")
+    return "an unknown time" if at is None else utc(at).isoformat(timespec="seconds")

@@ -90,7 +90,7 @@ async def test_why_a_limited_queue_gives_nothing(app: Toril, clock: ManualClock)
     why = await job.why()
     assert (why.code, why.until) == ("rate-limited", pytest.approx(clock.now() + 5_000, abs=SLIP))
     assert "queue line is rate limited until 2027-01-15T08:00:0" in why.text
-    assert why.text.endswith("+00:00 (at most 1 jobs in 5 s)")
+    assert why.text.endswith("+00:00 (at most 1 job in 5 s)")
     await line.set_limits(concurrency=1)
     clock.advance(5)
     why = await job.why()

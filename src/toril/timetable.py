@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, get_args
 
 from toril.checks import Check, moment, optional, span, whole
+from toril.clock import utc
 from toril.errors import InvalidOption, InvalidSchedule
 from toril.json import clean, decode, decode_or, dump
 from toril.options import Options, Policy, TaskOptions
@@ -192,4 +193,4 @@ def _checked(check: Check, name: str, value: object) -> Any:
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return None if milliseconds is None else utc(milliseconds)

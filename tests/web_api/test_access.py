@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import Request, Response
 
 from toril.errors import InvalidOption
+from toril.web import users
 from toril.web.audit import Audit
 from toril.web.auth import Principal, Role
 from toril.web.database import Database
@@ -19,7 +21,9 @@ KEYS = ("k" * 40, "old" * 20)
 
 
 @pytest.fixture
-def desk(make_app, clock):
+def desk(make_app, clock, monkeypatch):
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(users, "_HASHER", quick)
     return Desk(make_app(clock, secret_keys=",".join(KEYS)))
 
 
@@ -92,6 +96,45 @@ async def test_failed_logins_have_to_wait_longer_and_longer(desk, clock):
     clock.advance(4)
     assert await desk.users.login("ana", PASSWORD, "10.0.0.1")
     assert await desk.users.login("ana", "wrong", "10.0.0.1") is None  # counted anew
+
+
+async def test_guessing_at_a_name_does_not_lock_out_who_bears_it(desk):
+    await desk.users.put("ana", PASSWORD, ["admin"])
+    response = Response()
+    desk.sessions.begin(request(), response, OPERATOR)
+    cookies = "; ".join(cookie.partition(";")[0] for cookie in response.headers.getlist("set-cookie"))
+    hers = desk.sessions.browser(request(cookies), "ana")
+    assert desk.sessions.browser(request(cookies), "bo") is None
+    assert desk.sessions.browser(request(cookies.swapcase()), "ana") is None
+    for number in range(FREE):
+        assert await desk.users.login("ana", "wrong", f"10.0.0.{number}") is None
+
+    with pytest.raises(Problem):
+        await desk.users.login("ana", PASSWORD, "10.9.9.9")
+    assert (await desk.users.login("ana", PASSWORD, "10.9.9.9", hers)).name == "ana"
+    for _ in range(FREE):
+        assert await desk.users.login("ana", "wrong", "10.9.9.9", hers) is None
+    with pytest.raises(Problem):  # a stolen cookie is no way around
+        await desk.users.login("ana", PASSWORD, "10.9.9.9", hers)
+
+
+@pytest.mark.parametrize(
+    ("tries", "then", "one_place"),
+    [
+        ("2001:db8:1:2::{}", "2001:db8:1:2:ffff::1", True),
+        ("2001:db8:1:2::{}", "2001:db8:1:3::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+    ],
+)
+async def test_a_network_of_ipv6_is_one_place(desk, tries, then, one_place):
+    for number in range(FREE):
+        assert await desk.users.login(f"nobody {number}", "wrong", tries.format(number)) is None
+    if one_place:
+        with pytest.raises(Problem):
+            await desk.users.login("bo", "wrong", then)
+    else:
+        assert await desk.users.login("bo", "wrong", then) is None
 
 
 async def test_a_session_lasts_a_working_day(desk, clock):

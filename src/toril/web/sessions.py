@@ -24,6 +24,7 @@ __all__ = ["CSRF_FIELD", "CSRF_HEADER", "Sessions"]
 
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "x-csrf-token"
 LIFETIME = 12 * 3_600_000  # milliseconds: a working day
+_YEAR = 366 * 86_400  # seconds
 
 
 class _Body(TypedDict):
@@ -47,14 +48,29 @@ class Sessions:
         self.cookie = f"toril_session_{_digest(database.name)[:8]}"
         self._cookies = URLSafeSerializer(newest_last, salt=self.cookie)
         self._forms = URLSafeSerializer(newest_last, salt="toril.csrf")
+        self._browser = f"{self.cookie}_browser"
+        self._browsers = URLSafeSerializer(newest_last, salt=self._browser)
 
     def begin(self, request: Request, response: Response, principal: Principal) -> None:
         """Sign somebody in: set the cookie, for the path under which the dashboard is mounted."""
         body = _Body(name=principal.name, at=self._clock.now(), nonce=secrets.token_urlsafe(16))
-        response.set_cookie(
-            self.cookie, self._cookies.dumps(body), max_age=LIFETIME // 1000, path=_path(request),
-            secure=request.url.scheme == "https", httponly=True, samesite="lax",
-        )  # fmt: skip
+        browser = self._browsers.dumps([principal.name, self.browser(request, principal.name) or body["nonce"]])
+        for cookie, value, age in (
+            (self.cookie, self._cookies.dumps(body), LIFETIME // 1000),
+            (self._browser, browser, _YEAR),
+        ):
+            response.set_cookie(
+                cookie, str(value), max_age=age, path=_path(request),
+                secure=request.url.scheme == "https", httponly=True, samesite="lax",
+            )  # fmt: skip
+
+    def browser(self, request: Request, name: str) -> str | None:
+        """Return what tells a browser in which that user has signed in before; None: it is a stranger's."""
+        try:
+            user, browser = self._browsers.loads(request.cookies.get(self._browser, ""))
+        except BadSignature:
+            return None
+        return str(browser) if user == name else None
 
     async def end(self, request: Request, response: Response) -> None:
         """Sign somebody out: the cookie opens nothing any more, nor does a copy of it."""

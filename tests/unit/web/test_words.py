@@ -10,8 +10,9 @@ import pytest
 from toril.lasting import lasting
 from toril.store.views import Minute
 from toril.timetable import Scheduled
+from toril.web import words
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
-from toril.web.dashboard.words import ago, compact, local, place, rate, rule, share, size, times, unplace
+from toril.web.words import ago, compact, local, place, rate, rule, share, size, times, unplace
 
 NOW = 1_800_000_000_000
 
@@ -90,6 +91,14 @@ def test_schedules(cron: str | None, every: float | None, said: str) -> None:
     now = datetime.now(UTC)
     one = Scheduled("s", "q", "t", {}, cron, "UTC", every, "once", None, None, None, now, None, 0, declared=True)
     assert rule(one) == said
+
+
+@pytest.mark.parametrize("wild", [NOW * 1_000, -(10**15), 10**30])
+def test_a_time_beyond_the_calendar_is_said_all_the_same(wild: int) -> None:
+    """BullMQ takes any number for a job's timestamp, microseconds too."""
+    assert all(say(wild) for say in (words.moment, words.clock, words.day, words.iso))
+    assert ago(wild, NOW)
+    assert local(wild, "Pacific/Kiritimati")
 
 
 def test_moments_within_a_text() -> None:

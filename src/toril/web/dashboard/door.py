@@ -39,7 +39,8 @@ async def login(visit: Visit) -> Response:
         return turn_away(visit)
     place = visit.request.client.host if visit.request.client else ""
     try:
-        principal = await desk.users.login(name, str(visit.form.get("password", "")), place)
+        known = desk.sessions.browser(visit.request, name)
+        principal = await desk.users.login(name, str(visit.form.get("password", "")), place, known)
     except Problem as problem:
         return visit.page("login.html", problem.status, next=onward, fault=problem.detail, name=name)
     if principal is None:

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
+from toril.clock import utc
 from toril.json import decode
 from toril.lasting import UNITS, lasting
 from toril.timetable import Scheduled
+from toril.wording import number_of
 
 __all__ = [
     "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "late", "local", "moment", "place",
@@ -37,7 +39,7 @@ def unplace(segment: str) -> str:
 
 
 def _datetime(at: int | datetime) -> datetime:
-    return at if isinstance(at, datetime) else datetime.fromtimestamp(at / 1000, UTC)
+    return at if isinstance(at, datetime) else utc(at)
 
 
 def iso(at: int | datetime) -> str:
@@ -155,6 +157,7 @@ def local(at: int | datetime, tz: str | None) -> str:
 
 
 FILTERS: dict[str, Any] = {
+    "number_of": number_of,
     "ago": ago,
     "clock": clock,
     "compact": compact,

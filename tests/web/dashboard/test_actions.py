@@ -185,7 +185,7 @@ async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: B
     assert wrong.status_code == 422
     assert "expected the queue" in wrong.text
     done = await maria.post("/queues/paused/obliterate", sure="paused")
-    assert "Queue paused is removed with 1 jobs." in done.text
+    assert "Queue paused is gone: 1 job is removed with it." in done.text
     assert "obliterate" in (await maria.get("/audit")).text
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from processes import until
-from redis_servers import Server, Servers
+from redis_servers import Server, Servers, Wire
 from redis_servers.server import free_port
 from toril import StoreUnavailable, Toril, Worker
 from toril.errors import StoreRefused
@@ -248,3 +248,20 @@ async def test_a_sentinel_that_hangs_is_passed_over(redis_servers: Servers, on: 
         await on(sentinels.url).queue("work").add("x")
     finally:
         sentinels.sentinels[0].resume()
+
+
+async def test_a_name_that_leads_to_another_master_is_followed(redis_servers: Servers, on: MakeApp) -> None:
+    """As hosted servers do it: connections to the old master hold, and it refuses writes for ever."""
+    old, new = redis_servers.single(), redis_servers.single()
+    async with Wire(old.url) as wire:
+        app = on(wire.url)
+        await asyncio.gather(*(app.queue("work").add("x") for _ in range(3)))  # over three connections
+        with old.client() as client:
+            client.replicaof(*new.address)
+        wire.lead_to(new.url)
+        with pytest.raises(StoreUnavailable, match="read only"):
+            await app.queue("work").add("x")
+        await asyncio.gather(*(app.queue("work").add("x") for _ in range(3)))
+        await app.close()
+    with new.client() as client:
+        assert client.llen("bull:work:wait") == 3

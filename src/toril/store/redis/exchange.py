@@ -57,7 +57,8 @@ class Direct:
         except BaseException:  # a reply may still come
             await connection.disconnect(nowait=True)
             raise
-        self._idle.append(connection)
+        if connection.is_connected:
+            self._idle.append(connection)
         return replies
 
     async def _free(self) -> Any:
@@ -72,6 +73,10 @@ class Direct:
         try:
             reply = await connection.read_response()
         except exceptions.ResponseError as error:
+            if isinstance(error, exceptions.ReadOnlyError):  # a master no more: its name may lead to another by now
+                for stale in (connection, *self._idle):
+                    await stale.disconnect(nowait=True)
+                self._idle.clear()
             return error
         read = self._reads.get(verb)
         return read(reply) if read else reply

@@ -67,11 +67,11 @@ for _ = 1, notes do
       call('HSET', key, 'progress', progress)
       tell(Q, 'progress', 'jobId', id, 'data', progress)
     end
-    local first = at + 6
-    if count > 0 then
-      call('RPUSH', key .. ':logs', unpack(ARGV, first, first + count - 1))
-      call('LTRIM', key .. ':logs', -kept, -1)
+    local last = at + 5 + count
+    for first = at + 6, last, 4000 do -- as in in_parts
+      call('RPUSH', key .. ':logs', unpack(ARGV, first, math.min(first + 3999, last)))
     end
+    if count > 0 then call('LTRIM', key .. ':logs', -kept, -1) end
   end
   at = at + 6 + count
 end

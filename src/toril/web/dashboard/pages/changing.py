@@ -12,8 +12,8 @@ from toril.errors import InvalidData, InvalidOption
 from toril.json import decode
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import jobs
 from toril.web.masking import unmasked
+from toril.wording import number_of
 
 __all__ = ["PAGES", "number", "read_json", "whole"]
 
@@ -40,7 +40,7 @@ async def drain(visit: Visit) -> Response:
     delayed = visit.said("delayed") == "yes"
     async with visit.acting("drain", visit.queue.name, detail="delayed jobs too" if delayed else "") as act:
         act.count = await visit.queue.drain(delayed=delayed)
-    return _back(visit, f"{jobs(act.count, 'is', 'are')} removed.")
+    return _back(visit, f"Removed {number_of(act.count, 'job')}.")
 
 
 async def clean(visit: Visit) -> Response:
@@ -48,7 +48,7 @@ async def clean(visit: Visit) -> Response:
     state, hours = visit.said("state"), number("hours", visit.said("hours", "0")) or 0.0
     async with visit.acting("clean", visit.queue.name, detail=f"{state}, older than {hours:g} h") as act:
         act.count = await visit.queue.clean(state, older_than=hours * 3600)
-    return _back(visit, f"{jobs(act.count, 'is', 'are', state)} removed.")
+    return _back(visit, f"Removed {number_of(act.count, f'{state} job')}.")
 
 
 async def obliterate(visit: Visit) -> Response:
@@ -58,7 +58,7 @@ async def obliterate(visit: Visit) -> Response:
         raise InvalidOption(f"sure: expected the queue's name, {queue.name}")
     async with visit.acting("obliterate", queue.name) as act:
         act.count = await queue.obliterate()
-    return visit.back(visit.url(), f"Queue {queue.name} is gone: {jobs(act.count, 'is', 'are')} removed with it.")
+    return visit.back(visit.url(), f"Queue {queue.name} is removed with {number_of(act.count, 'job')}.")
 
 
 async def limit(visit: Visit) -> Response:

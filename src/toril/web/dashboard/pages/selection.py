@@ -8,16 +8,16 @@ from toril import JobState
 from toril.errors import InvalidOption
 from toril.web.dashboard.pages.queues import whole_filter
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import jobs
 from toril.web.verbs import Verb, act_on, act_on_all
+from toril.wording import number_of
 
 __all__ = ["PAGES"]
 
 _SAID = {
-    Verb.RETRY: ("runs again", "run again"),
-    Verb.PROMOTE: ("may run now", "may run now"),
-    Verb.REMOVE: ("is removed", "are removed"),
-    Verb.CANCEL: ("is cancelled", "are cancelled"),
+    Verb.RETRY: "Retried",
+    Verb.PROMOTE: "Promoted",
+    Verb.REMOVE: "Removed",
+    Verb.CANCEL: "Cancelled",
 }
 
 
@@ -33,7 +33,7 @@ async def act(visit: Visit) -> Response:
     skipped = f" ({done.skipped:,} could not be)" if done.skipped else ""
     rest = ": that is not all yet, do it again for the rest" if done.after else ""
     to = visit.url("queues", queue.name, state=state, q=visit.said("q"))
-    return visit.back(to, f"{jobs(len(done.ids), *_SAID[verb])}{skipped}{rest}.")
+    return visit.back(to, f"{_SAID[verb]} {number_of(len(done.ids), 'job')}{skipped}{rest}.")
 
 
 def _verb(word: str) -> Verb:

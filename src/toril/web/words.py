@@ -17,7 +17,7 @@ from toril.timetable import Scheduled
 from toril.wording import number_of
 
 __all__ = [
-    "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "jobs", "late", "local", "moment", "place",
+    "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "late", "local", "moment", "place",
     "rate", "rule", "share", "size", "times", "unplace",
 ]  # fmt: skip
 
@@ -90,12 +90,6 @@ def compact(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f}".removesuffix(".0") + letter
     raise AssertionError(number)
-
-
-def jobs(count: int, one: str, many: str, kind: str = "") -> str:
-    """Return what was done to so many jobs (of a kind): `1 job is removed`, `5 failed jobs are removed`."""
-    noun = " ".join(filter(None, (f"{count:,}", kind, "job" if count == 1 else "jobs")))
-    return f"{noun} {one if count == 1 else many}"
 
 
 def size(count: float) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +36,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store", action="append", choices=[*KINDS, *WHEN_ASKED], help="only this kind of store (may be repeated)"
     )
+
+
+@pytest.fixture(autouse=True)
+def loud() -> Iterator[None]:
+    """Let a command that runs in the tests' own process set no level of logging for those after it."""
+    ours = logging.getLogger("toril")
+    level = ours.level
+    yield
+    if ours.level != level:
+        ours.setLevel(level)
 
 
 @pytest.fixture

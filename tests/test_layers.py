@@ -16,8 +16,8 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {"errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits", "options"}
-    | {"settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log"},
+    {"errors", "clock", "json", "lasting", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits"}
+    | {"options", "settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log", "wording"},
     {"store"},
     {"why", "fingerprint", "forecast", "grouping", "controls", "insight"},
     {"tracing", "spans", "adding"},
@@ -47,7 +47,20 @@ MESSAGING_MAY_USE = {
     "toril.tracing": "a mail is sent in the trace in which it was accepted",
     "toril.retry": "a row's next attempt follows the same arithmetic as a job's",
 }
-PURE = ["errors", "clock", "json", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "options"]
+PURE = [
+    "errors",
+    "clock",
+    "json",
+    "lasting",
+    "retry",
+    "schedule",
+    "checks",
+    "keep",
+    "dedup",
+    "budget",
+    "job",
+    "options",
+]
 PURE += ["filter", "why", "fingerprint", "forecast"]
 IO = {"asyncio", "threading", "sqlite3", "socket", "subprocess", "logging", "os", "pathlib"}
 LONG_MODULES = {

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from toril import sync
 from toril.adding import add_flow
+from toril.checks import instance
 from toril.clock import Clock, SystemClock
-from toril.errors import InvalidJob, StoreUnavailable
+from toril.errors import ConfigurationError, InvalidJob, StoreUnavailable
 from toril.events import EventStream, Listener
 from toril.flow import Flow, nodes_of
 from toril.handle import Job
@@ -54,6 +55,7 @@ class Toril(Scheduling):
         self.store = make_store(self.url, self.settings, self.clock)
         self._queues: dict[str, Queue] = {}
         self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
+        self._homes: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         _apps.add(self)
 
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
@@ -91,16 +93,19 @@ class Toril(Scheduling):
         job, and nothing is added below it. Blocking code: `app.run(app.enqueue_flow(...))`. Raises StoreUnavailable,
         QueueFull, BudgetExceeded, and WrongState if such a job has another parent.
         """
+        instance(Flow, "Flow(task.call(…), [children])")("flow", flow)
         ids = await add_flow(self.store, nodes_of([flow], self.clock.now()), None)
         return Job(flow.parent.task.queue, ids[0], flow.parent.task.name)
 
     async def run_pending(self, queues: Iterable[str] | None = None) -> int:
         """Run here and now the jobs that are ready, and those that they make, until none is; return how many ran.
 
-        queues: default: all that the application's tasks name. For tests and scripts.
+        queues: default: all that the application's tasks name. For tests and scripts. Raises ConfigurationError.
         """
         from toril.worker import Worker
 
+        if isinstance(queues, str):  # an iterable of names of one letter
+            raise ConfigurationError(f"queues: expected names of queues, got {queues!r} alone")
         worker = Worker(self, None if queues is None else dict.fromkeys(queues, 10), burst=True)
         await worker.run()
         return worker.ran
@@ -108,6 +113,14 @@ class Toril(Scheduling):
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
         return sync.run(coroutine)
+
+    async def run_aside(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop of `run` from another loop, which goes on meanwhile.
+
+        For what belongs to one event loop, such as a pool of connections. If the caller is cancelled, it runs to its
+        end.
+        """
+        return await sync.run_aside(coroutine)
 
     def events(self, *, queue: str | None = None, after: str | None = None) -> EventStream:
         """Return the stream of what happens to jobs: `async for event in app.events(queue="emails"): …`.
@@ -124,7 +137,7 @@ class Toril(Scheduling):
         return [self.queue(name) for name in sorted(names)]
 
     async def workers(self) -> Sequence[LiveWorker]:
-        """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
+        """Return the workers whose lease holds: where they are, what they serve, what each runs, and since when."""
         return await self.store.workers()
 
     # -- life
@@ -137,18 +150,26 @@ class Toril(Scheduling):
             STORE_DOWN(error=error)
 
     async def close(self) -> None:
-        """Let go of everything that was opened."""
-        for close in reversed(self._closers):
-            await close()
-        await self.store.close()
+        """Let go of everything that was opened, even if a part of it cannot be closed and raises."""
+        async with contextlib.AsyncExitStack() as last_first:
+            last_first.push_async_callback(self.store.close)
+            for close in self._closers:
+                last_first.push_async_callback(close)
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the running event loop stays until the application closes on it: within `async with`, a lifespan."""
+        return asyncio.get_running_loop() in self._homes
 
     async def __aenter__(self) -> Self:
         await self.open()
+        self._homes.add(asyncio.get_running_loop())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._homes.discard(asyncio.get_running_loop())
         await self.close()
 
     def lifespan(
@@ -163,15 +184,8 @@ class Toril(Scheduling):
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Any) -> AsyncIterator[None]:
-            try:
-                await self.open()
-            except StoreUnavailable as error:
-                STORE_DOWN(error=error)
-            try:
-                async with self._working(workers):
-                    yield
-            finally:
-                await self.close()
+            async with self, self._working(workers):
+                yield
 
         return lifespan
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from toril.checks import span, whole
 from toril.errors import InvalidOption
 from toril.json import decode
+from toril.lasting import lasting
 
 __all__ = ["Budget", "Charge"]
 
@@ -47,7 +48,8 @@ class Budget:
             raise InvalidOption(f"budget key: expected a path such as data.user_id, got {self.key!r}")
 
     def __str__(self) -> str:
-        return f"{self.limit:,} per {self.per:g} s"
+        assert isinstance(self.per, float)
+        return f"{self.limit:,} per {lasting(self.per)}"
 
     @property
     def argument(self) -> str | None:

@@ -5,7 +5,6 @@ Each check takes the value's name and the value, and returns it in the form in w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,19 +12,22 @@ from typing import Any
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
 
-__all__ = ["epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
+__all__ = ["LARGEST", "MILLISECOND", "epoch", "flag", "instance", "moment", "optional", "seconds", "span", "whole"]
 
 MILLISECOND = 0.001  # seconds
+LARGEST = 2**53 - 1
+"""What every store and every reader of JSON can count to."""
 
 Check = Callable[[str, object], Any]
 
 
-def whole(low: int, high: float = math.inf) -> Check:
+def whole(low: int, high: int = LARGEST) -> Check:
     """Return the check for a whole number from `low` to `high`."""
 
     def check(name: str, value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            upper = "" if high == math.inf else f" to {high:,}"
+            plain = high == LARGEST and not (isinstance(value, int) and value > high)
+            upper = "" if plain else f" to {high:,}"
             raise InvalidOption(f"{name}: expected a whole number from {low}{upper}, got {value!r}")
         return value
 
@@ -48,21 +50,17 @@ def instance(kind: type, shape: str) -> Check:
     return check
 
 
-def seconds(name: str, value: object) -> float:
-    """Check for seconds, 0 or more, or a timedelta; return seconds."""
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
-        raise InvalidOption(f"{name}: expected seconds (0 to {LONGEST:,}) or a timedelta, got {value!r}")
-    return float(value)
+def seconds(name: str, value: object, low: float = 0, high: float = LONGEST) -> float:
+    """Check for seconds from `low` to `high`, or a timedelta; return seconds."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not low <= number <= high:
+        raise InvalidOption(f"{name}: expected seconds ({low:g} to {high:,}) or a timedelta, got {value!r}")
+    return float(number)
 
 
 def span(name: str, value: object) -> float:
     """Check for a millisecond at least, as seconds or a timedelta; return seconds."""
-    checked = seconds(name, value)
-    if checked < MILLISECOND:
-        raise InvalidOption(f"{name}: expected more than 0 seconds, got {value!r}")
-    return checked
+    return seconds(name, value, MILLISECOND)
 
 
 def moment(name: str, value: object) -> int:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 LONGEST = 100 * 365 * 86_400
 """Seconds that any delay, interval or age may last: more is a mistake, and soon a number that no store can hold."""
+
+
+_FIRST, _LAST = -62_135_510_400_000, 253_402_214_400_000  # days of the years 1 and 9999 that every zone has
+
+
+def utc(milliseconds: int) -> datetime:
+    """Return epoch milliseconds as a datetime; what Node has put beyond the calendar is its first or last day."""
+    return datetime.fromtimestamp(max(_FIRST, min(milliseconds, _LAST)) / 1000, UTC)
 
 
 class Clock(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from toril.errors import InvalidOption, JobNotFound, WrongState
-from toril.job import JobRecord, JobState
+from toril.checks import optional, seconds, whole
+from toril.errors import JobNotFound, WrongState
+from toril.job import JobRecord, JobState, check_state
 from toril.json import check_integers, encode
 from toril.options import check_options
 from toril.why import Why, explain
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from toril.app import Toril
     from toril.queue import Queue
 
-__all__ = ["JobControls", "QueueControls"]
+__all__ = ["BULK", "ENDED", "JobControls", "QueueControls"]
 
 BULK = 1_000  # jobs that one call of the store touches
-_CLEANABLE = (JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.COMPLETED, JobState.FAILED)
+ENDED = (JobState.COMPLETED, JobState.FAILED)
+_CLEANABLE = (JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, *ENDED)
 
 
 class QueueControls:
@@ -36,8 +38,9 @@ class QueueControls:
             done += len(ids)
         return done
 
-    async def retry_many(self, job_ids: Iterable[str], state: JobState = JobState.FAILED) -> list[str]:
-        """Let those of these jobs that have failed (or completed) run again; return their ids."""
+    async def retry_many(self, job_ids: Iterable[str], state: JobState | str = JobState.FAILED) -> list[str]:
+        """Let those of these jobs that have failed (or completed) run again; return their ids. Raises InvalidOption."""
+        state = check_state(state, ENDED)
         chosen, done = list(job_ids), list[str]()
         for start in range(0, len(chosen), BULK):
             done += await self.app.store.retry(self.name, state, chosen[start : start + BULK])
@@ -61,14 +64,10 @@ class QueueControls:
         older_than: seconds or a timedelta since they ended or, not ended, were last taken or else added. limit: how
         many at most; None: all. The next jobs of schedules stay. Raises InvalidOption.
         """
-        if state not in _CLEANABLE:
-            raise InvalidOption(f"state {state!r}: expected one of {', '.join(_CLEANABLE)}")
-        seconds = older_than.total_seconds() if isinstance(older_than, timedelta) else older_than
-        if not seconds >= 0:
-            raise InvalidOption(f"older_than: expected 0 or more seconds, or a timedelta, got {older_than!r}")
-        if limit is not None and limit < 1:
-            raise InvalidOption(f"limit: expected 1 or more, or None for all, got {limit}")
-        return await self._clean(JobState(state), self.app.clock.now() - round(seconds * 1000), limit)
+        state = check_state(state, _CLEANABLE)
+        optional(whole(1))("limit", limit)
+        before = self.app.clock.now() - round(seconds("older_than", older_than) * 1000)
+        return await self._clean(state, before, limit)
 
     async def drain(self, *, delayed: bool = False) -> int:
         """Remove all jobs that are ready now (and those delayed); return how many. Active ones go on."""

@@ -27,6 +27,7 @@
     - QueueFull                 as many jobs wait in the queue as may
     - BudgetExceeded            as many jobs were added for a key as may within its time
     - JobNotFound               no job of that id
+    - ScheduleNotFound          no schedule of that id
     - MailNotFound              the delivery log has no message of that id
     - WrongState                the job or message is not in a state that allows the verb
       + HeldByNode              one of Node's workers runs the job
@@ -50,6 +51,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from toril.clock import LONGEST
+from toril.wording import number_of
 
 
 class TorilError(Exception):
@@ -186,7 +188,9 @@ class QueueFull(StoreError):
     """As many jobs wait in the queue as may (`max_length`); nothing was added."""
 
     def __init__(self, queue: str, max_length: int) -> None:
-        super().__init__(f"queue {queue} is full: no more than {max_length:,} jobs may wait or be delayed in it")
+        super().__init__(
+            f"queue {queue} is full: no more than {number_of(max_length, 'job')} may wait or be delayed in it"
+        )
         self.queue = queue
         self.max_length = max_length
 
@@ -206,6 +210,16 @@ class BudgetExceeded(StoreError):
 
 class JobNotFound(StoreError):
     """No job of that id."""
+
+
+class ScheduleNotFound(StoreError):
+    """No schedule of that id, or not in the queue that was named; `queues` have one."""
+
+    def __init__(self, schedule_id: str, queue: str | None, queues: Sequence[str]) -> None:
+        here = "there is no" if queue is None else f"queue {queue} has no"
+        elsewhere = f": it is in {', '.join(queues)}" if queues else ""
+        super().__init__(f"{here} schedule {schedule_id!r}{elsewhere}")
+        self.queues = tuple(queues)
 
 
 class MailNotFound(StoreError):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
-from toril.controls import JobControls
+from toril.checks import optional, seconds
+from toril.controls import ENDED, JobControls
 from toril.errors import InvalidOption, JobCancelled, JobFailed, JobNotFound, ResultTimeout, WrongState
 from toril.family import Children, Tree, read_children, read_tree
 from toril.job import CANCELLED, JobRecord, JobState
@@ -85,8 +86,7 @@ class Job(JobControls, Generic[R_co]):
     async def retry(self) -> None:
         """Let it run again after it has ended; raise JobNotFound or WrongState."""
         state = await self.state()
-        ended = state in {JobState.FAILED, JobState.COMPLETED}
-        if not ended or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
+        if state not in ENDED or not await self.queue.app.store.retry(self.queue.name, state, [self.id]):
             raise WrongState(f"job {self.id} is {state}: expected failed or completed")
 
     async def cancel(self, *, by: str) -> None:
@@ -101,14 +101,15 @@ class Job(JobControls, Generic[R_co]):
         state = await self.queue.app.store.cancel(self.queue.name, self.id, by)
         if state is None:
             raise self._gone()
-        if state in {JobState.FAILED, JobState.COMPLETED}:
+        if state in ENDED:
             raise WrongState(f"job {self.id} is {state}: it has ended")
 
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait until it has ended and return what it returned.
 
         timeout: seconds or a timedelta to wait; None: for ever. Raises JobFailed with the recorded reason (of a
-        cancelled job JobCancelled), ResultTimeout, and JobNotFound if the job is gone and its end was not seen.
+        cancelled job JobCancelled), ResultTimeout, InvalidOption, and JobNotFound if the job is gone and its end was
+        not seen.
         """
         ended: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
 
@@ -116,10 +117,10 @@ class Job(JobControls, Generic[R_co]):
             if event.kind in {"completed", "failed", "removed"} and not ended.done():
                 ended.set_result(event)
 
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        patience = optional(seconds)("timeout", timeout)
         try:
             async with (
-                asyncio.timeout(seconds),
+                asyncio.timeout(patience),
                 self.queue.app.listener().subscribed(self.queue.name, self.id, hear),
             ):
                 while not ended.done():  # events are kept for a while only: look again now and then
@@ -131,7 +132,7 @@ class Job(JobControls, Generic[R_co]):
                     await asyncio.wait([ended], timeout=LOOK_AGAIN)
                 event = ended.result()
         except TimeoutError:
-            raise ResultTimeout(f"job {self.id} did not end within {seconds:g} s") from None
+            raise ResultTimeout(f"job {self.id} did not end within {patience:g} s") from None
         if event.kind == "removed":
             raise JobNotFound(f"job {self.id} was removed before it ended")
         if event.kind == "failed":

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from toril.checks import optional, seconds, whole
 from toril.errors import InvalidOption
 from toril.fingerprint import Failures
 from toril.forecast import WINDOW, Forecast, forecast
@@ -22,7 +23,6 @@ __all__ = ["QueueInsight"]
 
 MINUTE = 60_000  # milliseconds
 WEEK = 7 * 24 * 60  # minutes
-BULK = 1_000  # jobs that are retried at once
 FRESH = 5.0  # seconds that groups are not computed again
 
 
@@ -44,9 +44,8 @@ class QueueInsight:
         each: how many minutes one entry stands for; `minutes` is a multiple of it. The last entry holds the current
         minute, which goes on. Totals count from the queue's first job. Raises InvalidOption.
         """
-        if not 1 <= minutes <= WEEK:
-            raise InvalidOption(f"minutes: expected 1 to {WEEK:,}, got {minutes}")
-        if each < 1 or minutes % each:
+        whole(1, WEEK)("minutes", minutes)
+        if minutes % whole(1)("each", each):
             raise InvalidOption(f"each: expected a number of minutes that divides {minutes:,}, got {each}")
         length = each * MINUTE
         last = self.app.clock.now() // length * length
@@ -72,8 +71,9 @@ class QueueInsight:
         """Return the newest 10,000 failed jobs in groups of a kind: task, exception, message without its particulars.
 
         within: seconds after which an answer is given with what has been looked at so far (`looked`); the next one goes
-        on from there. An answer that is whole is at most 5 seconds old.
+        on from there. An answer that is whole is at most 5 seconds old. Raises InvalidOption.
         """
+        within = optional(seconds)("within", within)
         now = self.app.clock.monotonic()
         if self._failures is None or now - self._failures[0] >= FRESH:
             found = await self._groups.look(within)
@@ -83,12 +83,9 @@ class QueueInsight:
 
     async def retry_failures(self, fingerprint_id: str) -> int:
         """Let the failed jobs of one kind (`group.fingerprint.id`) run again, of the newest 10,000; return how many."""
-        alike = await self._groups.ids(fingerprint_id)
-        done = 0
-        for start in range(0, len(alike), BULK):
-            done += len(await self.app.store.retry(self.name, JobState.FAILED, alike[start : start + BULK]))
+        done = await self.app.queue(self.name).retry_many(await self._groups.ids(fingerprint_id))
         self._failures = None
-        return done
+        return len(done)
 
     async def why(self, jobs: Iterable[Job[Any]]) -> list[Why]:
         """Return of each job, as it was last read, why it is not running, or where it runs; see `Job.why`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
@@ -25,6 +26,7 @@ __all__ = [
     "cancelled_by",
     "check_job_id",
     "check_name",
+    "check_state",
     "expiry_reason",
 ]
 
@@ -75,6 +77,13 @@ FAILURE_FLAGS: dict[IfFailed, str] = {  # BullMQ's short words; where it finds s
     "ignore_dependency": "idof",
     "remove_dependency": "rdof",
 }
+
+
+def check_state(value: str, known: Collection[JobState] = tuple(JobState)) -> JobState:
+    """Return a state by its word if it is among those known; raise InvalidOption."""
+    if value not in known:
+        raise InvalidOption(f"state {value!r}: expected one of {', '.join(known)}")
+    return JobState(value)
 
 
 class NewJob(NamedTuple):

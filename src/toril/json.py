@@ -95,7 +95,7 @@ def decode_or(text: str | None, otherwise: Any) -> Any:
 
 def dump(value: list[Any] | dict[str, Any]) -> str:
     """Return plain lists and dicts of our own as compact JSON text, unchecked."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return to_json(value).decode()
 
 
 def clean(text: str) -> str:

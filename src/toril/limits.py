@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from toril.errors import InvalidOption
+from toril.checks import MILLISECOND, instance, optional, seconds, whole
 
 __all__ = ["Limits", "Rate"]
 
@@ -20,12 +20,8 @@ class Rate:
     per: float | timedelta = 1.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
-            raise InvalidOption(f"rate n: expected a whole number from 1, got {self.n!r}")
-        per = self.per.total_seconds() if isinstance(self.per, timedelta) else self.per
-        if isinstance(per, bool) or not isinstance(per, (int, float)) or not 0.001 <= per <= _LONGEST:  # noqa: PLR2004
-            raise InvalidOption(f"rate per: expected seconds (0.001 to {_LONGEST:,}) or a timedelta, got {self.per!r}")
-        object.__setattr__(self, "per", float(per))
+        whole(1)("rate n", self.n)
+        object.__setattr__(self, "per", seconds("rate per", self.per, MILLISECOND, _LONGEST))
 
     @property
     def milliseconds(self) -> int:
@@ -42,8 +38,5 @@ class Limits:
     rate: Rate | None = None
 
     def __post_init__(self) -> None:
-        number = self.concurrency
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
-            raise InvalidOption(f"concurrency: expected a whole number from 1, or None for no limit, got {number!r}")
-        if self.rate is not None and not isinstance(self.rate, Rate):
-            raise InvalidOption(f"rate: expected Rate(n, per=seconds), or None for no limit, got {self.rate!r}")
+        optional(whole(1))("concurrency", self.concurrency)
+        optional(instance(Rate, "Rate(n, per=seconds)"))("rate", self.rate)

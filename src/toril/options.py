@@ -235,13 +235,6 @@ def check_options(**options: object) -> dict[str, Any]:
     return {name: _CHECKS[name](name, value) for name, value in options.items() if value is not None}
 
 
-def _timeout(name: str, value: object) -> float | None:
-    checked = None if value is None else seconds(name, value)
-    if checked == 0:
-        raise InvalidOption(f"{name}: expected more than 0 seconds, or None for no limit")
-    return checked
-
-
 def _expires(name: str, value: object) -> float | datetime:
     if not isinstance(value, datetime):
         return span(name, value)
@@ -271,7 +264,7 @@ _CHECKS: dict[str, Any] = {
     "attempts": whole(1),
     "backoff": _backoff,
     "priority": whole(0, LOWEST_PRIORITY),
-    "timeout": _timeout,
+    "timeout": optional(span),
     "keep_completed": check_keep,
     "keep_failed": check_keep,
     "max_stalls": whole(0),

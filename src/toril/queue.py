@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 from toril.adding import add
-from toril.checks import optional, whole
-from toril.controls import QueueControls
+from toril.checks import instance, optional, whole
+from toril.controls import BULK, ENDED, QueueControls
 from toril.errors import InvalidData, InvalidOption, JobNotFound, PartlyAdded, StoreError
 from toril.filter import parse
 from toril.handle import Job
 from toril.insight import QueueInsight
-from toril.job import JobState, NewJob, check_name
+from toril.job import JobState, NewJob, check_name, check_state
 from toril.json import check_integers, encode
 from toril.limits import Limits, Rate
 from toril.options import Options, Policy, TaskOptions, carried, declared, resolve
@@ -29,7 +29,6 @@ __all__ = ["JobPage", "Queue", "SearchPage", "add_all"]
 
 R = TypeVar("R")
 SLOTS = 10  # jobs at once
-BULK = 1_000  # jobs that one atomic add carries
 BY_OFFSET = 10_000  # jobs that can be reached by their number in line
 
 
@@ -94,7 +93,8 @@ class Queue(QueueControls, QueueInsight):
         return Job(self, ids[0], call.task.name)
 
     async def get(self, job_id: str) -> Job[Any] | None:
-        """Return a job as it stands now, or None."""
+        """Return a job as it stands now, or None; raise InvalidOption for an id that is no text."""
+        instance(str, "text")("job_id", job_id)
         record = await self.app.store.get(self.name, job_id)
         return None if record is None else Job(self, record.id, record.name, record)
 
@@ -112,18 +112,11 @@ class Queue(QueueControls, QueueInsight):
         after: where the page before ended; pages keep their place while jobs come and go. offset: leave out so many
         instead, within the first 10,000. Raises InvalidOption.
         """
-        try:
-            state = JobState(state)
-        except ValueError:
-            raise InvalidOption(f"state {state!r}: expected one of {', '.join(JobState)}") from None
-        if not 1 <= limit <= BULK:
-            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        state = check_state(state)
+        whole(1, BULK)("limit", limit)
+        whole(0, BY_OFFSET - limit)("offset", offset)
         if offset and after is not None:
             raise InvalidOption("after, offset: expected one of them, got both")
-        if not 0 <= offset <= BY_OFFSET - limit:
-            raise InvalidOption(
-                f"offset: expected a page within the first {BY_OFFSET:,}, got {offset} and {limit} more"
-            )
         page = await self.app.store.list(self.name, state, limit, after, newest=newest, offset=offset)
         return JobPage([Job(self, record.id, record.name, record) for record in page.jobs], page.after)
 
@@ -134,8 +127,7 @@ class Queue(QueueControls, QueueInsight):
         newest 10,000 jobs or for 0.06 s, says how far it came, and `after` goes on from there. Raises InvalidFilter,
         InvalidOption.
         """
-        if not 1 <= limit <= BULK:
-            raise InvalidOption(f"limit: expected 1 to {BULK:,}, got {limit}")
+        whole(1, BULK)("limit", limit)
         found = await self.app.store.search(self.name, parse(text, self.app.clock.now()), limit, after)
         jobs: list[Job[Any]] = [Job(self, record.id, record.name, record) for record in found.jobs]
         return SearchPage(jobs, found.after, found.looked, found.total)
@@ -191,8 +183,9 @@ class Queue(QueueControls, QueueInsight):
         await job.retry()
         return job
 
-    async def retry_all(self, state: JobState = JobState.FAILED) -> int:
-        """Let all jobs that have failed (or completed) until now run again; return how many."""
+    async def retry_all(self, state: JobState | str = JobState.FAILED) -> int:
+        """Let all jobs that have failed (or completed) until now run again; return how many. Raises InvalidOption."""
+        state = check_state(state, ENDED)
         left, done = (await self.app.store.info(self.name)).counts[state], 0
         while done < left and (ids := await self.app.store.retry(self.name, state, None)):
             done += len(ids)

@@ -17,14 +17,14 @@ from toril.handlers import Handler, Handlers, Kind
 from toril.options import TaskOptions
 from toril.queue import Queue
 from toril.schedule import Cron
-from toril.store.views import ScheduleInfo
+from toril.store.views import ScheduleInfo, ScheduleRecord
 from toril.task import Task
 from toril.timetable import Bounds, Plan, distance
 
 if TYPE_CHECKING:
     from toril.settings import Settings
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "Service"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -231,11 +231,13 @@ class Registry:
         """Return the schedules that code declares: task and plan."""
         return list(self._schedules.values())
 
-    def stale_schedules(self, stored: Iterable[ScheduleInfo], queues: Iterable[str] | None = None) -> list[str]:
-        """Return the ids of stored schedules that code once declared and does no more; queues: default those served."""
+    def stale_schedules(
+        self, stored: Iterable[ScheduleInfo], queues: Iterable[str] | None = None
+    ) -> list[ScheduleRecord]:
+        """Return those of the stored schedules that code once declared and does no more; queues: default: served."""
         looked_at = set(self.served_queues() if queues is None else queues)
         found = (info.schedule for info in stored if info.schedule.declared and info.schedule.queue in looked_at)
-        return [schedule.id for schedule in found if schedule.id not in self._schedules]
+        return [schedule for schedule in found if schedule.id not in self._schedules]
 
     def services_for(self, queues: Iterable[str]) -> list[Service]:
         """Return the services that belong beside lanes of these queues."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from toril.clock import LONGEST
 from toril.errors import InvalidOption
+from toril.lasting import lasting
 
 __all__ = [
     "Backoff",
@@ -42,7 +43,7 @@ class Fixed:
         return self.seconds
 
     def __str__(self) -> str:
-        return f"fixed {self.seconds:g} s{_jitter(self.jitter)}"
+        return f"fixed {lasting(self.seconds)}{_jitter(self.jitter)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,8 @@ class Exponential:
         return min(seconds, LONGEST if self.maximum is None else self.maximum)
 
     def __str__(self) -> str:
-        cap = "" if self.maximum is None else f" up to {self.maximum:g} s"
-        return f"exponential {self.seconds:g} s{cap}{_jitter(self.jitter)}"
+        cap = "" if self.maximum is None else f" up to {lasting(self.maximum)}"
+        return f"exponential {lasting(self.seconds)}{cap}{_jitter(self.jitter)}"
 
 
 Backoff = Fixed | Exponential

@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Any, Unpack
 
 from toril.adding import add
+from toril.checks import instance
 from toril.clock import Clock
-from toril.errors import InvalidSchedule
+from toril.errors import InvalidOption, InvalidSchedule, ScheduleNotFound
 from toril.handle import Job
 from toril.options import Policy
 from toril.registry import Registry
 from toril.schedule import Cron
 from toril.store.base import Store
-from toril.store.views import ScheduleRecord
+from toril.store.views import ScheduleInfo
 from toril.task import Call, new_job
 from toril.timetable import Bounds, Plan, Scheduled, distance, scheduled
 from toril.tracing import carrier
@@ -63,6 +64,7 @@ class Scheduling(Registry):
         A schedule of that id is changed; if it is stored so already, nothing is touched and this returns False.
         Raises InvalidSchedule, InvalidOption, StoreUnavailable.
         """
+        instance(Call, "task.call(…)")("call", call)
         plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
         record = plan.record(id, call, declared=False, link=carrier())
         return await self.store.put_schedule(record, immediately=plan.immediately)
@@ -72,6 +74,7 @@ class Scheduling(Registry):
         schedule_id: str,
         data: object,
         *,
+        queue: str | None = None,
         cron: str | None = None,
         every: float | timedelta | None = None,
         tz: str | None = None,
@@ -80,26 +83,34 @@ class Scheduling(Registry):
         """Give a schedule other times and data, whoever made it; return whether anything changed.
 
         The options of its jobs stay; what is not given is as for a new schedule. Raises InvalidSchedule, also for one
-        that is not there or that code declares (a worker's start would put it back), InvalidData, InvalidArguments and
-        StoreUnavailable.
+        that code declares (a worker's start would put it back), InvalidData, InvalidArguments, and what `get_schedule`
+        raises, of which `queue` is.
         """
         plan = self.plan(cron=cron, every=every, tz=tz, **bounds)
-        old = await self._stored(schedule_id)
+        old = (await self._stored(schedule_id, queue)).schedule
         if old.declared:
             raise InvalidSchedule(f"id: schedule {schedule_id!r} is declared by code: change it there")
         record = plan.over(old, self.queue(old.queue).text_of(old.name, data))
         return await self.store.put_schedule(record, immediately=plan.immediately)
 
-    async def unschedule(self, schedule_id: str) -> bool:
-        """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id."""
-        return await self.store.remove_schedule(schedule_id)
+    async def unschedule(self, schedule_id: str, *, queue: str | None = None) -> bool:
+        """Remove a schedule and its next job, unless that is ready to run; return False if there is none of that id.
 
-    async def run_schedule(self, schedule_id: str) -> Job[Any]:
+        queue: as of `get_schedule`. Raises InvalidOption, StoreUnavailable.
+        """
+        if queue is None:
+            try:
+                queue = (await self.get_schedule(schedule_id)).queue
+            except ScheduleNotFound:
+                return False
+        return await self.store.remove_schedule(self.queue(queue).name, schedule_id)
+
+    async def run_schedule(self, schedule_id: str, *, queue: str | None = None) -> Job[Any]:
         """Add one more job of a schedule, to run now, and return it; the schedule's own times stay as they are.
 
-        Raises InvalidSchedule if there is none of that id, and what adding a job raises.
+        Raises what `get_schedule` raises, of which `queue` is, and what adding a job does.
         """
-        found = await self._stored(schedule_id)
+        found = (await self._stored(schedule_id, queue)).schedule
         policy = dataclasses.replace(Policy.from_json(found.opts), missed=None, link=None)
         job = new_job(found.queue, found.name, found.data, policy, policy.to_json(), self.clock.now())
         (job_id,) = await add(self.store, [job])
@@ -109,6 +120,14 @@ class Scheduling(Registry):
         """Return all schedules of the store, by id, with their next and last times."""
         return [scheduled(info) for info in await self.store.schedules()]
 
+    async def get_schedule(self, schedule_id: str, *, queue: str | None = None) -> Scheduled:
+        """Return the schedule of that id.
+
+        queue: its queue's name; needed only where several have one of that id, as BullMQ's may. Raises
+        ScheduleNotFound, InvalidOption if it is needed and not given, StoreUnavailable.
+        """
+        return scheduled(await self._stored(schedule_id, queue))
+
     async def prune_schedules(self, queues: Iterable[str] | None = None) -> list[str]:
         """Remove schedules that code once declared and this application does not; return their ids.
 
@@ -116,7 +135,7 @@ class Scheduling(Registry):
         the store. What `schedule` has made stays.
         """
         stale = self.stale_schedules(await self.store.schedules(), queues)
-        return [schedule_id for schedule_id in stale if await self.store.remove_schedule(schedule_id)]
+        return [one.id for one in stale if await self.store.remove_schedule(one.queue, one.id)]
 
     async def put_schedules(self) -> None:
         """See that every declared schedule is stored as declared; what is so already is not touched."""
@@ -124,8 +143,11 @@ class Scheduling(Registry):
             record = plan.record(task.name, task.call(), declared=True)
             await self.store.put_schedule(record, immediately=plan.immediately)
 
-    async def _stored(self, schedule_id: str) -> ScheduleRecord:
-        for info in await self.store.schedules():
-            if info.schedule.id == schedule_id:
-                return info.schedule
-        raise InvalidSchedule(f"id: there is no schedule {schedule_id!r}")
+    async def _stored(self, schedule_id: str, queue: str | None) -> ScheduleInfo:
+        there = {info.schedule.queue: info for info in await self.store.schedules(schedule_id)}
+        if queue is None and len(there) > 1:
+            raise InvalidOption(f"queue: schedule {schedule_id!r} is in {', '.join(there)}: expected one of them")
+        found = there.get(queue) if queue is not None else next(iter(there.values()), None)
+        if found is None:
+            raise ScheduleNotFound(schedule_id, queue, list(there))
+        return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, get_args
 
-from toril.clock import LONGEST
+from toril.checks import Check, moment, optional, span, whole
+from toril.clock import utc
 from toril.errors import InvalidOption, InvalidSchedule
 from toril.json import clean, decode, decode_or, dump
 from toril.options import Options, Policy, TaskOptions
@@ -58,12 +59,10 @@ class Plan:
         """Return a plan; raise InvalidSchedule that names the field."""
         for name in bounds.keys() - Bounds.__annotations__.keys():
             raise InvalidSchedule(f"{name}: no such option of a schedule (known: {', '.join(Bounds.__annotations__)})")
-        start, end = _moment("start", bounds.get("start")), _moment("end", bounds.get("end"))
-        limit, missed = bounds.get("limit"), bounds.get("missed", "once")
+        start, end = (_checked(optional(moment), name, bounds.get(name)) for name in ("start", "end"))
+        limit, missed = _checked(optional(whole(1)), "limit", bounds.get("limit")), bounds.get("missed", "once")
         if start is not None and end is not None and start > end:
             raise InvalidSchedule("end: expected a moment after start")
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidSchedule(f"limit: expected a whole number from 1 on, got {limit!r}")
         if missed not in get_args(Missed):
             raise InvalidSchedule(f"missed: expected once, skip or all, got {missed!r}")
         if bounds.get("immediately") and start is not None:
@@ -169,10 +168,7 @@ def scheduled(info: ScheduleInfo) -> Scheduled:
 
 def distance(value: float | timedelta) -> Every:
     """Return the rule for a fixed distance; raise InvalidSchedule."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0.001 <= seconds <= LONGEST:  # noqa: PLR2004
-        raise InvalidSchedule(f"every: expected seconds (0.001 or more) or a timedelta, got {value!r}")
-    return Every(round(seconds * 1000))
+    return Every(round(_checked(span, "every", value) * 1000))
 
 
 def check_schedule_id(value: str) -> str:
@@ -189,13 +185,12 @@ def _missing(opts: str, missed: str) -> str:
     return dump({**body, "toril": own if missed == "once" else {**own, "missed": missed}})
 
 
-def _moment(name: str, value: datetime | None) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidSchedule(f"{name}: expected a datetime with a time zone, got {value!r}")
-    return round(value.timestamp() * 1000)
+def _checked(check: Check, name: str, value: object) -> Any:
+    try:
+        return check(name, value)
+    except InvalidOption as error:
+        raise InvalidSchedule(str(error)) from None
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return None if milliseconds is None else utc(milliseconds)

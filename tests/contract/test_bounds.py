@@ -193,7 +193,7 @@ async def test_over_its_budget_a_key_is_refused_until_its_time_is_over(app: Tori
     clock.advance(20)
     await greet.enqueue(1)
     with pytest.raises(
-        BudgetExceeded, match=r"greet data.user_id=1 is spent \(2 per 60 s\): try again in 40 s"
+        BudgetExceeded, match=r"greet data.user_id=1 is spent \(2 per 1 min\): try again in 40 s"
     ) as over:
         await greet.enqueue(1)
     assert over.value.key == "greet data.user_id=1"

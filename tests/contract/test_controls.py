@@ -160,7 +160,7 @@ async def test_looking_refuses_what_it_cannot_understand(app: Toril) -> None:
     line = app.queue("line")
     with pytest.raises(InvalidJob, match="expected one of waiting, prioritized"):
         await line.jobs("done")
-    with pytest.raises(InvalidJob, match="limit: expected 1 to 1,000"):
+    with pytest.raises(InvalidJob, match="limit: expected a whole number from 1 to 1,000"):
         await line.jobs("failed", limit=0)
     with pytest.raises(InvalidJob, match="after"):
         await line.jobs("failed", after="garbage")

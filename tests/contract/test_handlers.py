@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -155,7 +156,8 @@ async def test_on_failed_of_a_task_is_for_its_jobs_alone(app: Toril, clock, work
     assert told(heard) == [("failed", job.id)]
 
 
-async def test_a_handler_that_raises_is_logged_and_changes_nothing(app: Toril, work, caplog) -> None:
+@pytest.mark.parametrize("error", [RuntimeError("no luck"), StopIteration("no luck"), SystemExit("no luck")])
+async def test_a_handler_that_raises_is_logged_and_changes_nothing(app: Toril, work, caplog, error) -> None:
     heard: list[str] = []
 
     @app.task
@@ -164,7 +166,11 @@ async def test_a_handler_that_raises_is_logged_and_changes_nothing(app: Toril, w
 
     @app.on("completed")
     def bad(event: JobEvent) -> None:
-        raise RuntimeError("no luck")
+        raise error
+
+    @app.on("completed")
+    async def given_up(event: JobEvent) -> None:
+        raise asyncio.CancelledError("by somebody else")
 
     @app.on("completed")
     def good(event: JobEvent) -> None:
@@ -175,7 +181,7 @@ async def test_a_handler_that_raises_is_logged_and_changes_nothing(app: Toril, w
     assert await job.result(timeout=5) == "fine"
     assert len(heard) == 1
     assert heard[0] != threading.current_thread().name  # a plain function must not hold up the loop
-    assert "no luck" in caplog.text
+    assert {"no luck", "by somebody else"} <= set(re.findall("no luck|by somebody else", caplog.text))
 
 
 async def test_a_slow_handler_holds_up_no_job(app: Toril) -> None:

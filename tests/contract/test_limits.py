@@ -99,7 +99,7 @@ async def test_limits_are_kept_and_told(app: Toril, make_app, clock: ManualClock
     assert (limits.concurrency, limits.rate) == (4, Rate(100, per=60))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "3"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "3", 10**30])
 async def test_limits_are_checked(app: Toril, wrong: object) -> None:
     queue = app.queue(QUEUE)
     with pytest.raises(InvalidOption, match="concurrency: expected a whole number from 1"):

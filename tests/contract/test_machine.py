@@ -228,7 +228,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def remove_schedule(self) -> None:
-        assert self.do(self.store.remove_schedule("s")) is self.model.remove_schedule()
+        assert self.do(self.store.remove_schedule(QUEUE, "s")) is self.model.remove_schedule()
 
     # -- running
 

@@ -100,6 +100,17 @@ async def test_the_newest_lines_are_kept(app: Toril, work, options: dict, kept: 
     assert await job.log() == [str(number) for number in range(1_500 - kept, 1_500)]
 
 
+async def test_many_lines_at_once(app: Toril, work) -> None:
+    @app.task(keep_logs=9_000)
+    async def say(job: JobContext) -> None:
+        for number in range(9_000):
+            job.log(number)
+
+    job = await say.enqueue()
+    await work()
+    assert len(await job.log()) == 9_000
+
+
 async def test_keep_logs_is_checked(app: Toril) -> None:
     with pytest.raises(InvalidJob, match="keep_logs: expected a whole number from 1"):
         await app.queue("mails").add("x", keep_logs=0)

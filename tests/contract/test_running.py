@@ -9,11 +9,13 @@ import threading
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import cpu
 import pytest
 
 from toril import JobContext, JobFailed, Toril, Worker
+from toril.errors import ConfigurationError
 
 pytestmark = pytest.mark.one_store  # threads and processes know nothing of the store
 
@@ -65,6 +67,59 @@ async def test_a_worker_holds_no_more_than_its_slots(app: Toril, work) -> None:
     await app.enqueue_many(count.call() for _ in range(30))
     await work(slots=4)
     assert most == 4
+
+
+async def test_a_worker_that_is_cancelled_hands_back_what_runs_and_takes_no_more(app: Toril) -> None:
+    begun, starts = asyncio.Event(), []
+
+    @app.task
+    async def slow(job: JobContext) -> None:
+        starts.append(job.id)
+        begun.set()
+        await asyncio.sleep(60)
+
+    jobs = [await slow.enqueue() for _ in range(2)]
+    running = asyncio.create_task(Worker(app, {"default": 1}).run())
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await app.workers() == []
+    assert [(job.record.state, job.record.attempts) for job in jobs if await job.refresh()] == [("waiting", 0)] * 2
+    assert starts == [jobs[0].id]
+
+
+async def test_a_fault_in_one_lane_ends_the_others_with_it(app: Toril, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, begun = app.store.step, asyncio.Event()
+
+    async def broken(queue: str, *arguments: Any) -> Any:
+        if queue == "broken" and begun.is_set():
+            raise RuntimeError("a fault of ours")
+        return await step(queue, *arguments)
+
+    @app.task(queue="sound")
+    async def slow() -> None:
+        begun.set()
+        await app.queue("broken").add("x")
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(app.store, "step", broken)
+    job = await slow.enqueue()
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await Worker(app, {"sound": 1, "broken": 1}, grace=0.1).run()
+    assert (await job.refresh()).state == "waiting"
+    assert not [task for task in asyncio.all_tasks() if "Lane" in repr(task)]
+
+
+async def test_a_worker_runs_once(app: Toril, work) -> None:
+    @app.task
+    async def noop() -> None: ...
+
+    worker = Worker(app, burst=True)
+    await worker.run()
+    await noop.enqueue()
+    with pytest.raises(ConfigurationError, match="this worker has run: make another"):
+        await worker.run()
 
 
 async def test_a_process_task_runs_in_a_process_of_its_own(app: Toril, work) -> None:

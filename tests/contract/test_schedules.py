@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from toril import ManualClock, Toril
-from toril.errors import ConfigurationError, InvalidArguments, InvalidSchedule
+from toril.errors import ConfigurationError, InvalidArguments, InvalidSchedule, ScheduleNotFound
 
 MONDAY = round(datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp() * 1000)
 HOUR = 3_600
@@ -247,7 +247,7 @@ async def test_what_is_not_there_or_stands_in_code_is_not_rescheduled(app: Toril
     await app.put_schedules()
     with pytest.raises(InvalidSchedule, match="declared by code"):
         await app.reschedule("_nothing", {}, every=60)
-    with pytest.raises(InvalidSchedule, match="there is no schedule 'gone'"):
+    with pytest.raises(ScheduleNotFound, match="there is no schedule 'gone'"):
         await app.reschedule("gone", {}, every=60)
 
 

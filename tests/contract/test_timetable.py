@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from toril import Dedup, ManualClock, Toril
-from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule, WrongState
+from toril.errors import InvalidArguments, InvalidOption, InvalidSchedule, ScheduleNotFound, WrongState
 from toril.task import Task
 
 MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -257,7 +257,7 @@ async def test_declared_schedules_have_bounds_too(app, pass_hours, work, ran) ->
         ({"cron": NINE, "every": 5}, "cron, every: expected one of them"),
         ({"every": 5, "tz": "UTC"}, "tz: belongs to cron"),
         ({"every": 0}, "every: expected seconds"),
-        ({"every": 5, "limit": 0}, "limit: expected a whole number from 1 on, got 0"),
+        ({"every": 5, "limit": 0}, "limit: expected a whole number from 1, got 0"),
         ({"every": 5, "start": datetime(2026, 1, 1)}, "start: expected a datetime with a time zone"),  # noqa: DTZ001
         ({"every": 5, "end": MONDAY - HOUR}, "end: expected a moment to come"),
         ({"every": 5, "start": MONDAY + HOUR, "end": MONDAY + HOUR / 2}, "end: expected a moment after start"),
@@ -319,6 +319,40 @@ async def test_one_can_be_run_now_and_keeps_its_times(app, report, work, pass_ho
 
 
 async def test_what_is_no_schedule_cannot_be_run(app) -> None:
-    with pytest.raises(InvalidSchedule, match="no schedule 'sales'"):
+    with pytest.raises(ScheduleNotFound, match="there is no schedule 'sales'"):
         await app.run_schedule("sales")
     assert await app.store.queues() == []
+
+
+async def test_one_is_named_by_its_id_and_if_need_be_its_queue(app, report) -> None:
+    await app.schedule(report.call("sales"), id="sales", cron=NINE)
+    await app.schedule(report.call("stock"), id="stock", cron=NINE)
+    assert (await app.get_schedule("sales")).data == {"kind": "sales"}
+    assert await app.get_schedule("sales", queue="reports") == await app.get_schedule("sales")
+    assert (await app.run_schedule("sales", queue="reports")).queue is report.queue
+    assert await app.reschedule("sales", {"kind": "sales"}, queue="reports", every=HOUR)
+    assert await app.unschedule("sales", queue="reports")
+    assert [found.id for found in await app.schedules()] == ["stock"]
+
+
+async def test_in_another_queue_it_is_not_and_where_it_is_is_said(app, report) -> None:
+    await app.schedule(report.call("sales"), id="sales", cron=NINE)
+    elsewhere = "^queue emails has no schedule 'sales': it is in reports$"
+    with pytest.raises(ScheduleNotFound, match=elsewhere) as refused:
+        await app.get_schedule("sales", queue="emails")
+    assert refused.value.queues == ("reports",)
+    with pytest.raises(ScheduleNotFound, match=elsewhere):
+        await app.run_schedule("sales", queue="emails")
+    with pytest.raises(ScheduleNotFound, match=elsewhere):
+        await app.reschedule("sales", {"kind": "x"}, queue="emails", every=HOUR)
+    assert not await app.unschedule("sales", queue="emails")
+    assert [found.id for found in await app.schedules()] == ["sales"]
+    assert await app.store.queues() == ["reports"]
+
+
+async def test_scheduled_for_another_queue_it_moves_there(app, report) -> None:
+    await app.queue("old").schedule("report", {"kind": "a"}, id="daily", cron=NINE)
+    await app.schedule(report.call("b"), id="daily", cron=NINE)
+    (found,) = await app.schedules()
+    assert (found.queue, found.data) == ("reports", {"kind": "b"})
+    assert (await app.queue("old").counts())["delayed"] == 0

@@ -10,7 +10,7 @@ from ledger import Ledger
 from nodes import Node
 from processes import until
 from toril import JobFailed
-from toril.errors import HeldByNode, WrongState
+from toril.errors import HeldByNode, InvalidOption, WrongState
 
 
 async def test_what_node_has_added_is_counted_listed_and_found(node_side: NodeSide, python_side: PythonSide) -> None:
@@ -116,6 +116,24 @@ async def test_why_a_job_of_nodes_does_not_run(node_side: NodeSide, python_side:
     job = await python_side.app.queue("Q").get("j")
     assert job is not None
     assert "paused" in str(await job.why())
+
+
+async def test_queues_of_nodes_have_a_schedule_of_one_id_each_and_keep_it(
+    node_side: NodeSide, python_side: PythonSide
+) -> None:
+    app = python_side.app
+    for queue in ("A", "B"):
+        await node_side.schedule(queue, "daily", {"every": 3_600_000}, "echo", {"of": queue}, {})
+    await python_side.schedule("Q", "daily", {"every": 3_600_000}, "echo", {"n": 1}, {})
+    assert [found.queue for found in await app.schedules()] == ["A", "B", "Q"]
+    for verb in (app.get_schedule, app.run_schedule, app.unschedule):
+        with pytest.raises(InvalidOption, match="schedule 'daily' is in A, B, Q: expected"):
+            await verb("daily")
+    assert (await app.get_schedule("daily", queue="B")).data == {"of": "B"}
+    assert (await app.run_schedule("daily", queue="B")).queue is app.queue("B")
+    assert await app.unschedule("daily", queue="A")
+    await python_side.schedule("R", "daily", {"every": 3_600_000}, "echo", {"n": 1}, {})  # Toril's own moves
+    assert [found.queue for found in await app.schedules()] == ["B", "R"]
 
 
 @pytest.mark.parametrize("sweeper", ["node", "python"])

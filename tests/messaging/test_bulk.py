@@ -99,6 +99,8 @@ async def test_a_repeated_call_sends_what_is_missing(shop, mailbox):
             r"^1 of 1 recipients: \[0\] locale: expected a language",
         ),
         ([Recipient(7)], {"key": "k"}, InvalidMessage, r"^1 of 1 recipients: \[0\] to: expected an address"),
+        ("ana@example.com", {}, InvalidMessage, r"^to: expected addresses or Recipient\(…\)s, .* got str"),
+        (Recipient("ana@example.com"), {}, InvalidMessage, "^to: expected addresses .* got Recipient"),
         ([7], {}, InvalidMessage, r"^1 of 1 recipients: \[0\] expected an address or Recipient"),
         (["a@example.com"], {"cc": "b@example.com"}, InvalidOption, "^cc, bcc: belong to one message"),
         (["a@example.com"], {"invalid": "ignore"}, InvalidOption, "^invalid: expected raise or skip"),

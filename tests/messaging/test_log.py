@@ -225,12 +225,13 @@ async def test_a_person_is_forgotten(shop_at, mailbox, place, tmp_path):
     )
     copied = await shop_at.welcome("bob@example.com", cc="Ana Ruiz <ana@example.com>")
     await shop_at.work()
+    assert "> RCPT TO:<Ana@example.com>" in (await sent.timeline())[-1].dialogue
     waiting = await shop_at.welcome("ana@example.com")
     assert await shop_at.mailer.forget("ANA@example.com") == 3
     for handle, status in ((sent, "sent"), (waiting, "cancelled")):
         row = await handle.row()
         assert (row.status, row.recipient, row.subject, row.recipient_name) == (status, "forgotten", "", "")
-        assert {event.detail for event in await handle.timeline()} == {""}
+        assert {event.told for event in await handle.timeline()} == {""}
     assert (await copied.row()).recipient == "bob@example.com"
     assert (await copied.row()).extras == ""
     with pytest.raises(WrongState):

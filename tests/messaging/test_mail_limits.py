@@ -1,9 +1,28 @@
 """How fast mail goes: what is over a limit waits, and uses no attempt."""
 
+import pytest
+
 from toril import Rate
+from toril.errors import InvalidOption
 from toril.messaging.limits import MailLimits, Throttle
 
 ANA, BEN, CY = "ana@example.com", "ben@example.com", "cy@else.example"
+
+
+@pytest.mark.parametrize(
+    ("limits", "fault"),
+    [
+        ({"total": 14}, r"^limits\.total: expected Rate\(…\), got 14"),
+        ({"domains": {"gmail.com": 5}}, r"^limits\.domains\['gmail\.com'\]: expected Rate"),
+        (
+            {"domains": {"Gmail.com": Rate(5)}},
+            r"^limits\.domains: expected names such as gmail\.com .* got \['Gmail\.com'\]",
+        ),
+    ],
+)
+def test_what_would_limit_nothing_is_refused(limits, fault):
+    with pytest.raises(InvalidOption, match=fault):
+        MailLimits(**limits)
 
 
 def test_no_limits_are_no_wait(clock):

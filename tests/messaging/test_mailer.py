@@ -3,17 +3,22 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
 from hostile import DROP, Hostile
 from shops import WELCOME
+from sqlalchemy.orm import Session
 
+from toril import Rate
+from toril.clock import SystemClock
 from toril.errors import (
     ConfigurationError,
     InvalidAddress,
     InvalidContext,
+    InvalidMessage,
     InvalidOption,
     InvalidSettings,
     LoopRunning,
@@ -21,7 +26,7 @@ from toril.errors import (
     UnknownTemplate,
 )
 from toril.job import JobState
-from toril.messaging import Context, Mailer, MessageType
+from toril.messaging import Attachment, Context, Mailer, MessageType
 from toril.settings import Settings
 from toril.worker.banner import banner
 
@@ -71,6 +76,11 @@ async def test_the_job_holds_the_rows_id_and_goes_with_it(shop):
         ({"delay": float("nan")}, InvalidOption, "^delay: expected seconds"),
         ({"at": datetime(2030, 1, 1)}, InvalidOption, "^at: expected a datetime with a time zone"),  # noqa: DTZ001
         ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay": 1}, InvalidOption, "^at, delay: expected one of them"),
+        ({"cc": 5}, InvalidMessage, "^cc: expected an address or a list of them, got int"),
+        ({"bcc": {"a@example.com": "Ana"}}, InvalidMessage, "^bcc: expected an address or a list of them, got dict"),
+        ({"headers": ["X-One"]}, InvalidMessage, "^headers: expected a mapping of names to lines, got list"),
+        ({"attachments": Attachment(b"x", "a.txt")}, InvalidMessage, "^attachments: expected a list .*, got Attachment"),
+        ({"session": Session()}, InvalidOption, "^session: expected an SQLAlchemy AsyncSession, got Session; see also send_sync"),
     ],
 )  # fmt: skip
 async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, fault):
@@ -91,6 +101,8 @@ async def test_bad_input_is_one_error_and_writes_nothing(shop, call, error, faul
         ({"transport": "memory://", "from_address": "a@b.example", "log_url": "mysql://x"}, InvalidSettings, "^log_url: expected sqlite:// or postgresql://, got mysql"),
         ({"transport": "memory://", "from_address": "a@b.example", "log_url": "mail.db"}, InvalidSettings, "^log_url: expected a URL"),
         ({"transport": "memory://", "from_address": "a@b.example", "attempts": 0}, InvalidOption, "^attempts: expected"),
+        ({"transport": "memory://", "from_address": "a@b.example", "limits": Rate(5)}, InvalidOption, "^limits: expected MailLimits"),
+        ({"transport": "memory://", "from_address": "a@b.example", "max_attachments": -1}, InvalidOption, "^max_attachments: expected"),
         ({"transport": "memory://", "from_address": "a@b.example", "templates": "/nowhere"}, ConfigurationError, "^templates: expected a folder"),
     ],
 )  # fmt: skip
@@ -360,5 +372,28 @@ async def test_a_worker_tells_at_its_start_when_mails_are_tried_again(make_app):
     app = make_app()
     Mailer(app, "memory://", from_address="a@shop.example")
     lines = "\n".join(banner(app, {"email-queue": 5, "email-queue-bulk": 5}))
-    retries = "attempts=16, exponential 60 s up to 14400 s, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
-    assert lines.count(f"{retries}+31 min, …, +1935 min; no timeout") == 2
+    retries = "attempts=16, exponential 1 min up to 4 h, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
+    assert lines.count(f"{retries}+31 min, …, +1 d 8 h; no timeout") == 2
+
+
+class Witness(SystemClock):
+    """A clock that knows the threads on which it was read."""
+
+    def __init__(self):
+        self.threads = set()
+
+    def now(self):
+        self.threads.add(threading.current_thread().name)
+        return super().now()
+
+
+async def test_within_a_lifespan_the_log_is_on_its_loop_until_it_ends(make_app, tmp_path):
+    clock = Witness()
+    app = make_app(clock)
+    mailer = Mailer(app, "console://", from_address="Shop <shop@example.com>", log_url=f"sqlite:///{tmp_path}/mail.db")
+    async with app.lifespan()(None):
+        await mailer.send("welcome", to="ana@example.com", context=WELCOME)
+        assert "toril-loop" not in clock.threads
+    assert not (tmp_path / "mail.db-wal").exists()  # nobody has the file open
+    await mailer.send("welcome", to="ana@example.com", context=WELCOME)
+    assert "toril-loop" in clock.threads

@@ -8,10 +8,11 @@ import traceback
 
 import pytest
 from hostile import DROP, Hostile
+from pydantic import ValidationError
 
 from toril import Secret
 from toril.cli import main as cli
-from toril.errors import ConfigurationError, InvalidContext, InvalidMessage, KeyConflict
+from toril.errors import ConfigurationError, InvalidContext, InvalidMessage, KeyConflict, UnknownTemplate
 from toril.messaging import Context, MessageType
 from toril.messaging.catalogue import PasswordReset
 
@@ -38,6 +39,13 @@ async def errors(shop):
         with pytest.raises(kind) as caught:
             await shop.mailer.send("password-reset", to=TO, **call)
         told += traceback.format_exception(caught.value)
+    for wrong in ({**RESET, "link": f"/reset?t={TOKEN}"}, {"link": LINK}, {**RESET, "token": TOKEN}):
+        with pytest.raises(ValidationError) as refused:
+            PasswordReset(**wrong)
+        told += traceback.format_exception(refused.value)
+    with pytest.raises(UnknownTemplate, match="expected its name, got PasswordReset; a typed context") as caught:
+        await shop.mailer.send_many(PasswordReset(**RESET), [TO])
+    told += traceback.format_exception(caught.value)
     return "\n".join(re.sub(r"(?m)^ .*$", "", text) for text in told)  # without the lines of this test
 
 
@@ -152,4 +160,5 @@ async def test_the_command_line_shows_none(open_shop, clock, tmp_path, monkeypat
         await asyncio.to_thread(run)
     shown = capsys.readouterr().out
     assert first.id in shown
+    assert f"\n  > RCPT TO:<{TO}>\n  < 451 <{TO}> busy\n" in shown
     assert TOKEN not in shown

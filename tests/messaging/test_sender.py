@@ -8,22 +8,45 @@ from hostile import DROP, Hostile
 from toril.job import JobState
 
 
-async def test_a_421_waits_and_uses_no_attempt(open_shop, clock):
+async def tried(shop):
+    """Let a worker try, past the lane's own pause, which is on the real clock."""
+    await shop.mailer._transport.close()
+    await shop.work()
+
+
+@pytest.mark.parametrize("step", ["GREETING", "MAIL", "RCPT", "DATA", "DOT"])
+async def test_a_421_waits_and_uses_no_attempt(open_shop, clock, step):
     answers = iter(["421 4.7.0 Too many connections, try again in 2 minutes"] * 2)
-    async with Hostile(lambda _, step: next(answers, None) if step == "GREETING" else None) as server:
+    async with Hostile(lambda _, now: next(answers, None) if now == step else None) as server:
         shop = open_shop(server.url, attempts=1)
         handle = await shop.welcome()
         for _ in range(2):
-            await shop.work()
-            row = await shop.mailer.find(handle.id)
-            assert (row.status, row.attempts, row.send_at) == ("pending", 0, clock.now() + 120_000)
+            await tried(shop)
+            row = await handle.row()
+            assert (row.status, row.send_at) == ("pending", clock.now() + 120_000)
             clock.advance(120)
-            await shop.mailer._transport.close()  # the lane's own pause is shorter, and on the real clock
-        await shop.work()
+        await tried(shop)
         assert await handle.status() == "sent"
-        lines = [(event.event, event.detail) for event in await handle.timeline()]
+        lines = [(event.event, event.detail) for event in await handle.timeline() if event.event != "attempt"]
     text = "421 4.7.0 Too many connections, try again in 2 minutes (again in 120 s, no attempt used)"
     assert lines[:3] == [("queued", ""), ("deferred", text), ("deferred", text)]
+
+
+async def test_a_server_that_is_always_busy_holds_a_mail_for_a_day_and_its_attempts(open_shop, clock):
+    async with Hostile(lambda _, step: "421 4.3.2 not now" if step == "MAIL" else None) as server:
+        shop = open_shop(server.url, attempts=2)
+        handle, waits = await shop.welcome(), []
+        for passed in (0, 40, 400, 3_600, 79_000, 4_000):
+            clock.advance(passed)
+            await tried(shop)
+            waits.append(((await handle.row()).send_at - clock.now()) // 1000)
+        assert waits[1:] == [10, 110, 300, 300, 30], "the longer the later; after a day the policy's own"
+        assert await handle.status() == "pending"
+        clock.advance(30)
+        await tried(shop)
+        told = [event.detail for event in await handle.timeline()]
+    assert [line.partition("again in ")[2] for line in told[-3:]] == ["300 s, no attempt used)", "30 s)", ""]
+    assert (await handle.status(), told[-1]) == ("failed", "421 4.3.2 not now")
 
 
 async def test_while_the_breaker_is_open_mails_wait_without_attempts(open_shop, clock):

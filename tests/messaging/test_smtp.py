@@ -1,7 +1,9 @@
 """The SMTP transport: what it tells of servers that refuse, hang and drop, and how it keeps connections."""
 
 import asyncio
+import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from aiosmtpd import smtp as foreign
 from hostile import DROP, HANG, Hostile
 
 from toril.messaging.mailbox import Mailbox
-from toril.messaging.transport import SMTP, Busy, Envelope, NotSent, Undecided, transport_from_url
+from toril.messaging.transport import SMTP, Busy, Envelope, NotSent, Transcript, Undecided, transport_from_url
 
 TLS = Path(__file__).parent / "tls"
 MAIL = Envelope("shop@example.com", "ana@example.com", b"Subject: hello\r\n\r\nHello\r\n.a line with a dot\r\n")
@@ -38,10 +40,10 @@ def at(step, answer, connection=None):
     return lambda number, now: answer if now == step and connection in {None, number} else None
 
 
-async def attempt(server, begin, **options):
+async def attempt(server, begin, mail=MAIL, **options):
     transport = SMTP("127.0.0.1", server.port, **{"limit": 5.0, **options})
     try:
-        return await transport.send(MAIL, begin)
+        return await transport.send(mail, begin)
     finally:
         await transport.close()
 
@@ -272,15 +274,22 @@ TRUSTED = ssl.create_default_context(cafile=TLS / "localhost.pem")
 
 
 async def test_starttls_and_login(begin, foreign_server):
+    mail = replace(MAIL, transcript=Transcript())
     await attempt(
         foreign_server,
         begin,
+        mail,
         security="starttls",
         username="ana",
         password="s3cret:word",
         tls_context=TRUSTED,
     )
     assert foreign_server.received == [(b"ana", MAIL.message)]
+    said = mail.transcript.below("")
+    assert "\n> STARTTLS\n< 220 Ready to start TLS\n= TLSv1.3\n> EHLO " in said
+    assert re.search(r"\n> AUTH (LOGIN|PLAIN) \(left out\)\n", said)
+    assert "\n< 235 2.7.0 Authentication successful\n> MAIL FROM:<shop@example.com>\n" in said
+    assert not re.search(r"s3cret|(?i:czNjcmV0)|YW5h|\bana\b(?!@)", said)
 
 
 async def test_a_private_ca_by_url(begin, foreign_server):

@@ -9,14 +9,16 @@ from redis_servers.server import Server, until
 __all__ = ["Cluster"]
 
 SLOTS = 16_384
+CONFIG = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 5_000}
 
 
 class Cluster:
     """Returns from its constructor when all slots are served and every node knows that."""
 
     def __init__(self, folder: Path) -> None:
-        config = {"cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-node-timeout": 5_000}
-        self.nodes = [Server(folder / f"node-{number}", config) for number in range(3)]
+        self._folder = folder
+        self.nodes = [Server(folder / f"node-{number}", CONFIG) for number in range(3)]
+        self._replicas: list[Server] = []
         borders = [0, 5_461, 10_923, SLOTS]
         for number, node in enumerate(self.nodes):
             with node.client() as client:
@@ -54,6 +56,17 @@ class Cluster:
                         return node
         raise AssertionError(f"nobody serves slot {slot}")
 
+    def with_replica(self, master: Server) -> Server:
+        """Start a replica of a node and return it when it has what that has."""
+        replica = Server(self._folder / f"replica-{len(self._replicas)}", CONFIG)
+        self._replicas.append(replica)
+        with master.client() as giver, replica.client() as taker:
+            taker.execute_command("CLUSTER MEET", *master.address)
+            master_id = giver.execute_command("CLUSTER MYID")
+            until(lambda: taker.execute_command("CLUSTER REPLICATE", master_id), "replica known")
+            until(lambda: taker.info("replication")["master_link_status"] == "up", "replica in step")
+        return replica
+
     def move_slot(self, slot: int, target: Server, *, batch: int = 20) -> int:
         """Move a slot with its keys to another node while clients go on; return how many keys were moved."""
         source, moved = self.owner(slot), 0
@@ -70,6 +83,6 @@ class Cluster:
         return moved
 
     def end(self) -> None:
-        """Kill all three."""
-        for node in self.nodes:
+        """Kill them all."""
+        for node in (*self.nodes, *self._replicas):
             node.kill()

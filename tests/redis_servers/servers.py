@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,7 @@ from redis_servers.server import Server
 
 __all__ = ["Servers"]
 
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "redis.md"
 PASSWORD = "a long password: of @ll sorts/"
 QUOTED = "a%20long%20password%3A%20of%20%40ll%20sorts%2F"
 
@@ -46,8 +48,9 @@ class Servers:
         return self._started(Server(self._own(), config, auth=f":{QUOTED}@"))
 
     def with_user(self, prefix: str) -> Server:
-        """Start a server whose only user who may log in, `toril`, may touch nothing but keys under `prefix`."""
-        rules = f"toril on >secret resetchannels ~{prefix}:* +@all -@dangerous +info +client"
+        """Start a server whose only user who may log in is that of docs/redis.md, for keys under `prefix`."""
+        [line] = re.findall(r"^ACL SETUSER (.*)$", DOCUMENTED.read_text(encoding="utf-8"), re.MULTILINE)
+        rules = line.replace("PASSWORD", "secret").replace("bull", prefix)
         return self._started(Server(self._own(), {"user default": "off", "user": rules}, auth="toril:secret@"))
 
     def with_tls(self) -> tuple[Server, Path]:

@@ -34,6 +34,10 @@ class Wire:
         port = self._listening.sockets[0].getsockname()[1]
         return self._server._replace(netloc=f"127.0.0.1:{port}").geturl()
 
+    def lead_to(self, server: str) -> None:
+        """Lead who comes from now on to another server."""
+        self._server = urlsplit(server)
+
     def lose_reply(self, needle: str, meanwhile: Meanwhile | None = None) -> None:
         """Cut after the next command that contains `needle` was carried out; `meanwhile` before anybody notices."""
         self._cuts.append((needle.encode(), meanwhile, True))

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from processes import until
-from redis_servers import Server, Servers
+from redis_servers import Server, Servers, Wire
 from redis_servers.server import free_port
 from toril import StoreUnavailable, Toril, Worker
 from toril.errors import StoreRefused
@@ -211,3 +211,57 @@ async def _added(add: Callable[[], object]) -> None:
         else:
             return
     raise AssertionError("the store did not come back")
+
+
+async def test_a_reply_that_came_while_the_loop_stood_still_is_heard(redis_servers: Servers, on: MakeApp) -> None:
+    server = redis_servers.single()
+    app = on(server.url)
+    adding = asyncio.create_task(app.queue("work").add("x"))
+    await asyncio.sleep(0)
+    time.sleep(LIMIT + 0.2)  # while it connects
+    await adding
+    adding = asyncio.create_task(app.queue("work").add("x"))
+    await asyncio.sleep(0)
+    with server.client() as client:
+        deadline = time.monotonic() + 5
+        while client.llen("bull:work:wait") < 2:
+            assert time.monotonic() < deadline, "it has not been sent"
+    time.sleep(LIMIT + 0.2)
+    await adding
+
+
+async def test_a_store_that_hangs_is_given_up_by_a_loop_that_stood_still(redis_servers: Servers, on: MakeApp) -> None:
+    server = redis_servers.single()
+    app = on(server.url)
+    await app.queue("work").add("x")
+    server.pause()
+    failing = asyncio.create_task(fail(app))
+    await asyncio.sleep(0)
+    time.sleep(LIMIT + 0.2)
+    assert await failing < LIMIT + 0.4 + AT_ONCE
+
+
+async def test_a_sentinel_that_hangs_is_passed_over(redis_servers: Servers, on: MakeApp) -> None:
+    sentinels = redis_servers.sentinels()
+    sentinels.sentinels[0].pause()
+    try:
+        await on(sentinels.url).queue("work").add("x")
+    finally:
+        sentinels.sentinels[0].resume()
+
+
+async def test_a_name_that_leads_to_another_master_is_followed(redis_servers: Servers, on: MakeApp) -> None:
+    """As hosted servers do it: connections to the old master hold, and it refuses writes for ever."""
+    old, new = redis_servers.single(), redis_servers.single()
+    async with Wire(old.url) as wire:
+        app = on(wire.url)
+        await asyncio.gather(*(app.queue("work").add("x") for _ in range(3)))  # over three connections
+        with old.client() as client:
+            client.replicaof(*new.address)
+        wire.lead_to(new.url)
+        with pytest.raises(StoreUnavailable, match="read only"):
+            await app.queue("work").add("x")
+        await asyncio.gather(*(app.queue("work").add("x") for _ in range(3)))
+        await app.close()
+    with new.client() as client:
+        assert client.llen("bull:work:wait") == 3

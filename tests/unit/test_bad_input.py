@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ async def test_of_many_calls_a_wrong_one_keeps_all_from_being_added(app, welcome
         ({"delay": timedelta.max}, "delay: expected seconds"),
         ({"run_at": NAIVE}, "run_at: expected a datetime with a time zone, got datetime.datetime(2027, 1, 1, 0, 0)"),
         ({"run_at": datetime.now(UTC), "delay": 5}, "delay, run_at: expected one of them, got both"),
-        ({"timeout": "1 min"}, "timeout: expected seconds (0 to 3,153,600,000) or a timedelta, got '1 min'"),
+        ({"timeout": "1 min"}, "timeout: expected seconds (0.001 to 3,153,600,000) or a timedelta, got '1 min'"),
         ({"backoff": 5}, "backoff: expected Fixed(…), Exponential(…) or a function, got 5"),
         (
             {"backoff": lambda _: 1.0},
@@ -167,12 +167,35 @@ async def test_an_unknown_task_is_named_with_those_that_are_known(app, welcome):
 # What is asked of a queue or a job
 
 
-async def test_questions_are_checked_too(app, welcome):
+async def test_questions_are_checked_too(app):
+    @app.task(queue="emails")
+    async def welcome(to: str) -> None: ...
+
     queue = app.queue("emails")
-    with pytest.raises(InvalidOption, match=r"^state 'done': expected one of waiting, prioritized, delayed, "):
-        await queue.jobs("done")
-    with pytest.raises(InvalidOption, match=r"^limit: expected 1 to 1,000, got 0"):
-        await queue.jobs("failed", limit=0)
+    job = await queue.add("receipt")
+    questions: list[tuple[Callable[[], Awaitable[Any]], str]] = [
+        (lambda: queue.jobs("done"), "state 'done': expected one of waiting, prioritized, delayed, "),
+        (lambda: queue.jobs("failed", limit=0), "limit: expected a whole number from 1 to 1,000, got 0"),
+        (lambda: queue.jobs("failed", limit="5"), "limit: expected a whole number from 1 to 1,000, got '5'"),
+        (lambda: queue.jobs("failed", offset=9_999), "offset: expected a whole number from 0 to 9,900, got 9999"),
+        (lambda: queue.search("", limit=1.5), "limit: expected a whole number from 1 to 1,000, got 1.5"),
+        (lambda: queue.retry_all("active"), "state 'active': expected one of completed, failed"),
+        (lambda: queue.retry_many(["7"], "lost"), "state 'lost': expected one of completed, failed"),
+        (lambda: queue.clean("failed", older_than="1d"), "older_than: expected seconds (0 to 3,153,600,000) or a"),
+        (lambda: queue.clean("failed", limit=0), "limit: expected a whole number from 1, got 0"),
+        (lambda: queue.metrics("60"), "minutes: expected a whole number from 1 to 10,080, got '60'"),
+        (lambda: queue.failures(within="1"), "within: expected seconds (0 to 3,153,600,000) or a timedelta, got '1'"),
+        (lambda: queue.get(7), "job_id: expected text, got 7"),
+        (lambda: job.result(timeout="3"), "timeout: expected seconds (0 to 3,153,600,000) or a timedelta, got '3'"),
+        (lambda: app.schedule(welcome, id="often", every=60), "call: expected task.call(…), got <Task welcome on "),
+        (lambda: app.enqueue_flow(welcome.call("a")), "flow: expected Flow(task.call(…), [children]), got <Call "),
+    ]
+    for ask, message in questions:
+        with pytest.raises(InvalidOption) as caught:
+            await ask()
+        assert str(caught.value).startswith(message)
+    with pytest.raises(ConfigurationError, match=r"^queues: expected names of queues, got 'emails' alone"):
+        await app.run_pending("emails")
     with pytest.raises(JobNotFound, match=r"^queue emails has no job 7$"):
         await queue.retry("7")
     assert await queue.get("welcome-42") is None
@@ -243,7 +266,7 @@ async def test_the_rest_of_a_schedule_is_checked_too(app, welcome):
     for wrong in (0, -1, NAN, math.inf, "5", None, True, timedelta(0), timedelta(microseconds=10)):
         with pytest.raises(InvalidSchedule) as caught:
             app.every(wrong)
-        assert str(caught.value) == f"every: expected seconds (0.001 or more) or a timedelta, got {wrong!r}"
+        assert str(caught.value) == f"every: expected seconds (0.001 to 3,153,600,000) or a timedelta, got {wrong!r}"
     with pytest.raises(
         ConfigurationError, match=r"^task welcome: a schedule has no arguments to give: welcome\.to: requ"
     ):
@@ -267,13 +290,15 @@ async def test_a_processor_is_checked_where_it_is_declared(app, welcome):
 @pytest.mark.parametrize(
     ("queues", "message"),
     [
-        ({"emails": 0}, "queues['emails']: expected a number of slots, 1 or more, got 0"),
-        ({"emails": "5"}, "queues['emails']: expected a number of slots, 1 or more, got '5'"),
+        ({"emails": 0}, "queues['emails']: expected a whole number from 1, got 0"),
+        ({"emails": "5"}, "queues['emails']: expected a whole number from 1, got '5'"),
+        ({"a:b": 1}, "queue 'a:b': expected a name without a colon"),
         ({}, "queues: expected at least one"),
+        (["emails"], "queues: expected slots by queue, such as {'emails': 5}, got ['emails']"),
     ],
 )
 async def test_a_worker_is_checked_where_it_is_made(app, welcome, queues, message):
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises((ConfigurationError, InvalidOption)) as caught:
         Worker(app, queues)
     assert str(caught.value).startswith(message)
 

@@ -125,9 +125,9 @@ def test_a_rule_of_ones_own_that_says_nonsense_is_named(answer):
     ("backoff", "text"),
     [
         (Fixed(5.0), "fixed 5 s"),
-        (Fixed(0.25, jitter=0.1), "fixed 0.25 s, jitter 10%"),
+        (Fixed(0.25, jitter=0.1), "fixed 250 ms, jitter 10%"),
         (Exponential(5), "exponential 5 s"),
-        (Exponential(5.0, jitter=1.0, maximum=3600.0), "exponential 5 s up to 3600 s, jitter 100%"),
+        (Exponential(5.0, jitter=1.0, maximum=3600.0), "exponential 5 s up to 1 h, jitter 100%"),
     ],
 )
 def test_a_backoff_says_what_it_does(backoff, text):

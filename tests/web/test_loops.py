@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -52,6 +54,41 @@ def test_two_threads_with_a_loop_each_at_the_same_time(app: Toril, double: Task[
     with ThreadPoolExecutor(2) as pool:
         halves = [pool.submit(asyncio.run, doubled(app, double, numbers)) for numbers in (range(200), range(200, 400))]
         assert halves[0].result() + halves[1].result() == list(range(0, 800, 2))
+
+
+def test_a_blocking_call_that_is_interrupted_leaves_nothing_running(app: Toril) -> None:
+    caller, ended = threading.get_ident(), threading.Event()
+
+    async def wait() -> None:
+        while sys._current_frames()[caller].f_code is not threading.Condition.wait.__code__:
+            await asyncio.sleep(0.001)
+        signal.pthread_kill(caller, signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        app.run(wait())
+    assert ended.wait(5)
+
+
+async def test_what_cannot_be_closed_keeps_nothing_else_open(app: Toril, double: Task[[int], int]) -> None:
+    closed: list[str] = []
+
+    async def close() -> None:
+        closed.append("first")
+
+    async def fail() -> None:
+        if not closed:
+            raise RuntimeError("no luck")
+
+    app.on_close(close)
+    app.on_close(fail)
+    await double.enqueue(1)
+    with pytest.raises(RuntimeError, match="no luck"):
+        await app.close()
+    assert (closed, "toril-writer" in {thread.name for thread in threading.enumerate()}) == (["first"], False)
 
 
 def test_a_loop_per_call_leaves_nothing_behind(app: Toril, double: Task[[int], int], tmp_path: Path) -> None:

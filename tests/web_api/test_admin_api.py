@@ -245,7 +245,9 @@ async def test_schedules_are_listed_run_and_removed(site):
     assert (found["id"], found["every"], found["declared"]) == ("report", 3600.0, True)
     ran = await site["admin"].post("/schedules/report/run")
     assert (ran.status_code, ran.json()["queue"]) == (201, "reports")
-    assert (await site["admin"].delete("/schedules/report")).status_code == 204
+    elsewhere = await site["admin"].delete("/schedules/report?queue=other")
+    assert elsewhere.json()["detail"] == "queue other has no schedule 'report': it is in reports"
+    assert (await site["admin"].delete("/schedules/report?queue=reports")).status_code == 204
     assert (await site["admin"].delete("/schedules/report")).status_code == 404
     assert (await site["admin"].post("/schedules/report/run")).status_code == 404
 

@@ -153,7 +153,7 @@ def test_a_worker_that_has_not_looked_for_long_is_not_healthy(app, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: now + LATE + 1)
     fine, told = health_of(worker)
     assert (fine, told["status"]) == (False, "late")
-    worker._lanes[0].running = {object(): None}  # no free slot: it has no reason to look
+    worker._lanes.all[0].running = {object(): None}  # no free slot: it has no reason to look
     assert health_of(worker)[0]
     worker.stop()
     assert health_of(worker)[1]["status"] == "stopping"

@@ -105,9 +105,12 @@ async def test_serve_puts_all_three_and_its_document_behind_the_door(make_app, t
         assert (await asked.get("/health/ready")).status_code == 200
         for path in ("/api/queues", "/api/openapi.json", "/metrics"):
             assert (await asked.get(path)).status_code == 401
-            assert (await asked.get(path, headers={"authorization": f"Bearer {secret}"})).status_code == 200
+            answer = await asked.get(path, headers={"authorization": f"Bearer {secret}"})
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
         paths = (await asked.get("/api/openapi.json", headers={"authorization": f"Bearer {secret}"})).json()["paths"]
         assert {"/api/queues", "/api/emails", "/health/live"} <= paths.keys()
+        for path in ("/", "/admin/queues"):
+            assert (await asked.get(path)).headers["location"] == "/admin/queues/"
         for path in ("/docs", "/redoc", "/openapi.json"):
             assert (await asked.get(path)).status_code == 404
 

@@ -29,7 +29,6 @@ def configure(settings: Settings) -> None:
     text = sys.stderr.isatty() if settings.log_format is None else settings.log_format == "text"
     handler.setFormatter(Lines() if text else JsonLines())
     root.addHandler(handler)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it sets up is no news of jobs
     root.setLevel(max(logging.INFO, logging.getLevelNamesMapping()[level]))
     logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))  # at INFO it tells of each of its plugins
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from toril.cli.output import fail, number_of, printable, say, show, show_found
+from toril.cli.output import fail, printable, say, show, show_found
+from toril.wording import number_of
 
 if TYPE_CHECKING:
-    from toril.messaging import EmailLog, Mailer
+    from toril.messaging import EmailEvent, EmailLog, Mailer
 
 __all__ = ["messages"]
 
@@ -60,28 +61,30 @@ def list_mails(
 
 @messages.command("show")
 def show_mail(mailer: Where, mail_id: Mail, as_json: Json = False) -> None:
-    """Print one message and its timeline."""
+    """Print one message, its timeline, and what was said to the mail server in each attempt that has ended."""
     from toril.errors import MailNotFound
 
-    async def read(found: Mailer) -> tuple[EmailLog, list[dict[str, Any]]]:
+    async def read(found: Mailer) -> tuple[EmailLog, Sequence[EmailEvent]]:
         mail = await found.find(mail_id)
         if mail is None:
             raise MailNotFound(f"the delivery log has no mail {mail_id}")
-        lines: list[dict[str, Any]] = [
-            {"at": _time(event.at), "event": event.event, "attempt": event.attempt, "detail": event.detail}
-            for event in await found.timeline(mail_id)
-        ]
-        return mail, lines
+        return mail, await found.timeline(mail_id)
 
-    mail, lines = _run(mailer, read)
+    mail, events = _run(mailer, read)
     if as_json:
+        lines = [{**_event(event), "dialogue": event.dialogue} for event in events]
         show([{**_row(mail), "timeline": lines}], as_json=True)
         return
     for name, value in _row(mail).items():
         if value is not None:
             typer.echo(f"{name.replace('_', ' '):<12}{printable(value)}")
     typer.echo()
-    show(lines, as_json=False)
+    show([_event(event) for event in events], as_json=False)
+    for event in events:
+        if event.dialogue:
+            typer.echo(f"\nattempt {event.attempt}, {event.event}")
+        for line in event.dialogue:
+            typer.echo(f"  {printable(line)}")
 
 
 @messages.command("stats")
@@ -233,6 +236,10 @@ def _row(mail: EmailLog) -> dict[str, Any]:
         "created_at": _time(mail.created_at),
         "sent_at": _time(mail.sent_at),
     }
+
+
+def _event(event: EmailEvent) -> dict[str, Any]:
+    return {"at": _time(event.at), "event": event.event, "attempt": event.attempt, "detail": event.detail}
 
 
 def _time(moment: int | None) -> str | None:

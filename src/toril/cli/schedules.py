@@ -20,6 +20,7 @@ __all__ = ["schedules"]
 
 schedules = typer.Typer(no_args_is_help=True, help="List schedules, run one now, remove what is not wanted any more.")
 ScheduleId = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")]
+OfQueue = Annotated[str | None, typer.Option("--queue", help="Its queue, where several have one of that id.")]
 
 
 @schedules.command("list")
@@ -37,12 +38,12 @@ def list_schedules(app: App = None, as_json: AsJson = False) -> None:
 
 
 @schedules.command("run")
-def run_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = False) -> None:
+def run_schedule(schedule_id: ScheduleId, queue: OfQueue = None, app: App = None, as_json: AsJson = False) -> None:
     """Add one more job of a schedule, to run now; its own times stay as they are."""
     from toril.web.api.schedules import run_schedule
     from toril.web.api.shapes import JobRef
 
-    job = document(JobRef, at_store(app, lambda desk, who: run_schedule(desk, who, schedule_id)))
+    job = document(JobRef, at_store(app, lambda desk, who: run_schedule(desk, who, schedule_id, queue)))
     if as_json:
         show_json(job)
     else:
@@ -50,11 +51,11 @@ def run_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = Fal
 
 
 @schedules.command("remove")
-def remove_schedule(schedule_id: ScheduleId, app: App = None, as_json: AsJson = False) -> None:
+def remove_schedule(schedule_id: ScheduleId, queue: OfQueue = None, app: App = None, as_json: AsJson = False) -> None:
     """Remove a schedule and its next job. One that code declares is back when a worker starts."""
     from toril.web.api.schedules import remove_schedule
 
-    at_store(app, lambda desk, who: remove_schedule(desk, who, schedule_id))
+    at_store(app, lambda desk, who: remove_schedule(desk, who, schedule_id, queue))
     say(f"removed {printable(schedule_id)}", {"id": schedule_id}, as_json=as_json)
 
 
@@ -73,7 +74,7 @@ def prune_schedules(app: App = None, as_json: AsJson = False) -> None:
 
 
 def _row(application: Toril, found: Scheduled, now: int) -> dict[str, Any]:
-    from toril.web.dashboard.words import ago, rule
+    from toril.web.words import ago, rule
 
     here = {task.name for task, _ in application.declared_schedules()}
     origin = "app.schedule" if not found.declared else "code" if found.id in here else "not in this code"

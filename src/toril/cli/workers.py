@@ -7,6 +7,7 @@ from typing import Any
 
 from toril.cli.desk import App, AsJson, at_store, document
 from toril.cli.output import show_found
+from toril.lasting import lasting
 
 __all__ = ["workers"]
 
@@ -21,7 +22,6 @@ def workers(app: App = None, as_json: AsJson = False) -> None:
 
 
 def _row(worker: Mapping[str, Any]) -> dict[str, str]:
-    from toril.web.dashboard.words import lasting
 
     return {
         "host": worker["host"],

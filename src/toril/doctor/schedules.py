@@ -17,6 +17,5 @@ async def look_at_schedules(app: Toril) -> list[Finding]:
     stale = app.stale_schedules(await app.store.schedules())
     advice = "toril schedules prune removes it, if no other application declares it"
     return [
-        Finding(f"schedule {schedule_id}", "wrong", "the application declares it no more", advice)
-        for schedule_id in stale
+        Finding(f"schedule {found.id}", "wrong", "the application declares it no more", advice) for found in stale
     ] or [Finding("schedules", "ok", "as the application declares them")]

@@ -53,6 +53,8 @@ async def load(
 
     private_hosts: those whose links may lead to an address that is not public. Raises InvalidMessage.
     """
+    if not isinstance(given, Sequence):
+        raise InvalidMessage(f"attachments: expected a list of Attachment(…) or Paths, got {type(given).__name__}")
     if len(given) > _MOST:
         raise InvalidMessage(f"attachments: expected at most {_MOST}, got {len(given)}")
     loaded: list[Loaded] = []

@@ -78,6 +78,8 @@ async def draft(intake: Intake, common: Common, to: Iterable[str | Recipient], o
     """
     if options.get("cc") or options.get("bcc"):
         raise InvalidOption("cc, bcc: belong to one message, expected in send(...)")
+    if isinstance(to, (str, Mapping)) or not isinstance(to, Iterable):
+        raise InvalidMessage(f"to: expected addresses or Recipient(…)s, as many as you like, got {type(to).__name__}")
     invalid = options.get("invalid", "raise")
     if invalid not in {"raise", "skip"}:
         raise InvalidOption(f"invalid: expected raise or skip, got {invalid!r}")

@@ -60,12 +60,15 @@ class Composer:
         self._templates.load(kind)
         self._types[kind.name] = kind
 
-    def find(self, name: str) -> MessageType[Any]:
+    def find(self, name: object) -> MessageType[Any]:
         """Return the type of that name; raise UnknownTemplate, which lists those that are known."""
+        if not isinstance(name, str):
+            got = type(name).__name__
+            raise UnknownTemplate(f"message type: expected its name, got {got}; a typed context goes into context=")
         kind = self._types.get(name)
         if kind is None:
             known = sorted(self._types)
-            near = difflib.get_close_matches(str(name), known, 1)
+            near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UnknownTemplate(f"no message type {name!r} (known: {', '.join(known)}){hint}")
         return kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from toril.messaging.models import FINAL, EmailLog, Query, Status
 from toril.messaging.reader import Found, RowReader
 from toril.messaging.restoring import hold_unfinished
 from toril.messaging.transactions import writer_and_reader
+from toril.messaging.transport import Transcript
 from toril.messaging.writer import LogWriter
 
 __all__ = ["NET", "Attempt", "DeliveryLog"]
@@ -46,6 +47,7 @@ class Attempt:
     mail_id: str
     number: int
     begun: bool = False
+    transcript: Transcript = field(default_factory=Transcript)
 
     @property
     def fence(self) -> int:
@@ -125,37 +127,40 @@ class DeliveryLog:
         """The server took the mail. Too late for this attempt's number, it is noted, and `unknown` is known."""
         # `pending` with this number: given up as unknown, and not yet sent again.
         edge = Edge((*_SENDING, *_PENDING, *_UNKNOWN), _SENT)
-        if await self._write(_mark(attempt, edge, ("sent", reply)), OUTCOME):
+        if await self._write(_mark(attempt, edge, _told("sent", reply, attempt)), OUTCOME):
             return
-        late = Mark(attempt.mail_id, None, Edge(_UNKNOWN, _SENT), (("sent", f"late: {reply}"),), attempt.number)
+        told = _told("sent", f"late: {reply}", attempt)
+        late = Mark(attempt.mail_id, None, Edge(_UNKNOWN, _SENT), (told,), attempt.number)
         if not await self._write(late, OUTCOME):
-            note = (("late reply", reply),)
+            note = (_told("late reply", reply, attempt),)
             await self._write(Mark(attempt.mail_id, None, None, note, attempt.number), OUTCOME)
 
     async def deferred(self, attempt: Attempt, error: str, wait: float) -> bool:
         """The attempt failed before the mail was accepted; the next one is in `wait` seconds."""
         edge = Edge(attempt.leaves, _again(attempt, error, wait))
-        return await self._write(_mark(attempt, edge, ("deferred", f"{error} (again in {wait:g} s)")), OUTCOME)
+        told = _told("deferred", f"{error} (again in {wait:g} s)", attempt)
+        return await self._write(_mark(attempt, edge, told), OUTCOME)
 
-    async def postponed(self, attempt: Attempt, error: str, wait: float) -> bool:
-        """The server has too much to do: another offer in `wait` seconds, and no attempt was used."""
-        values = (("error", error), ("send_at", In(wait)), ("look_at", In(wait + NET)))
-        line = ("deferred", f"{error} (again in {wait:g} s, no attempt used)")
-        return await self._write(_mark(attempt, Edge(_PENDING, values, tried=False), line), OUTCOME)
+    async def postponed(self, attempt: Attempt, error: str, wait: float, forgiven: int) -> bool:
+        """The server has too much to do: another offer in `wait` seconds; `forgiven` attempts do not count any more."""
+        edge = Edge(attempt.leaves, (*_again(attempt, error, wait), ("forgiven", forgiven)))
+        told = _told("deferred", f"{error} (again in {wait:g} s, no attempt used)", attempt)
+        return await self._write(_mark(attempt, edge, told), OUTCOME)
 
     async def failed(self, attempt: Attempt, error: str) -> bool:
         """The mail will not be sent."""
         edge = Edge(attempt.leaves, _ended(attempt.number, Status.FAILED, error))
-        return await self._write(_mark(attempt, edge, ("failed", error)), OUTCOME)
+        return await self._write(_mark(attempt, edge, _told("failed", error, attempt)), OUTCOME)
 
     async def unknown(self, attempt: Attempt, error: str, resend_in: float | None) -> bool:
         """No answer came after the mail was handed over. `resend_in` seconds it goes again; None: it is held."""
+        told = _told("unknown", error, attempt)
         if resend_in is None:
             edge = Edge(_SENDING, _ended(attempt.number, Status.UNKNOWN, error))
-            return await self._write(_mark(attempt, edge, ("unknown", error), ("held", "")), OUTCOME)
+            return await self._write(_mark(attempt, edge, told, ("held", "")), OUTCOME)
         edge = Edge(_SENDING, _again(attempt, error, resend_in))
         resend = ("resend", f"in {resend_in:g} s, with the same Message-ID")
-        return await self._write(_mark(attempt, edge, ("unknown", error), resend), OUTCOME)
+        return await self._write(_mark(attempt, edge, told, resend), OUTCOME)
 
     async def suppressed(self, mail: EmailLog, why: str) -> bool:
         """The recipient must not get it."""
@@ -264,6 +269,10 @@ class DeliveryLog:
 
 def _mark(attempt: Attempt, edge: Edge, *events: tuple[str, str]) -> Mark:
     return Mark(attempt.mail_id, attempt.fence, edge, events, attempt.number)
+
+
+def _told(event: str, detail: str, attempt: Attempt) -> tuple[str, str]:
+    return event, attempt.transcript.below(detail)
 
 
 def _again(attempt: Attempt, error: str, wait: float) -> tuple[tuple[str, Any], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from toril.errors import InvalidMessage
@@ -47,6 +47,8 @@ class Extras:
         files: int = 0,
     ) -> Extras:
         """Return them checked; raise InvalidAddress, and InvalidMessage for a header that Toril writes itself."""
+        if not isinstance(headers or {}, Mapping):
+            raise InvalidMessage(f"headers: expected a mapping of names to lines, got {type(headers).__name__}")
         return Extras(
             Address.parse(to, "to") if to is not None else None,
             addresses(cc, "cc"),
@@ -93,6 +95,8 @@ class Extras:
 
 def addresses(given: str | Sequence[str], field: str) -> tuple[Address, ...]:
     """Return a list of addresses; one alone may stand for itself. Raises InvalidAddress, InvalidMessage."""
+    if isinstance(given, Mapping) or not isinstance(given, Collection):
+        raise InvalidMessage(f"{field}: expected an address or a list of them, got {type(given).__name__}")
     listed = [given] if isinstance(given, str) else list(given)
     if len(listed) > _MOST_COPIES:
         raise InvalidMessage(f"{field}: expected at most {_MOST_COPIES} addresses, got {len(listed)}; see send_many")

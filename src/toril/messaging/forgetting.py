@@ -46,7 +46,7 @@ def _forget(connection: Connection, address: str) -> int:
         .where(EmailLog.id.in_(ids))
         .values(recipient=FORGOTTEN, recipient_name="", subject="", key=None, error=None, extras="", context="{}")
     )
-    connection.execute(update(EmailEvent).where(EmailEvent.email_id.in_(ids)).values(detail=""))
+    connection.execute(update(EmailEvent).where(EmailEvent.email_id.in_(ids)).values(told=""))
     had = select(EmailAttachment.hash).where(EmailAttachment.email_id.in_(ids)).distinct()
     files = connection.execute(had).scalars().all()
     connection.execute(delete(EmailAttachment).where(EmailAttachment.email_id.in_(ids)))

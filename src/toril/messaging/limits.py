@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from toril import Rate
+from toril.checks import instance, optional
 from toril.clock import Clock
+from toril.errors import InvalidOption
 from toril.messaging.message import Kind
 
 __all__ = ["MailLimits", "Throttle"]
 
+_RATE = optional(instance(Rate, "Rate(…)"))
 _KEPT = 0.1  # share of the whole rate that subscribed mail leaves to transactional
 _HORIZON = 60.0  # seconds ahead for which a mail is given a time of its own
 _MANY = 10_000  # keys of which those that say nothing any more are dropped
@@ -23,13 +26,20 @@ class MailLimits:
     total: of one worker process. A tenth of it is kept for transactional mail. domain: to each recipient's domain;
     domains: to some of them, by name in lower case, in place of it. recipient: to each address.
 
-    A mail that is over a limit waits, and uses no attempt.
+    A mail that is over a limit waits, and uses no attempt. Raises InvalidOption.
     """
 
     total: Rate | None = None
     domain: Rate | None = None
     domains: Mapping[str, Rate] = field(default_factory=dict)
     recipient: Rate | None = None
+
+    def __post_init__(self) -> None:
+        named = {"total": self.total, "domain": self.domain, "recipient": self.recipient}
+        for name, rate in (named | {f"domains[{name!r}]": rate for name, rate in self.domains.items()}).items():
+            _RATE(f"limits.{name}", rate)
+        if odd := [name for name in self.domains if name != name.lower() or not name.isascii()]:
+            raise InvalidOption(f"limits.domains: expected names such as gmail.com or xn--bcher-kva.example, got {odd}")
 
 
 class _Bucket:
@@ -62,7 +72,7 @@ class Throttle:
     """
 
     def __init__(self, limits: MailLimits, clock: Clock) -> None:
-        self._limits, self._clock = limits, clock
+        self._limits, self._clock = instance(MailLimits, "MailLimits(…)")("limits", limits), clock
         self._total = _Bucket(limits.total) if limits.total else None
         self._buckets: dict[str, _Bucket] = {}
         self._times: dict[str, float] = {}  # of mails that were given one

@@ -50,6 +50,7 @@ class Context(BaseModel):
         populate_by_name=True,
         loc_by_alias=False,
         allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be secret
     )
 
     type: ClassVar[MessageType[Any]]

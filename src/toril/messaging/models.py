@@ -11,6 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from sqlalchemy.types import TypeEngine
 
 from toril.messaging.message import Kind
+from toril.messaging.transport.transcript import parted
 
 __all__ = [
     "FINAL",
@@ -121,7 +122,7 @@ class EmailLog(Base, kw_only=True):
     locale: Mapped[str] = mapped_column(Text, default="")
     priority: Mapped[int] = mapped_column(default=0)
     forgiven: Mapped[int] = mapped_column(default=0)
-    """Attempts that do not count any more, because somebody let it be tried anew."""
+    """Attempts that do not count: somebody let it be tried anew, or its server had too much to do."""
     recipient_name: Mapped[str] = mapped_column(Text, default="", repr=False)
     message_id: Mapped[str] = mapped_column(Text)
     trace: Mapped[str | None] = mapped_column(Text, default=None, repr=False)
@@ -154,7 +155,18 @@ class EmailEvent(Base, kw_only=True):
     at: Mapped[int] = mapped_column(Moment)
     event: Mapped[str] = mapped_column(Text)
     attempt: Mapped[int]
-    detail: Mapped[str] = mapped_column(Text, default="", repr=False)
+    told: Mapped[str] = mapped_column("detail", Text, default="", repr=False)
+    """The detail, and the dialogue below it."""
+
+    @property
+    def detail(self) -> str:
+        """More of it, in one line."""
+        return parted(self.told)[0]
+
+    @property
+    def dialogue(self) -> list[str]:
+        """Of an attempt that has ended, what was said: its lines, as a Transcript has them."""
+        return parted(self.told)[1]
 
 
 class EmailKey(Base, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -22,7 +22,6 @@ from toril.messaging.delivery import DeliveryLog
 from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.home import Home
 from toril.messaging.ids import new_id
-from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
 from toril.messaging.limits import MailLimits
@@ -32,7 +31,8 @@ from toril.messaging.policy import Policies, Policy
 from toril.messaging.preview import sample
 from toril.messaging.relay import Relay, sending_tasks
 from toril.messaging.sender import OnPermanentFailure, Sender
-from toril.messaging.transport import Health, Transport, guarded
+from toril.messaging.sessions import check_session
+from toril.messaging.transport import Transport, guarded
 from toril.messaging.verbs import MailVerbs
 from toril.messaging.wiring import composer_of, log_of, transport_of, way_out_of
 
@@ -88,7 +88,9 @@ class Mailer(MailVerbs):
         keys = Keys(app.settings.secret_keys)
         self._way_out = way_out_of(app, keys, unsubscribe_url)
         self._composer = composer_of(app, from_address, templates, brand, keys, self._way_out)
-        self._intake = Intake(self._composer, keys, self._policies, max_attachments, private_hosts)
+        self._intake = Intake(
+            self._composer, keys, self._policies, whole(0)("max_attachments", max_attachments), private_hosts
+        )
         self._home = Home(app, self._url, self._transport)
         self._keep_days = whole(0)("keep_days", app.settings.mail_keep_days if keep_days is None else keep_days)
         self._relay = self._declare(queue, limits, on_permanent_failure)
@@ -196,9 +198,10 @@ class Mailer(MailVerbs):
         down now. Raises UnknownTemplate, InvalidAddress, InvalidContext, InvalidMessage, InvalidOption, KeyConflict
         (the key was used for other content), and StoreUnavailable if the delivery log cannot be written.
         """
-        mails = await self._prepare(message, to, context, key, options)
+        check_session(session, blocking=False)
         if session is None:
-            return MailHandle(await self._acceptance.one(mails), self)
+            return await self._send(message, to, context, key, options)
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
         await self.open()
         return MailHandle(await session.run_sync(self._acceptance.within, mails), self)
 
@@ -234,9 +237,10 @@ class Mailer(MailVerbs):
         **options: Unpack[MailOptions],
     ) -> MailHandle:
         """Do what `send` does from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
-        mails = self._app.run(self._prepare(message, to, context, key, options))
+        check_session(session, blocking=True)
         if session is None:
-            return MailHandle(self._app.run(self._acceptance.one(mails)), self)
+            return self._app.run(self._send(message, to, context, key, options))
+        mails = self._app.run(self._intake.one(message, to, context, key, self._clock.now(), options))
         self._app.run(self.open())
         return MailHandle(self._acceptance.within(session, mails), self)  # on the session's own thread
 
@@ -280,16 +284,11 @@ class Mailer(MailVerbs):
 
     # -- inside
 
-    async def _prepare(
+    async def _send(
         self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
-    ) -> Sequence[NewMail]:
-        name, values = self._intake.named(message, context)
-        common = await self._intake.common(name, self._clock.now(), options)
-        return self._intake.mails(common, to, values, key=key)
-
-    def health(self) -> list[Health]:
-        """Return how the transports of this process do, the first choice first."""
-        return self._transport.health()
+    ) -> MailHandle:
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
+        return MailHandle(await self._acceptance.one(mails), self)
 
     async def _serve(self) -> None:
         async with self._home.stay() as log, asyncio.TaskGroup() as group:

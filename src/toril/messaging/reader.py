@@ -90,6 +90,7 @@ class _Row(NamedTuple):
     attempts: int
     forgiven: int
     created_at: int
+    first_try_at: int | None
     send_at: int
     give_up_at: int | None
     kind: Kind

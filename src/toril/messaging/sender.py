@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Awaitable, Callable
+from math import ceil
 
 from toril import JobContext, RateLimited, Snooze, StoreUnavailable, Unrecoverable
 from toril.clock import Clock
@@ -38,7 +39,8 @@ __all__ = ["OnPermanentFailure", "Sender"]
 # RFC 3463: there is no such mailbox, no such domain, or it has moved without an address
 _DEAD = ("5.1.1", "5.1.2", "5.1.6", "5.1.10")
 _TOKENS = 0.2  # seconds that a queue is closed at least: opened for each mail, it would be all opening
-_BUSY = 5.0  # seconds before a mail is offered again to a server that has too much to do
+_BUSY, _LONGEST_BUSY = 5.0, 300.0  # seconds before a mail is offered again to a server that has too much to do
+_PATIENCE = 86_400.0  # seconds after its first try from which a server that has too much to do uses attempts, too
 _NO_LOG = 5.0  # seconds before the next look when the delivery log does not answer
 _NO_ROW, _NO_ROW_LIMIT = 5.0, 60_000  # seconds between looks for a row; milliseconds after which it is missing
 
@@ -145,7 +147,9 @@ class Sender:
 
         try:
             files = await mails.files(mail) if Extras.from_json(mail.extras).files else ()
-            reply = await self._transport.send(self._composer.compose(mail, files), begin)
+            envelope = self._composer.compose(mail, files)
+            attempt.transcript = envelope.transcript
+            reply = await self._transport.send(envelope, begin)
         except (_Lost, StoreUnavailable) as error:
             raise Snooze(0 if isinstance(error, _Lost) else _NO_LOG) from None
         except NotNow as closed:
@@ -164,8 +168,8 @@ class Sender:
             MAIL_SENT(mail=mail.id, template=mail.type, attempt=attempt.number, duration=took)
 
     async def _not_sent(self, mail: EmailLog, attempt: Attempt, outcome: NotSent, mails: DeliveryLog) -> None:
-        if isinstance(outcome, Busy) and not attempt.begun:
-            await self._postpone(mail, attempt, outcome, mails)
+        if isinstance(outcome, Busy) and (age := self._tried_for(mail)) < _PATIENCE:
+            await self._postpone(mail, attempt, outcome, age, mails)
         policy, tried = self._policies.of(mail.type), attempt.number - mail.forgiven
         if outcome.permanent or tried >= policy.attempts:
             if not await mails.failed(attempt, outcome.text):
@@ -177,15 +181,21 @@ class Sender:
             await self.failed(attempt.mail_id, mails)
             kind = "PermanentFailure" if outcome.permanent else "OutOfAttempts"
             raise Unrecoverable(f"{kind} {outcome.code}") from None
-        wait = outcome.retry_after or delay_after(policy.backoff, tried)
+        wait = delay_after(policy.backoff, tried)
+        if outcome.retry_after is not None:
+            wait = max(wait, outcome.retry_after) if isinstance(outcome, Busy) else outcome.retry_after
         MAIL_DEFERRED(mail=mail.id, template=mail.type, attempt=attempt.number, retry_in=wait, error=outcome.code)
         took = await mails.deferred(attempt, outcome.text, wait)
         raise Snooze(wait if took else 0) from None
 
-    async def _postpone(self, mail: EmailLog, attempt: Attempt, busy: Busy, mails: DeliveryLog) -> None:
-        wait = busy.retry_after or _BUSY
+    def _tried_for(self, mail: EmailLog) -> float:
+        return 0.0 if mail.first_try_at is None else (self._clock.now() - mail.first_try_at) / 1000
+
+    async def _postpone(self, mail: EmailLog, attempt: Attempt, busy: Busy, age: float, mails: DeliveryLog) -> None:
+        """Offer it again; the longer it was put off, the later."""
+        wait = ceil(max(busy.retry_after or _BUSY, min(age / 4, _LONGEST_BUSY)))
         MAIL_POSTPONED(mail=mail.id, template=mail.type, retry_in=wait, error=busy.code)
-        took = await mails.postponed(attempt, busy.text, wait)
+        took = await mails.postponed(attempt, busy.text, wait, mail.forgiven + 1)
         raise Snooze(wait if took else 0) from None
 
     async def _undecided(

@@ -9,17 +9,24 @@ from pathlib import Path
 from sqlalchemy import URL, event, select
 from sqlalchemy.orm import Session, SessionTransaction
 
-from toril.errors import ConfigurationError
+from toril.errors import ConfigurationError, InvalidOption
 from toril.messaging.changes import Add, apply
 from toril.messaging.inserting import NewMail
 from toril.messaging.models import EmailKey
 
-__all__ = ["add_in", "after_commit"]
+__all__ = ["add_in", "after_commit", "check_session"]
 
 _WAITING = "toril.mail"  # in the session's own place for what belongs to others
 
 Used = tuple[str, str]
 """Of a key that was used before: the message and its digest."""
+
+
+def check_session(session: object, *, blocking: bool) -> None:
+    """Raise InvalidOption for what is no session, or one of the other kind."""
+    if session is not None and (not hasattr(session, "connection") or hasattr(session, "run_sync") is blocking):
+        kind, other = ("Session", "send") if blocking else ("AsyncSession", "send_sync")
+        raise InvalidOption(f"session: expected an SQLAlchemy {kind}, got {type(session).__name__}; see also {other}")
 
 
 def add_in(session: Session, url: URL, mails: Sequence[NewMail], now: int) -> Used | None:

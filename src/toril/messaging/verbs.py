@@ -34,6 +34,7 @@ from toril.messaging.preview import Preview
 from toril.messaging.relay import Relay
 from toril.messaging.restoring import release_held
 from toril.messaging.suppression import ALL, Suppression, scope_of
+from toril.messaging.transport import Breaker, Failover, Health
 from toril.messaging.unsubscribe import Leaving, WayOut
 from toril.messaging.webhook import check_signature, read_report
 
@@ -51,6 +52,7 @@ class MailVerbs:
     _clock: Clock
     _app: Toril
     _way_out: WayOut | None
+    _transport: Breaker | Failover
 
     @property
     @abstractmethod
@@ -105,6 +107,10 @@ class MailVerbs:
         """
         end = until or datetime.fromtimestamp(self._clock.now() / 1000, UTC) + timedelta(milliseconds=1)
         return await self._home.ask(lambda log: lookup.hours(log, since or end - _DAY, end))
+
+    def health(self) -> list[Health]:
+        """Return how the transports of this process do, the first choice first."""
+        return self._transport.health()
 
     # -- changing
 

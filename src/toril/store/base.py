@@ -216,14 +216,14 @@ class Store(Protocol):
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """The schedule is as given and has its next job, made for now if it is new or changed and `immediately` is
         set; return False if it was so already and nothing changed. A tick that is overdue stays, unless missed ones
-        are skipped.
+        are skipped. One of that id that Toril has put into another queue is gone.
         """
 
-    async def remove_schedule(self, schedule_id: str) -> bool:
-        """The schedule makes no more jobs; one that is ready stays. Return False if there was none."""
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
+        """The schedule makes no more jobs; one that is ready stays. Return False if the queue has none of that id."""
 
-    async def schedules(self) -> Sequence[ScheduleInfo]:
-        """Return all schedules, by id."""
+    async def schedules(self, schedule_id: str | None = None) -> Sequence[ScheduleInfo]:
+        """Return all schedules, or those of one id, by id and queue."""
 
     async def cursor(self, queue: str | None = None) -> str:
         """Return a mark behind the newest event (of one queue)."""

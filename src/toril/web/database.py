@@ -35,6 +35,8 @@ class Database:
     def __init__(self, app: Toril) -> None:
         configured = app.settings.mail_log_url
         self._url = log_url(configured.get_secret_value() if configured else default_url(app.url))
+        self.name = self._url.render_as_string(hide_password=True)
+        """Where it is: whose users these are."""
         self._opened: tuple[int, asyncio.Task[AsyncEngine]] | None = None
         app.on_close(self.close)
 
@@ -47,12 +49,12 @@ class Database:
 
     async def run(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Return what `verb` does in a transaction of its own; raise StoreUnavailable."""
-        return await asyncio.to_thread(lambda: sync.run(self._run(verb)))
+        return await sync.run_aside(self._run(verb))
 
     async def close(self) -> None:
         """Let go of the engine."""
         if self._opened is not None and self._opened[0] == os.getpid():
-            await asyncio.to_thread(lambda: sync.run(self._close()))
+            await sync.run_aside(self._close())
 
     async def _run(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
         try:
@@ -60,8 +62,7 @@ class Database:
             async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
                 return await verb(session)
         except (SQLAlchemyError, OSError) as error:
-            shown = self._url.render_as_string(hide_password=True)
-            raise StoreUnavailable(f"database {shown}: {cause(error)}") from None
+            raise StoreUnavailable(f"database {self.name}: {cause(error)}") from None
 
     async def _engine(self) -> AsyncEngine:
         """Return the engine, opened once by each process."""

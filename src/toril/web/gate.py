@@ -43,18 +43,22 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 await _admit(self.desk, request, needs)
-                return await handle(Request(request.scope, _Limited(request).receive))
+                answer = await handle(Request(request.scope, _Limited(request).receive))
             except Exception as error:
                 problem = problem_of(error)
                 if problem is None:
                     raise
-                return response(problem)
+                answer = response(problem)
+            answer.headers["Cache-Control"] = "no-store"  # no browser or proxy keeps what only some may see
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+            return answer
 
         return guarded
 
 
 def guarded_by(desk: Desk) -> type[GuardedRoute]:
     """Return the class of the routes that serve a desk; whatever router includes them, it stays with them."""
+    _ = desk.tokens, desk.audit, desk.sessions  # now: the first request waits for no import, a bad address is told here
     return type("GuardedRoute", (GuardedRoute,), {"desk": desk})
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 
 from toril.messaging.models import Moment
 
-__all__ = ["Answer", "AuditEntry", "Base", "LoginFailures", "Token", "User"]
+__all__ = ["Answer", "AuditEntry", "Base", "EndedSession", "LoginFailures", "Token", "User"]
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
@@ -42,6 +42,16 @@ class Token(Base, kw_only=True):
     revoked_at: Mapped[int | None] = mapped_column(Moment, default=None)
     used_at: Mapped[int | None] = mapped_column(Moment, default=None)
     """The last use, to the minute."""
+
+
+class EndedSession(Base, kw_only=True):
+    """A session that was ended by a logout: its cookie may have been copied."""
+
+    __tablename__ = "toril_ended_sessions"
+
+    digest: Mapped[str] = mapped_column(Text, primary_key=True)
+    until: Mapped[int] = mapped_column(Moment)
+    """When it would have ended by itself, and this row with it."""
 
 
 class LoginFailures(Base, kw_only=True):

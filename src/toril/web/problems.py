@@ -23,6 +23,7 @@ from toril.errors import (
     PartlyAdded,
     PartlySent,
     QueueFull,
+    ScheduleNotFound,
     StoreUnavailable,
     TorilError,
     WrongState,
@@ -34,6 +35,7 @@ MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[TorilError], int] = {  # the first that fits
     JobNotFound: 404,
     MailNotFound: 404,
+    ScheduleNotFound: 404,
     WrongState: 409,
     PartlyAdded: 409,
     PartlySent: 409,

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import RedirectResponse
 
 from toril.app import Toril
 from toril.errors import ConfigurationError
-from toril.web.api import admin_router
+from toril.web.api.router import admin_router
 from toril.web.auth import Authenticate, Principal, Role
-from toril.web.dashboard import dashboard_router
+from toril.web.dashboard.router import dashboard_router
 from toril.web.desk import Desk
 from toril.web.gate import READ_OR_SEND, guarded_by
 from toril.web.health import health_router
@@ -56,6 +57,8 @@ def make_server(
     web.include_router(health_router(app, mailer, authenticate=authenticate))
     pages = dashboard_router(app, mailer, authenticate=authenticate, read_only=read_only, mailbox=mailbox)
     web.include_router(pages, prefix=DASHBOARD)
+    for path in ("/", DASHBOARD):  # Starlette's own redirect would name the host and scheme that a request claims
+        web.add_route(path, lambda _: RedirectResponse(f"{DASHBOARD}/"), include_in_schema=False)
     return web
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
@@ -9,17 +10,21 @@ from typing import TypedDict
 
 from fastapi import Request, Response
 from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from toril.clock import Clock
 from toril.web.auth import Principal
+from toril.web.database import Database
+from toril.web.models import EndedSession, User
 from toril.web.problems import Problem
-from toril.web.users import Users, principal_of
+from toril.web.users import principal_of
 
-__all__ = ["COOKIE", "CSRF_FIELD", "CSRF_HEADER", "Sessions"]
+__all__ = ["CSRF_FIELD", "CSRF_HEADER", "Sessions"]
 
-COOKIE = "toril_session"
 CSRF_FIELD, CSRF_HEADER = "csrf_token", "x-csrf-token"
 LIFETIME = 12 * 3_600_000  # milliseconds: a working day
+_YEAR = 366 * 86_400  # seconds
 
 
 class _Body(TypedDict):
@@ -31,34 +36,67 @@ class _Body(TypedDict):
 class Sessions:
     """Begins, reads and ends the sessions of one application's users.
 
-    keys: secrets; the first signs, all are accepted, so that keys can be changed.
+    Their cookie bears the mark of the database in which the users are: two applications on one host have a cookie
+    each, and the ana of one is not the ana of the other. keys: secrets; the first signs, all are accepted, so that
+    keys can be changed.
     """
 
-    def __init__(self, users: Users, keys: Sequence[str], clock: Clock) -> None:
+    def __init__(self, database: Database, keys: Sequence[str], clock: Clock) -> None:
         newest_last = list(reversed(keys))
-        self._users = users
+        self._database = database
         self._clock = clock
-        self._cookies = URLSafeSerializer(newest_last, salt="toril.session")
+        self.cookie = f"toril_session_{_digest(database.name)[:8]}"
+        self._cookies = URLSafeSerializer(newest_last, salt=self.cookie)
         self._forms = URLSafeSerializer(newest_last, salt="toril.csrf")
+        self._browser = f"{self.cookie}_browser"
+        self._browsers = URLSafeSerializer(newest_last, salt=self._browser)
 
     def begin(self, request: Request, response: Response, principal: Principal) -> None:
         """Sign somebody in: set the cookie, for the path under which the dashboard is mounted."""
         body = _Body(name=principal.name, at=self._clock.now(), nonce=secrets.token_urlsafe(16))
-        response.set_cookie(
-            COOKIE, self._cookies.dumps(body), max_age=LIFETIME // 1000, path=_path(request),
-            secure=request.url.scheme == "https", httponly=True, samesite="lax",
-        )  # fmt: skip
+        browser = self._browsers.dumps([principal.name, self.browser(request, principal.name) or body["nonce"]])
+        for cookie, value, age in (
+            (self.cookie, self._cookies.dumps(body), LIFETIME // 1000),
+            (self._browser, browser, _YEAR),
+        ):
+            response.set_cookie(
+                cookie, str(value), max_age=age, path=_path(request),
+                secure=request.url.scheme == "https", httponly=True, samesite="lax",
+            )  # fmt: skip
 
-    def end(self, request: Request, response: Response) -> None:
-        """Sign somebody out."""
-        response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="lax")
+    def browser(self, request: Request, name: str) -> str | None:
+        """Return what tells a browser in which that user has signed in before; None: it is a stranger's."""
+        try:
+            user, browser = self._browsers.loads(request.cookies.get(self._browser, ""))
+        except BadSignature:
+            return None
+        return str(browser) if user == name else None
+
+    async def end(self, request: Request, response: Response) -> None:
+        """Sign somebody out: the cookie opens nothing any more, nor does a copy of it."""
+        response.delete_cookie(self.cookie, path=_path(request), httponly=True, samesite="lax")
+        body = self._body(request)
+        if body is None:
+            return
+        row = EndedSession(digest=_digest(body["nonce"]), until=body["at"] + LIFETIME)
+
+        async def keep(session: AsyncSession) -> None:
+            await session.execute(delete(EndedSession).where(EndedSession.until < self._clock.now()))
+            await session.merge(row)
+
+        await self._database.run(keep)
 
     async def principal(self, request: Request) -> Principal | None:
         """Return whose the session is; None if there is none, it is over, or its user is gone."""
         body = self._body(request)
         if body is None:
             return None
-        user = await self._users.get(body["name"])
+
+        async def find(session: AsyncSession) -> User | None:
+            ended = await session.get(EndedSession, _digest(body["nonce"]))
+            return None if ended else await session.get(User, body["name"])
+
+        user = await self._database.run(find)
         if user is None or user.sessions_from > body["at"]:
             return None
         return principal_of(user)
@@ -81,10 +119,14 @@ class Sessions:
     def _body(self, request: Request) -> _Body | None:
         """Return what the cookie says, if we have signed it and its time is not over."""
         try:
-            body: _Body = self._cookies.loads(request.cookies.get(COOKIE, ""))
+            body: _Body = self._cookies.loads(request.cookies.get(self.cookie, ""))
         except BadSignature:
             return None
         return body if body["at"] <= self._clock.now() < body["at"] + LIFETIME else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _path(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -25,6 +26,7 @@ SHORTEST, LONGEST = 12, 1_000  # characters of a password; OWASP asks for length
 FREE = 5  # logins that may fail before each further one has to wait
 FIRST_PAUSE, LONGEST_PAUSE = 2_000, 900_000  # milliseconds; the pause doubles from one to the other
 FORGOTTEN = 3_600_000  # milliseconds after which failures count no more
+_SITE = 64  # bits of an IPv6 address that are its network's: whoever has one address there has all
 _HASHER = PasswordHasher()  # RFC 9106's second choice, argon2-cffi's default
 
 
@@ -74,13 +76,15 @@ class Users:
         """Return a user, or None."""
         return await self._database.run(lambda session: session.get(User, name))
 
-    async def login(self, name: str, password: str, place: str) -> Principal | None:
-        """Return the user of that name and password, or None; `place` is where the login comes from.
+    async def login(self, name: str, password: str, place: str, browser: str | None = None) -> Principal | None:
+        """Return the user of that name and password, or None.
 
-        After five failures for a name, or from a place, each further try has to wait: twice as long each time, up to
-        15 minutes. Raises Problem 429.
+        After five failures for a name, or from a place (an address), each further try has to wait: twice as long each
+        time, up to 15 minutes. A `browser` in which the user has signed in before counts by itself: strangers who
+        guess at a name do not lock out whoever bears it. Raises Problem 429.
         """
-        keys = [_key("name", name), _key("place", place)]
+        stranger = [_key("name", name), _key("place", _network(place))]
+        keys = stranger if browser is None else [_key("browser", browser)]
         await self._database.run(lambda session: self._throttle(session, keys))
         user = await self.get(name)
         known = user.password if user else _nobody()  # so that a name without a user takes as long
@@ -134,6 +138,17 @@ def _verify(hashed: str, password: str) -> bool:
         return _HASHER.verify(hashed, password)
     except (VerifyMismatchError, InvalidHashError):
         return False
+
+
+def _network(place: str) -> str:
+    """Return an address as a guesser has it: of IPv6, a whole network."""
+    try:
+        address = ipaddress.ip_address(place)
+    except ValueError:
+        return place
+    if isinstance(address, ipaddress.IPv4Address):
+        return place
+    return str(address.ipv4_mapped or ipaddress.ip_network((address.packed, _SITE), strict=False))
 
 
 def _key(kind: str, value: str) -> str:

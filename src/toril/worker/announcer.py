@@ -12,6 +12,8 @@ from toril.job import JobRecord, JobState
 from toril.json import decode
 from toril.log import WORKER_HANDLER_FAILED, WORKER_HANDLERS_BEHIND, WORKER_HANDLERS_CUT_OFF
 from toril.store.runs import Completed, Delayed, Failed, Note, Outcome, Run, Step
+from toril.worker.outcomes import is_our_end
+from toril.worker.threads import caught
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -96,13 +98,21 @@ class Announcer:
             event = await self._waiting.get()
             for handler in self._handlers(event):
                 try:
-                    if inspect.iscoroutinefunction(handler):
-                        await handler(event)
-                    else:
-                        await asyncio.to_thread(handler, event)
-                except Exception as error:  # noqa: BLE001  (its fault changes nothing)
+                    await _call(handler, event)
+                except BaseException as error:  # its fault changes nothing
+                    if is_our_end(error):
+                        raise
                     WORKER_HANDLER_FAILED.raised(error, job=event.job.id, kind=event.kind, handler=handler)
             self._waiting.task_done()
+
+
+async def _call(handler: Handler, event: JobEvent) -> None:
+    if inspect.iscoroutinefunction(handler):
+        await handler(event)
+        return
+    _, error = await asyncio.to_thread(caught, handler, event)
+    if error is not None:
+        raise error
 
 
 def _event(outcome: Outcome, record: JobRecord) -> JobEvent | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from toril.lasting import lasting
 from toril.options import Keep, Policy
 from toril.retry import run_times
 from toril.schedule import Cron, Every
@@ -39,7 +40,7 @@ def describe(policy: Policy) -> str:
     parts = [f"attempts={policy.attempts}"]
     if policy.attempts > 1:
         parts[0] += f", {_retries(policy)}"
-    parts.append(f"timeout {policy.timeout:g} s" if policy.timeout else "no timeout")
+    parts.append(f"timeout {lasting(policy.timeout)}" if policy.timeout else "no timeout")
     if policy.priority:
         parts.append(f"priority {policy.priority}")
     parts += _limits(policy)
@@ -51,7 +52,7 @@ def describe(policy: Policy) -> str:
 def _limits(policy: Policy) -> Iterator[str]:
     """Yield what bounds the adding of such jobs, as far as anything does."""
     if policy.expires is not None:
-        after = policy.expires.isoformat() if isinstance(policy.expires, datetime) else _span(policy.expires)
+        after = policy.expires.isoformat() if isinstance(policy.expires, datetime) else lasting(policy.expires)
         yield f"expires {after}"
     if policy.max_size is not None:
         yield f"data up to {policy.max_size:,} bytes"
@@ -63,7 +64,7 @@ def _retries(policy: Policy) -> str:
     if policy.backoff == "task" or callable(policy.backoff):
         return f"own backoff {getattr(policy.backoff, '__name__', policy.backoff)}"
     times = run_times(policy.attempts, policy.backoff)
-    runs = ["0" if seconds == 0 else f"+{_span(seconds)}" for seconds in times]
+    runs = ["0" if seconds == 0 else f"+{lasting(seconds)}" for seconds in times]
     if len(runs) > _SHOWN + 1:
         runs[_SHOWN:-1] = ["…"]
     return f"{policy.backoff or 'no backoff'}: runs at {', '.join(runs)}"
@@ -72,7 +73,7 @@ def _retries(policy: Policy) -> str:
 def _times(rule: Cron | Every) -> str:
     if isinstance(rule, Cron):
         return f"at {rule.expression} ({rule.tz})"
-    return f"every {_span(rule.milliseconds / 1000)}"
+    return f"every {lasting(rule.milliseconds / 1000)}"
 
 
 def _keep(keep: Keep) -> str:
@@ -80,12 +81,5 @@ def _keep(keep: Keep) -> str:
         return "none"
     bounds = [f"{keep.count:,}"] if keep.count is not None else []
     if keep.age is not None:
-        bounds.append(_span(keep.age))
+        bounds.append(lasting(keep.age))
     return " / ".join(bounds) or "all"
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"

@@ -22,7 +22,7 @@ from toril.retry import delay_after, own_delay
 from toril.store.runs import Awaiting, Completed, Delayed, Failed, Limited, Outcome, Run
 from toril.task import Task
 from toril.why import PUT_BACK
-from toril.worker.outcomes import TimedOut
+from toril.worker.outcomes import TimedOut, is_our_end
 from toril.worker.processes import Processes
 from toril.worker.threads import Threads
 
@@ -46,9 +46,8 @@ class Executor:
         self._threads = threads
         self._processes = processes
 
-    async def run(self, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
+    async def run(self, run: Run, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         """Run a job and return what has become of it; never raises but CancelledError."""
-        run = Run(record.id, record.starts, record.token)
         try:
             policy = Policy.from_json(record.opts)
         except (ValueError, TypeError) as error:
@@ -62,11 +61,9 @@ class Executor:
             return self._put_back(record, run, policy, error)
         try:
             result = await self._perform(task, arguments, record, policy, hear)
-        except asyncio.CancelledError as error:
-            if (current := asyncio.current_task()) and current.cancelling():
+        except BaseException as error:  # whatever a task raises is its outcome: Rust's panics are no Exception
+            if is_our_end(error):
                 raise
-            return self._judge(record, run, policy, task, error)  # of something that the task awaited
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever a task raises is its outcome)
             return self._judge(record, run, policy, task, error)
         return Completed(run, result, policy.keep_completed)
 

@@ -26,6 +26,7 @@ __all__ = ["Lane", "pauses"]
 
 BATCH = 256  # outcomes and takes of one step: about 10 ms of a Redis store
 NOTE_DELAY = 0.1  # seconds that progress and log lines may wait for a step to ride on
+_OWN_END = "CancelledError: nobody asked for it but its own task"
 PAUSES = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)  # seconds between tries while the store does not answer
 
 
@@ -181,10 +182,10 @@ class Lane:
 
     async def _run(self, run: Run, record: JobRecord, execute: Execute) -> None:
         try:
-            outcome = await execute(record, self._hear)
+            outcome = await execute(run, record, self._hear)
         except asyncio.CancelledError:
-            if run in self.running and run not in self._lost:
-                self._end(run, Released(run))
+            if run in self.running and run not in self._lost:  # it was not told to end, or by an operator: see `_end`
+                self._end(run, Failed(run, _OWN_END, None, KEEP_FAILED))
             self._forget(run)
             raise
         except Exception as error:  # noqa: BLE001  (a fault of ours must not hold the slot for ever)

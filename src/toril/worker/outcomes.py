@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 from toril.store.runs import Completed, Delayed, Failed, Outcome
 
-__all__ = ["ProcessDied", "TimedOut", "error_of", "word_of"]
+__all__ = ["ProcessDied", "TimedOut", "error_of", "is_our_end", "word_of"]
 
 
 def word_of(outcome: Outcome) -> str:
@@ -20,6 +21,14 @@ def error_of(reason: str) -> str:
     """Return the exception that a reason names, or `other`: few words, to count by."""
     name = reason.partition(":")[0]
     return name if name.isidentifier() else "other"
+
+
+def is_our_end(error: BaseException) -> bool:
+    """Return whether an exception means that the task around it is to end, or the process; else it is an outcome."""
+    if isinstance(error, asyncio.CancelledError):  # or of something that was awaited
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, (KeyboardInterrupt, GeneratorExit))
 
 
 class TimedOut(Exception):

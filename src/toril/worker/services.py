@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from toril.log import WORKER_SERVICE_FAILED
+from toril.registry import Service
+from toril.worker.outcomes import is_our_end
 
-__all__ = ["Service", "keep_running"]
+__all__ = ["keep_running"]
 
-Service = Callable[[], Awaitable[None]]
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a service that failed is started again
 
 
@@ -19,7 +19,9 @@ async def keep_running(service: Service) -> None:
     while True:
         try:
             await service()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the service is wanted)
+        except BaseException as error:  # whatever it is, the service is wanted
+            if is_our_end(error):
+                raise
             WORKER_SERVICE_FAILED.raised(error, service=service, retry_in=pause)
         else:
             return

@@ -13,7 +13,7 @@ from toril.log import JOB_STUCK
 from toril.store.runs import Run
 from toril.worker.outcomes import TimedOut
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "caught"]
 
 
 class Threads:
@@ -38,11 +38,14 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix="toril-task")
         context = contextvars.copy_context()
-        call = asyncio.get_running_loop().run_in_executor(self._pool, context.run, function)
+        call = asyncio.get_running_loop().run_in_executor(self._pool, context.run, caught, function)
         self.busy += 1
         call.add_done_callback(self._ended)
         if await _done(call, timeout, job):
-            return call.result()
+            result, error = call.result()
+            if error is not None:
+                raise error
+            return result
         assert timeout is not None
         await job.log(f"timed out after {timeout:g} s; its thread cannot be stopped: the job ends when the thread does")
         self.over_time.add(job.run)
@@ -64,6 +67,14 @@ class Threads:
 
     def _ended(self, _: asyncio.Future[Any]) -> None:
         self.busy -= 1
+
+
+def caught(function: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+    """Call a function in a thread; return what it returns, and what it raises: no future can carry a StopIteration."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:  # noqa: BLE001  (whoever asked decides)
+        return None, error
 
 
 async def _done(call: asyncio.Future[Any], seconds: float | None, job: JobContext) -> bool:

@@ -10,7 +10,7 @@ from toril.context import JobContext
 from toril.job import JobRecord
 from toril.json import decode_or
 from toril.masking import without_people
-from toril.store.runs import Delayed, Failed, Outcome
+from toril.store.runs import Delayed, Failed, Outcome, Run
 from toril.worker.outcomes import error_of, word_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Execute", "traced"]
 
-Execute = Callable[[JobRecord, Callable[[JobContext], None]], Awaitable[Outcome]]
+Execute = Callable[[Run, JobRecord, Callable[[JobContext], None]], Awaitable[Outcome]]
 
 
 def traced(execute: Execute) -> Execute:
@@ -29,13 +29,13 @@ def traced(execute: Execute) -> Execute:
     if spans is None:
         return execute
 
-    async def run(record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
+    async def execute_traced(run: Run, record: JobRecord, hear: Callable[[JobContext], None]) -> Outcome:
         with spans.process(record) as span:
-            outcome = await execute(record, hear)
+            outcome = await execute(run, record, hear)
             _tell(spans, span, outcome)
             return outcome
 
-    return run
+    return execute_traced
 
 
 def _tell(spans: Spans, span: Span, outcome: Outcome) -> None:

@@ -9,30 +9,22 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from toril.checks import seconds, whole
 from toril.errors import ConfigurationError, StoreUnavailable
-from toril.job import JobState
-from toril.log import (
-    STORE_AT_RISK,
-    WORKER_CUT_OFF,
-    WORKER_GOES_ON,
-    WORKER_HANDS_BACK,
-    WORKER_STARTED,
-    WORKER_STOPPED,
-    WORKER_WAITING,
-)
+from toril.log import STORE_AT_RISK, WORKER_GOES_ON, WORKER_STARTED, WORKER_STOPPED, WORKER_WAITING
 from toril.maintenance.cleaner import Cleaner
 from toril.maintenance.rescuer import Rescuer
-from toril.store.runs import Extended, Run
 from toril.store.views import WorkerInfo
 from toril.worker.announcer import Announcer
 from toril.worker.executor import Executor
 from toril.worker.health import serving_health
 from toril.worker.heartbeat import Heartbeat
 from toril.worker.lane import Lane, pauses
+from toril.worker.lanes import Lanes
 from toril.worker.metering import meter_for
 from toril.worker.processes import Processes
 from toril.worker.services import keep_running
@@ -44,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker"]
 
-AFTER_RELEASE = 1.0  # seconds that released runs have to end before the worker goes on without them
-
 
 class Worker:
     """Takes jobs of some queues and runs them.
@@ -55,6 +45,8 @@ class Worker:
     grace: seconds that running jobs have to end when the worker is stopped; None: the application's setting.
     signals: stop on SIGTERM and SIGINT, and end a process whose loop no longer turns; False inside a server that
         does so itself.
+
+    Raises ConfigurationError, InvalidOption.
     """
 
     def __init__(
@@ -67,42 +59,34 @@ class Worker:
         signals: bool = False,
     ) -> None:
         self.app = app
-        served = {name: app.queue(name).slots for name in app.served_queues()}
-        self.queues = dict(queues) if queues is not None else served
-        for name, slots in self.queues.items():
-            if isinstance(slots, bool) or not isinstance(slots, int) or slots < 1:
-                raise ConfigurationError(f"queues[{name!r}]: expected a number of slots, 1 or more, got {slots!r}")
-        if not self.queues:
-            raise ConfigurationError("queues: expected at least one; the application has no task")
+        self.queues = _checked(app, queues)
         self.name = uuid.uuid4().hex
-        self._grace = app.settings.grace if grace is None else grace
+        grace = app.settings.grace if grace is None else seconds("grace", grace)
         self._burst = burst
         self._signals = signals
         slots, limits = sum(self.queues.values()), app.settings
         self._threads = Threads(slots, self.stop)
         self._processes = Processes(slots, limits.process_max_jobs, limits.process_max_rss)
         executor = Executor(app, self._threads, self._processes)
-        self._lanes = [
-            Lane(app.store, name, slots, executor, app.clock, burst=burst) for name, slots in self.queues.items()
-        ]
-        self._given_up: list[asyncio.Task[None]] = []
-        self._stopping = asyncio.Event()
+        lanes = [Lane(app.store, name, slots, executor, app.clock, burst=burst) for name, slots in self.queues.items()]
+        self._lanes = Lanes(app.store, lanes, grace=grace, burst=burst)
         self._forgotten = asyncio.Event()
         self.enrolled = False
-        """Whether the store knows it."""
+        """Whether the store has come to know it."""
 
     def stop(self) -> None:
         """Take no more jobs; `run` returns once what runs has ended or `grace` is over."""
-        self._stopping.set()
-        for lane in self._lanes:
-            lane.stop()
+        self._lanes.stop()
 
     async def run(self) -> None:
         """Run until stopped (in a burst: until no job is ready).
 
         A store that does not answer is waited for, but not by a burst, which raises StoreUnavailable. Raises what
-        else keeps it from starting, such as StoreRefused.
+        else keeps it from starting, such as StoreRefused, and ConfigurationError if it has run before. Cancelled, it
+        hands back at once what runs.
         """
+        if self.enrolled:
+            raise ConfigurationError("run: this worker has run: make another")
         with serving_health(self, self.app.settings.worker_health_check_port if self._signals else None):
             token = await self._enrolled()
             if token is not None:
@@ -113,18 +97,21 @@ class Worker:
         if not self._burst:
             await self._warn()
         announcer = Announcer(self.app) if Announcer.is_wanted(self.app) else None
-        meter = meter_for(self.app)
-        for lane in self._lanes:
-            lane.announcer, lane.meter = announcer, meter
+        self._lanes.tell(announcer, meter_for(self.app))
         rescuer = Rescuer(self.app.store, list(self.queues), announcer.stalled if announcer else None)
         heartbeat = Heartbeat(
-            self.app.store, self.app.settings.lease, self._runs, self._hear, rescuer.sweep, self._forgotten.set
+            self.app.store,
+            self.app.settings.lease,
+            self._lanes.runs,
+            self._lanes.hear,
+            rescuer.sweep,
+            self._forgotten.set,
         )
         heartbeat.start(token)
         WORKER_STARTED(worker=self.name, queues=",".join(self.queues))
         try:
             async with self._beside(heartbeat):
-                await self._lanes_until_done(token)
+                await self._lanes.run(token)
         finally:  # the heartbeat stops last: leases hold until every outcome is in
             await heartbeat.stop()
             if announcer is not None:
@@ -138,7 +125,7 @@ class Worker:
     async def _enrolled(self) -> str | None:
         """Enter the registry as soon as the store answers; None: the worker was stopped before."""
         for number, pause in enumerate(pauses()):
-            if self._stopping.is_set():
+            if self._lanes.stopping.is_set():
                 break
             try:
                 await self.app.store.open()
@@ -149,7 +136,7 @@ class Worker:
                     raise
                 (WORKER_WAITING.again if number else WORKER_WAITING)(error=error)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                    await asyncio.wait_for(self._lanes.stopping.wait(), pause)
             else:
                 if number:
                     WORKER_GOES_ON()
@@ -159,32 +146,32 @@ class Worker:
     @property
     def stuck(self) -> int:
         """How many tasks go on though their jobs were handed back: threads, and coroutines that refuse to end."""
-        return self._threads.busy + sum(not task.done() for task in self._given_up)
+        return self._threads.busy + self._lanes.refusing
 
     @property
     def running(self) -> int:
         """How many jobs run here now."""
-        return len(self._runs())
+        return len(self._lanes.runs())
 
     @property
     def stopping(self) -> bool:
         """Whether it takes no more jobs."""
-        return self._stopping.is_set()
+        return self._lanes.stopping.is_set()
 
     @property
     def silence(self) -> Mapping[str, float]:
         """Seconds since each queue's lane last heard from the store; 0 while it has no free slot."""
-        return {lane.queue: lane.poll_age for lane in self._lanes}
+        return self._lanes.silence
 
     @property
     def ran(self) -> int:
         """How many runs have ended here."""
-        return sum(lane.ran for lane in self._lanes)
+        return self._lanes.ran
 
     @property
     def poll_age(self) -> float:
         """Seconds since the store has answered that one of its queues which has waited longest: a worker's health."""
-        return max(lane.poll_age for lane in self._lanes)
+        return max(self._lanes.silence.values())
 
     async def _warn(self) -> None:
         """Say what is wrong with the store: it may lose jobs. `toril doctor` says more."""
@@ -199,32 +186,6 @@ class Worker:
             await self._forgotten.wait()
             await self.app.put_schedules()
             self._forgotten.clear()
-
-    async def _lanes_until_done(self, token: str) -> None:
-        lanes = asyncio.ensure_future(self._run_lanes(token))
-        lanes.add_done_callback(lambda _: self._stopping.set())
-        await self._stopping.wait()
-        done, _ = await asyncio.wait([lanes], timeout=self._grace)
-        if not done:
-            WORKER_HANDS_BACK(jobs=len(self._runs()), grace=self._grace)
-            self._given_up = [task for lane in self._lanes for task in lane.release()]
-            await asyncio.wait([lanes, *self._given_up], timeout=AFTER_RELEASE)
-        if not lanes.done():
-            lanes.cancel()
-            WORKER_CUT_OFF()
-        with contextlib.suppress(asyncio.CancelledError):
-            await lanes
-
-    async def _run_lanes(self, token: str) -> None:
-        await asyncio.gather(*(lane.run(token) for lane in self._lanes))
-        while self._burst and not self._stopping.is_set() and await self._more():
-            await asyncio.gather(*(lane.run(token) for lane in self._lanes))
-
-    async def _more(self) -> bool:
-        """Return whether the jobs of one queue have left work in another whose lane had ended."""
-        infos = [await self.app.store.info(name) for name in self.queues]
-        ready = (JobState.WAITING, JobState.PRIORITIZED)
-        return any(info.counts[state] for info in infos for state in ready if info.closed is None)
 
     @contextlib.asynccontextmanager
     async def _beside(self, heartbeat: Heartbeat) -> AsyncIterator[None]:
@@ -252,15 +213,6 @@ class Worker:
     def _info(self) -> WorkerInfo:
         return WorkerInfo(self.name, socket.gethostname(), os.getpid(), self.app.settings.lease, self.queues)
 
-    def _runs(self) -> Sequence[Run]:
-        """Return what runs now; called from the heartbeat's thread as well."""
-        return [run for lane in self._lanes for run in list(lane.running)]
-
-    def _hear(self, news: Extended) -> None:
-        for lane in self._lanes:
-            lane.lose(news.lost)
-            lane.cancel(news.cancelled)
-
     def _silence(self, heartbeat: Heartbeat) -> float:
         """Return the seconds for which a lane has heard nothing of a store that answers the heartbeat."""
         return self.poll_age if heartbeat.in_contact else 0.0
@@ -269,3 +221,17 @@ class Worker:
         """Return the seconds for which the event loop may stand still."""
         timeouts = (task.policy.timeout for task in self.app.tasks.values() if task.queue.name in self.queues)
         return max(self.app.settings.loop_patience, *(2 * (timeout or 0.0) for timeout in timeouts), 0.0)
+
+
+def _checked(app: Toril, queues: Mapping[str, int] | None) -> dict[str, int]:
+    """Return the slots of each queue to serve."""
+    if queues is None:
+        queues = {name: app.queue(name).slots for name in app.served_queues()}
+    elif not isinstance(queues, Mapping):
+        raise ConfigurationError(f"queues: expected slots by queue, such as {{'emails': 5}}, got {queues!r}")
+    if not queues:
+        raise ConfigurationError("queues: expected at least one; the application has no task")
+    for name, slots in queues.items():
+        app.queue(name)  # its name is checked
+        whole(1)(f"queues[{name!r}]", slots)
+    return dict(queues)

@@ -28,11 +28,11 @@ KEEPS = "keeps completed 1,000 / 1 d, failed 5,000 / 7 d"
         ),
         (
             {"attempts": 3, "backoff": Fixed(60, jitter=0.5), "max_stalls": 0},
-            f"attempts=3, fixed 60 s, jitter 50%: runs at 0, +1 min, +2 min; no timeout; {KEEPS}; max_stalls=0",
+            f"attempts=3, fixed 1 min, jitter 50%: runs at 0, +1 min, +2 min; no timeout; {KEEPS}; max_stalls=0",
         ),
         (
             {"timeout": 90, "priority": 2, "keep_completed": 0, "keep_failed": Keep()},
-            "attempts=1; timeout 90 s; priority 2; keeps completed none, failed all; max_stalls=3",
+            "attempts=1; timeout 1 min 30 s; priority 2; keeps completed none, failed all; max_stalls=3",
         ),
         ({"attempts": 2}, f"attempts=2, no backoff: runs at 0, 0; no timeout; {KEEPS}; max_stalls=3"),
         (
@@ -41,7 +41,7 @@ KEEPS = "keeps completed 1,000 / 1 d, failed 5,000 / 7 d"
         ),
         (
             {"keep_failed": Keep(1, 90)},
-            "attempts=1; no timeout; keeps completed 1,000 / 1 d, failed 1 / 90 s; max_stalls=3",
+            "attempts=1; no timeout; keeps completed 1,000 / 1 d, failed 1 / 1 min 30 s; max_stalls=3",
         ),
     ],
 )
@@ -51,7 +51,10 @@ def test_a_policy_in_one_line(options, text):
 
 def test_of_many_attempts_the_first_six_times_and_the_last_are_told():
     text = describe(resolve({"attempts": 100, "backoff": Exponential(1800.0, maximum=7200.0)}))
-    assert "up to 7200 s: runs at 0, +30 min, +90 min, +210 min, +330 min, +450 min, …, +11730 min; no timeout" in text
+    assert (
+        "up to 2 h: runs at 0, +30 min, +1 h 30 min, +3 h 30 min, +5 h 30 min, +7 h 30 min, …, +8 d 3 h; no timeout"
+        in text
+    )
 
 
 async def test_the_banner_tells_store_queues_tasks_and_schedules(app):

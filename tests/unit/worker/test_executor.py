@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from toril import Exponential, Fixed, Job, JobContext, JobState, ManualClock, Snooze, Toril, Worker
 from toril.json import decode
-from toril.store.runs import Failed
+from toril.store.runs import Failed, Run
 from toril.worker.executor import Executor
 from toril.worker.processes import Processes
 from toril.worker.threads import Threads
@@ -37,7 +38,8 @@ def ended(app: Toril) -> Ended:
 
     async def work(job: Job[Any]) -> str:
         other = await neighbour.enqueue()
-        await Worker(app, burst=True).run()
+        async with asyncio.timeout(10):
+            await Worker(app, burst=True, grace=0).run()
         assert await other.state() == JobState.COMPLETED
         record = await job.refresh()
         assert record.state == JobState.FAILED
@@ -126,7 +128,7 @@ async def test_the_hundredth_retry_of_a_doubling_backoff_still_has_its_time(app,
 
     job = await fail.enqueue()
     record = (await job.refresh())._replace(attempts=98)
-    outcome = await executor(app).run(record, lambda note: None)
+    outcome = await executor(app).run(Run(record.id, record.starts, record.token), record, lambda note: None)
     assert outcome.due == clock.now() + 100 * 365 * 86_400_000
 
 
@@ -150,7 +152,7 @@ async def test_options_that_nobody_understands_fail_the_job_with_their_text(app,
     async def ping() -> None: ...
 
     record = (await (await ping.enqueue()).refresh())._replace(opts=opts)
-    outcome = await executor(app).run(record, lambda note: None)
+    outcome = await executor(app).run(Run(record.id, record.starts, record.token), record, lambda note: None)
     assert isinstance(outcome, Failed)
     assert outcome.reason.startswith("its options cannot be read: opts: expected BullMQ's, got ")
 
@@ -160,15 +162,53 @@ class Speechless(Exception):
         raise RuntimeError("no words")
 
 
+class Panic(BaseException):
+    """What Rust's panics are in Python."""
+
+
 @pytest.mark.parametrize(
-    "error", [Speechless(), SystemExit(3), RecursionError("deep"), ExceptionGroup("both", [ValueError()])]
+    "error",
+    [
+        Speechless(),
+        SystemExit(3),
+        RecursionError("deep"),
+        ExceptionGroup("both", [ValueError()]),
+        Panic("out of bounds"),
+        BaseExceptionGroup("both", [Panic()]),
+        asyncio.CancelledError(),
+    ],
 )
-async def test_any_exception_is_an_outcome(app, ended, error):
-    @app.task
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_any_exception_is_an_outcome(app, ended, error, kind):
     async def fail() -> None:
         raise error
 
-    assert (await ended(await fail.enqueue())).startswith(type(error).__name__)
+    def fail_in_a_thread() -> None:
+        raise error
+
+    task = app.task(fail if kind == "async" else fail_in_a_thread)
+    job = await task.enqueue()
+    assert (await ended(job)).startswith(type(error).__name__)
+    assert "test_executor.py" in decode(job.record.stack)[0].splitlines()[1]  # it begins in the task
+
+
+async def test_an_iterator_that_is_empty_in_a_thread_is_a_failure(app, ended):
+    @app.task
+    def first() -> int:
+        return next(iter([]))
+
+    assert await ended(await first.enqueue()) == "RuntimeError: coroutine raised StopIteration"
+
+
+async def test_a_task_that_cancels_itself_has_failed(app, ended):
+    @app.task
+    async def give_up() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(60)
+
+    assert await ended(await give_up.enqueue()) == "CancelledError: nobody asked for it but its own task"
 
 
 async def test_a_process_that_would_exit_does_not(app, ended):

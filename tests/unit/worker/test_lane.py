@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from toril import Toril, Worker
+from toril.store.runs import Run
 from toril.store.views import WorkerInfo
 from toril.worker.executor import Executor
 from toril.worker.lane import Lane
@@ -96,6 +97,6 @@ async def test_a_reason_that_only_begins_like_ours_is_no_put_back(app: Toril) ->
     job = await Toril(app.url, settings=app.settings).queue("default").add("greet", {"name": 5})
     record = (await job.refresh())._replace(reason="put back since yesterday: I think")
     executor = Executor(app, cast("Any", None), cast("Any", None))
-    outcome = await executor.run(record, lambda _: None)
+    outcome = await executor.run(Run(record.id, record.starts, record.token), record, lambda _: None)
     assert "greet.name" in (getattr(outcome, "reason", "") or "")
     await job.queue.app.close()

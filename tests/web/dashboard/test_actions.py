@@ -35,7 +35,7 @@ async def test_chosen_jobs_run_again(office: Office, maria: Browser) -> None:
     chosen = ids((await maria.get("/queues/line", state="failed")).text)
     assert len(chosen) == 3
     answer = await maria.post("/queues/line/selection", verb="retry", state="failed", q="", id=chosen[:2])
-    assert "2 jobs run again." in answer.text
+    assert "Retried 2 jobs." in answer.text
     assert (await office.app.queue("line").counts())["failed"] == 1
 
 
@@ -43,7 +43,7 @@ async def test_all_that_a_filter_finds_are_removed_and_no_other(office: Office, 
     await office.app.queue("line").add_many([("other", {}) for _ in range(1_500)], delay=3600)
     form = {"verb": "remove", "scope": "all", "state": "delayed", "q": "name:other"}
     answer = await maria.post("/queues/line/selection", **form)
-    assert "1,500 jobs are removed." in answer.text
+    assert "Removed 1,500 jobs." in answer.text
     assert (await office.app.queue("line").counts())["delayed"] == 4  # the schedule's next one among them
 
 
@@ -52,7 +52,7 @@ async def test_delayed_ones_are_let_run_and_cancelled(office: Office, maria: Bro
     assert len(chosen) == 3
     await maria.post("/queues/line/selection", verb="promote", state="delayed", id=chosen[:1])
     answer = await maria.post("/queues/line/selection", verb="cancel", state="delayed", id=[*chosen[1:], "gone"])
-    assert "2 jobs are cancelled (1 could not be)." in answer.text
+    assert "Cancelled 2 jobs (1 could not be)." in answer.text
     job = await office.app.queue("line").get(chosen[1])
     assert job is not None
     assert job.record.reason == "Cancelled: by maria"
@@ -63,11 +63,14 @@ async def test_a_group_of_failures_runs_again(office: Office, maria: Browser) ->
     group = re.search(r'name="group" value="(\w+)"', page)
     assert group
     answer = await maria.post("/errors/line/retry", group=group[1])
-    assert "3 jobs of line run again." in answer.text
+    assert "Retried 3 jobs of line." in answer.text
     assert "No failed job is kept" in answer.text
 
 
 async def test_a_job_is_added_and_a_bad_one_is_explained_in_its_form(office: Office, maria: Browser) -> None:
+    assert (
+        "<code>charge</code> takes <code>order</code>, <code>token</code>" in (await maria.get("/queues/line/add")).text
+    )
     bad = await maria.post("/queues/line/add", name="charge", data='{"order": 1,}', delay="", job_id="mine")
     assert bad.status_code == 400
     assert "data: expected JSON" in bad.text
@@ -119,11 +122,34 @@ async def test_limits_cleaning_and_draining(office: Office, maria: Browser) -> N
     await maria.post("/queues/line/limits", concurrency="", jobs="", per="")
     assert (await line.limits()).concurrency is None
     answer = await maria.post("/queues/line/clean", state="completed", hours="0")
-    assert "3 completed jobs are removed." in answer.text
+    assert "Removed 3 completed jobs." in answer.text
     answer = await maria.post("/queues/line/drain", delayed="yes")
-    assert "4 jobs are removed." in answer.text
+    assert "Removed 4 jobs." in answer.text
     counts = await line.counts()
     assert (counts["ready"], counts["delayed"]) == (0, 1)  # the schedule's next
+
+
+DEEP = "[" * 5_000 + "]" * 5_000
+ODD = [
+    ("limits", "concurrency", ["nan", "inf", "1.5", "-1", "9" * 30, "9" * 5_000]),
+    ("limits", "jobs", ["nan", "-inf", "2.5", "9" * 30]),
+    ("clean", "hours", ["nan", "inf", "1e308", "-1", "9" * 30]),
+    ("add", "priority", ["nan", "inf", "0.5", "9" * 5_000]),
+    ("add", "attempts", ["nan", "inf", "1.5"]),
+    ("add", "data", [DEEP]),
+]
+
+
+@pytest.mark.parametrize(("act", "field", "values"), ODD)
+async def test_what_is_no_such_number_is_refused_by_the_name_of_its_field(
+    maria: Browser, act: str, field: str, values: list[str]
+) -> None:
+    for value in values:
+        form = {"name": "charge", "state": "completed", "data": '{"order": 2}', field: value}
+        answer = await maria.post(f"/queues/line/{act}", **form)
+        assert answer.status_code in {400, 422}, value[:40]
+        told = {"hours": "older_than", "jobs": "rate n"}
+        assert any(f"{name}: expected" in answer.text for name in (field, told.get(field, field))), value[:40]
 
 
 async def test_a_schedule_runs_now_and_is_removed(office: Office, maria: Browser) -> None:
@@ -151,7 +177,7 @@ async def test_what_fails_stands_in_the_audit_log_too(maria: Browser) -> None:
     await maria.post("/schedules/none/run")
     audit = (await maria.get("/audit")).text
     assert "run-schedule" in audit
-    assert "failed: InvalidSchedule" in audit
+    assert "failed: ScheduleNotFound" in audit
 
 
 async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: Browser) -> None:
@@ -159,7 +185,7 @@ async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: B
     assert wrong.status_code == 422
     assert "expected the queue" in wrong.text
     done = await maria.post("/queues/paused/obliterate", sure="paused")
-    assert "Queue paused is removed with 1 jobs." in done.text
+    assert "Queue paused is removed with 1 job." in done.text
     assert "obliterate" in (await maria.get("/audit")).text
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from fastapi import FastAPI
 
 from dashboard.office import BASE, KEY, PASSWORD, Browser, Office
+from prepared import lay_tables
 from toril import Toril
 from toril.errors import ConfigurationError
 from toril.settings import Settings
 from toril.web import Principal, Role, dashboard_router
 from toril.web.dashboard import door
 from toril.web.dashboard.pages import MAIL_PAGES, MAILBOX_PAGES, PAGES
+from toril.web.database import Database
+from toril.web.users import Users
 
 CLOSED = [(method, path) for method, path, _ in [*PAGES, *MAIL_PAGES, *MAILBOX_PAGES]]
 OPEN = [path for _, path, _ in door.PAGES]
@@ -41,6 +46,22 @@ async def test_who_may_only_look_changes_nothing(office: Office, noor: Browser) 
             assert answer.status_code == 403, path
     assert await office.app.queue("line").counts() == before
     assert await office.app.queue("line").paused() is None
+
+
+async def test_the_audit_log_is_for_administrators_as_over_the_api(maria: Browser, noor: Browser) -> None:
+    assert (await maria.get("/audit")).status_code == 200
+    refused = await noor.get("/audit")
+    assert refused.status_code == 403
+    assert "is for administrators" in refused.text
+    assert "/audit" not in (await noor.get("/")).text
+
+
+async def test_a_page_of_the_audit_log_that_cannot_be_is_the_first(maria: Browser) -> None:
+    await maria.post("/queues/line/pause")
+    for before in ("9" * 30, "9" * 5_000, "x", "-1"):
+        answer = await maria.get("/audit", before=before)
+        assert answer.status_code == 200, before[:40]
+        assert "pause</b>" in answer.text
 
 
 async def test_who_may_only_send_does_not_look(office: Office) -> None:
@@ -94,9 +115,33 @@ async def test_another_sites_page_can_neither_log_in_nor_out(office: Office, mar
 
 
 async def test_a_session_ends_with_its_logout(maria: Browser) -> None:
+    copied = dict(maria.client.cookies)
     await maria.post("/logout")
     answer = await maria.get("/errors")
     assert answer.url.path == f"{BASE}/login"
+    maria.client.cookies.update(copied)
+    answer = await maria.get("/errors")
+    assert answer.url.path == f"{BASE}/login"
+
+
+async def test_what_comes_after_the_session_is_not_done_and_leads_back(office: Office, maria: Browser) -> None:
+    await maria.post("/logout")
+    form = {"referer": f"http://shop.test{BASE}/queues/line?state=failed"}
+    answer = await maria.client.post(f"{BASE}/queues/line/pause", headers=form)
+    assert "nothing was done" in answer.text
+    assert answer.url.params["next"] == f"{BASE}/queues/line?state=failed"
+    assert await office.app.queue("line").paused() is None
+    stranger = await office.browser().client.post(
+        f"{BASE}/logout", headers={"referer": "https://evil.test/x"}, follow_redirects=False
+    )
+    assert stranger.headers["location"] == f"{BASE}/login"
+
+
+async def test_a_form_that_cannot_be_done_leads_back_to_its_page(maria: Browser) -> None:
+    page = f"{BASE}/queues/line?state=failed"
+    answer = await maria.client.post(f"{BASE}/queues/line/pause", headers={"referer": f"http://shop.test{page}"})
+    assert answer.status_code == 403
+    assert answer.text.count(page) == 2  # of the page that says so, and of the choice of a theme
 
 
 async def test_a_form_that_is_too_large_is_not_read(maria: Browser) -> None:
@@ -160,6 +205,24 @@ async def test_two_mounts_show_what_is_theirs(office: Office, tmp_path: object) 
     assert "/one/" not in two
     assert "/two/" not in one
     await client.aclose()
+    await other.close()
+
+
+async def test_two_mounts_with_users_of_their_own_do_not_sign_each_other_out(office: Office, tmp_path: Path) -> None:
+    url = lay_tables(f"sqlite:///{tmp_path / 'other.db'}")
+    other = Toril(
+        f"sqlite:///{tmp_path}/jobs.db", settings=Settings(env={}, dotenv=None, secret_keys=KEY, mail_log_url=url)
+    )
+    await Users(Database.of(other), other.clock).put("maria", PASSWORD, ["read"])
+    host = FastAPI()
+    host.include_router(dashboard_router(office.app), prefix=BASE)
+    host.include_router(dashboard_router(other), prefix="/two")
+    maria = await Browser(host).login("maria")
+    assert (await maria.client.get("/two/workers")).url.path == "/two/login"  # she is another one there
+    await maria.client.post("/two/login", data={"name": "maria", "password": PASSWORD, "next": ""})
+    assert "read only" in (await maria.client.get("/two/workers")).text
+    assert "read only" not in (await maria.get("/workers")).text
+    await maria.client.aclose()
     await other.close()
 
 

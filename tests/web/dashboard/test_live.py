@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from stores import KINDS
+from toril import Toril
+from toril.settings import Settings
 from toril.web.dashboard import live
 
 
@@ -32,6 +34,16 @@ async def test_a_change_is_told_and_none_between_two_words_is_missed(
         async with asyncio.timeout(10):
             await waiting
         await words.aclose()
+
+
+async def test_pages_are_told_of_an_outage_and_of_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_QUIET", 0.01)
+    monkeypatch.setattr(live, "_APART", 0.01)
+    app = Toril("redis://127.0.0.1:1", settings=Settings(env={}, dotenv=None))
+    words = live.changes(app, None)
+    assert [await anext(words) for _ in range(3)][1:] == ["event: changed\ndata: {}\n\n"] * 2
+    await words.aclose()
+    await app.close()
 
 
 async def test_a_page_looks_again_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,4 +79,5 @@ async def test_what_one_recipient_got_is_reached_without_showing_who(noor: Brows
     assert link
     page = (await noor.get(link[1])).text
     assert "What one recipient got" in page
-    assert "a***@example.com" in page
+    assert "&gt; RCPT TO:&lt;a***@example.com&gt;" in page
+    assert "ana@" not in page

@@ -9,6 +9,7 @@ from toril.messaging.transport.memory import Memory
 from toril.messaging.transport.probe import probe
 from toril.messaging.transport.resend import Resend
 from toril.messaging.transport.smtp import SMTP
+from toril.messaging.transport.transcript import Transcript
 from toril.messaging.transport.url import transport_from_url
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NotNow",
     "NotSent",
     "Resend",
+    "Transcript",
     "Transport",
     "Undecided",
     "guarded",

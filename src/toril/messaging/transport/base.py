@@ -6,10 +6,11 @@ A transport tells what happened and decides nothing: whether a mail is tried aga
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from toril.messaging.message import Kind
+from toril.messaging.transport.transcript import Transcript
 
 __all__ = ["Begin", "Busy", "Envelope", "NotNow", "NotSent", "Transport", "Undecided"]
 
@@ -22,7 +23,8 @@ class Envelope:
     """One message for one recipient: bare addresses, and the mail as bytes with CRLF line ends.
 
     kind: "transactional" or "subscribed"; each has connections of its own. key: the same for every attempt at a
-    message and for no other, for transports that can tell a repetition by it.
+    message and for no other, for transports that can tell a repetition by it. transcript: where a transport writes
+    down what was said in this attempt.
     """
 
     sender: str
@@ -30,6 +32,7 @@ class Envelope:
     message: bytes
     kind: Kind = "transactional"
     key: str = ""
+    transcript: Transcript = field(default_factory=Transcript, compare=False, repr=False)
 
 
 class NotSent(Exception):

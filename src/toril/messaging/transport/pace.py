@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from toril.messaging.transport.base import NotNow
+from toril.messaging.transport.base import Busy, NotNow
 
 __all__ = ["Pace"]
 
@@ -16,6 +16,9 @@ _SPELL = 10  # mails a connection that go well before there is one more
 class Pace:
     """Lets in at most `most` at once, and fewer while the server complains: half after a complaint, then one more
     after each spell of mails that go well, as TCP does it.
+
+    `async with pace:` around each mail waits for a place, or raises NotNow; a Busy that comes out of it is a
+    complaint, and waits for the pause that follows at least.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,6 +28,16 @@ class Pace:
         self._complaints = 0
         self._opens_at = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        await self.enter()
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, Busy):
+            error.retry_after = max(error.retry_after or 0.0, self.complain(error.retry_after))
+        self.leave()
+        if error is None:
+            self.praise()
 
     async def enter(self) -> None:
         """Wait for a place; raise NotNow during the pause that follows a complaint."""

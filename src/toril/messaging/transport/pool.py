@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from toril.messaging.transport.pace import Pace
+from toril.messaging.transport.transcript import Transcript
 from toril.messaging.transport.wire import Broken, Wire
 
 __all__ = ["Connection", "Pool"]
@@ -32,7 +33,9 @@ class Pool:
     after which it is not used again, so that a server behind a balancer can be drained.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Wire]], *, size: int, idle: float, lifetime: float) -> None:
+    def __init__(
+        self, connect: Callable[[Transcript], Awaitable[Wire]], *, size: int, idle: float, lifetime: float
+    ) -> None:
         self._connect = connect
         self._size, self._idle, self._lifetime = size, idle, lifetime
         self._free: list[Connection] = []
@@ -50,10 +53,10 @@ class Pool:
             self._dismiss(connection)
         return None
 
-    async def open(self) -> Connection:
+    async def open(self, transcript: Transcript) -> Connection:
         """Return a new connection. Raises what connecting raises."""
         now = asyncio.get_running_loop().time()
-        return Connection(await self._connect(), opened=now)
+        return Connection(await self._connect(transcript), opened=now)
 
     def give(self, connection: Connection, *, reusable: bool) -> None:
         """Keep a connection for the next mail if it is between two mails and open; close it otherwise."""

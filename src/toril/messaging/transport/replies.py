@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from toril.messaging.transport.base import Busy, NotSent
+from toril.messaging.transport.transcript import cleaned
 
-__all__ = ["cleaned", "named_pause", "refusal"]
+__all__ = ["named_pause", "refusal"]
 
 _PERMANENT = 500
 _CLOSING = 421  # RFC 5321 4.2.3: service not available, closing
-_LONGEST_REPLY = 1_000  # characters
 _LONGEST_PAUSE = 86_400.0  # seconds
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 # As Gmail, Outlook, Yahoo, Postfix, Exim, Amazon and the providers' relays put it.
@@ -56,9 +56,3 @@ def named_pause(text: str) -> float | None:
         parts = (first, second, third) if third else ("0", first, second)
         seconds = int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
     return min(float(seconds), _LONGEST_PAUSE) or None
-
-
-def cleaned(reply: str) -> str:
-    """Return a reply as text that every database takes, whatever bytes the server sent."""
-    text = reply.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else " " for char in text[:_LONGEST_REPLY])

@@ -8,13 +8,15 @@ its trace tells the moment between the connection and the first byte, in which a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from toril.errors import MissingExtra
 from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent, Undecided
-from toril.messaging.transport.replies import cleaned
+from toril.messaging.transport.pace import Pace
 from toril.messaging.transport.resend_body import body_of
+from toril.messaging.transport.transcript import Transcript, cleaned
 from toril.tracing import delivery
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Resend"]
 
 _DEFAULT = "https://api.resend.com"
-_FIRST_BYTE = "send_request_headers.started"
+_CONNECTING, _SECURED, _FIRST_BYTE = "connect_tcp.started", "start_tls.complete", "send_request_headers.started"
 _QUOTA_PAUSE = 3600.0  # seconds before a used-up daily or monthly quota is looked at again
 _OK, _SERVER = 2, 5  # hundreds
 _OURS = {401, 403, 404, 405, 451}  # key, domain or address of the API: no mail can get through
@@ -33,7 +35,7 @@ _RUNNING, _TOO_MANY = 409, 429
 class Resend:
     """Sends through Resend with an API key.
 
-    connections: open at once. limit: seconds for one request. base_url: where the API is.
+    connections: open at once; after 429 fewer, see Pace. limit: seconds for one request. base_url: where the API is.
     Raises MissingExtra if httpx is not installed (`toril[http]`).
     """
 
@@ -43,6 +45,7 @@ class Resend:
         except ImportError:
             raise MissingExtra("resend://", "http") from None
         self._key, self._connections, self._limit, self._base = api_key, connections, limit, base_url
+        self._pace = Pace(connections)
         self._client: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -55,38 +58,35 @@ class Resend:
 
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over; see `Transport.send`."""
-        with delivery("resend", urlsplit(self._base).hostname or self._base, None, envelope.key):
-            return await self._post(envelope, begin)
+        async with self._pace:
+            with delivery("resend", urlsplit(self._base).hostname or self._base, None, envelope.key):
+                return await self._post(envelope, begin)
 
     async def _post(self, envelope: Envelope, begin: Begin) -> str:
         import httpx
 
-        began = False
-
-        async def trace(event: str, _: Any) -> None:
-            nonlocal began
-            if event.endswith(_FIRST_BYTE) and not began:
-                began = True
-                await begin()
-
+        body, course = body_of(envelope), _Course(self._base, envelope.transcript, begin)
         try:
             async with asyncio.timeout(self._limit):
                 response = await self._open().post(
                     "/emails",
-                    json=body_of(envelope),
+                    json=body,
                     headers={"Idempotency-Key": envelope.key} if envelope.key else {},
-                    extensions={"trace": trace},
+                    extensions={"trace": course.heard},
                 )
         except (httpx.TransportError, TimeoutError) as error:
             code = "timeout" if isinstance(error, (TimeoutError, httpx.TimeoutException)) else "connection lost"
             text = cleaned(f"{self._base}: {str(error) or code}")
-            if began:
+            envelope.transcript.note(text)
+            if course.began:
                 raise Undecided(code, text, repeatable=bool(envelope.key)) from None
             raise NotSent("no connection", text, unreachable=True) from None
+        envelope.transcript.heard(response.status_code, _told(response))
         return _judge(response, repeatable=bool(envelope.key))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; forget the event loop."""
+        self._pace = Pace(self._connections)
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()
@@ -102,6 +102,31 @@ class Resend:
                 limits=httpx.Limits(max_connections=self._connections),
             )
         return self._client
+
+
+class _Course:
+    """Hears how a request goes, and begins between the connection and the first byte."""
+
+    def __init__(self, base: str, transcript: Transcript, begin: Begin) -> None:
+        self._base, self._transcript, self._begin = base, transcript, begin
+        self._met = self.began = False
+
+    async def heard(self, event: str, about: Mapping[str, Any]) -> None:
+        """Take in an event of httpx: its name, and what it is about."""
+        if event.endswith(_CONNECTING):
+            self._meet("a new connection")
+        elif event.endswith(_SECURED):
+            self._transcript.note(f"{about['return_value'].get_extra_info('ssl_object').version()}")
+        elif event.endswith(_FIRST_BYTE) and not self.began:
+            self.began = True
+            if not self._met:
+                self._meet("a connection that was used before")
+            await self._begin()
+            self._transcript.said("POST /emails")
+
+    def _meet(self, how: str) -> None:
+        self._met = True
+        self._transcript.note(f"{self._base}, {how}")
 
 
 def _judge(response: httpx.Response, *, repeatable: bool) -> str:
@@ -120,6 +145,14 @@ def _judge(response: httpx.Response, *, repeatable: bool) -> str:
     if status == _RUNNING:  # the key was used with another content: an earlier attempt went through
         raise Undecided(code, text)
     raise NotSent(code, text, permanent=status not in _OURS, unreachable=status in _OURS)
+
+
+def _told(response: httpx.Response) -> str:
+    """Return what the transcript keeps of an answer."""
+    answer, pause = _json(response), response.headers.get("retry-after")
+    what = " ".join(str(answer[name]) for name in ("name", "message", "id") if answer.get(name))
+    lines = [response.reason_phrase, f"Retry-After: {pause}" if pause else "", what]
+    return "\n".join(line for line in lines if line)
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

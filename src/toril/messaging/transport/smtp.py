@@ -10,10 +10,12 @@ from typing import Literal
 import aiosmtplib
 
 from toril.messaging.message import Kind
-from toril.messaging.transport.base import Begin, Busy, Envelope, NotSent
+from toril.messaging.transport.base import Begin, Envelope, NotSent
 from toril.messaging.transport.dialogue import Dialogue
+from toril.messaging.transport.opening import Opening
 from toril.messaging.transport.pool import Connection, Pool
-from toril.messaging.transport.replies import cleaned, refusal
+from toril.messaging.transport.replies import refusal
+from toril.messaging.transport.transcript import Transcript, cleaned
 from toril.messaging.transport.wire import Broken, Wire
 from toril.tracing import delivery
 
@@ -72,17 +74,9 @@ class SMTP:
     async def send(self, envelope: Envelope, begin: Begin) -> str:
         """Hand one mail over and return the server's reply; see `Transport.send`."""
         pool = self._pools[envelope.kind]
-        await pool.pace.enter()
-        try:
+        async with pool.pace:
             with delivery("smtp", self._host, self._port, envelope.key):
-                reply = await self._send(pool, envelope, begin)
-        except Busy as busy:
-            busy.retry_after = max(busy.retry_after or 0.0, pool.pace.complain(busy.retry_after))
-            raise
-        finally:
-            pool.pace.leave()
-        pool.pace.praise()
-        return reply
+                return await self._send(pool, envelope, begin)
 
     async def close(self) -> None:
         """Say goodbye on every open connection."""
@@ -91,8 +85,12 @@ class SMTP:
 
     async def _send(self, pool: Pool, envelope: Envelope, begin: Begin) -> str:
         while True:
-            connection = pool.take() or await self._open(pool)
-            dialogue = Dialogue(connection.wire)
+            connection = pool.take()
+            if connection is None:
+                connection = await self._open(pool, envelope.transcript)
+            else:
+                envelope.transcript.note(f"{connection.wire.peer}, a connection that was used before")
+            dialogue = Dialogue(connection.wire, envelope.transcript)
             try:
                 async with asyncio.timeout(self._limit):
                     return await dialogue.run(envelope, begin)
@@ -103,47 +101,47 @@ class SMTP:
             except TimeoutError:
                 raise dialogue.broken("timeout", f"no end of the dialogue within {self._limit:g} s") from None
             except Broken as error:
+                lost = dialogue.broken(error.code, str(error))
                 if not (connection.used and dialogue.unheard):
-                    raise dialogue.broken(error.code, str(error)) from None
+                    raise lost from None
             finally:
                 pool.give(connection, reusable=dialogue.ended)
             # Here leads only a connection that the server closed while it was idle: the next one may be good.
 
-    async def _open(self, pool: Pool) -> Connection:
+    async def _open(self, pool: Pool, transcript: Transcript) -> Connection:
         try:
             async with asyncio.timeout(self._connect_limit):
-                return await pool.open()
-        except TimeoutError:
-            text = f"no connection to {self._host} within {self._connect_limit:g} s"
-            raise NotSent("timeout", text, unreachable=True) from None
+                return await pool.open(transcript)
         except aiosmtplib.SMTPResponseException as error:
             # A refused login or greeting is about the connection: the mail itself is not at fault.
             raise refusal(error.code, error.message, permanent=False, unreachable=True) from None
+        except TimeoutError:
+            lost = NotSent(
+                "timeout", f"no connection to {self._host} within {self._connect_limit:g} s", unreachable=True
+            )
         except (aiosmtplib.SMTPException, OSError) as error:
             text = cleaned(f"no connection to {self._host}:{self._port}: {error}")
-            raise NotSent("no connection", text, unreachable=True) from None
+            lost = NotSent("no connection", text, unreachable=True)
+        transcript.note(lost.text)
+        raise lost
 
     async def greet(self) -> None:
         """Connect, log in and leave, without a mail. Raises what connecting raises."""
-        (await self._connect()).close()
+        (await self._connect(Transcript())).close()
 
-    async def _connect(self) -> Wire:
+    async def _connect(self, transcript: Transcript) -> Wire:
         if self._tls is None and self._security != "none":
             self._tls = await asyncio.to_thread(ssl.create_default_context, cafile=self._cafile)
-        client = aiosmtplib.SMTP(
+        client = Opening(
+            transcript,
             hostname=self._host,
             port=self._port,
-            username=self._username,
-            password=self._password,
             local_hostname=_own_name(),
-            timeout=None,
             use_tls=self._security == "tls",
-            start_tls=self._security == "starttls",
             tls_context=self._tls,
         )
-        await client.connect()
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
+        login = None if self._username is None else (self._username, self._password or "")
+        await client.open(login, starttls=self._security == "starttls")
         return Wire(client)
 
 

@@ -66,10 +66,12 @@ def _smtp(parts: SplitResult, port: int | None) -> SMTP:
     username = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None
     if (username is None) != (password is None):
-        raise InvalidSettings("transport: expected both user and password, or neither")
+        raise InvalidSettings("transport: expected both user and password (MAIL_USER and MAIL_PASSWORD), or neither")
     security = _SECURITY[parts.scheme]
     if password and security == "none" and not _is_local(parts.hostname):
-        raise InvalidSettings("transport: smtp:// would send the password in clear; use smtp+starttls:// or smtps://")
+        raise InvalidSettings(
+            "transport: smtp:// would send the password in clear; use smtp+starttls:// or smtps:// (MAIL_PORT 587, 465)"
+        )
     known: dict[str, Callable[[str, str], Any]] = {"connections": _number, "subscribed": _number, "limit": _number}
     if security != "none":
         known["cafile"] = _file

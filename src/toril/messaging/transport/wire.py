@@ -1,6 +1,6 @@
 """An open SMTP connection: bytes out, replies in.
 
-aiosmtplib opens it (greeting, EHLO, STARTTLS, login) and this takes it over. A mail is three exchanges, in which a
+An Opening opens it (greeting, EHLO, STARTTLS, login) and this takes it over. A mail is three exchanges, in which a
 lock, a timeout and a task switch each cost more than the bytes; and only who counts the replies can send commands
 in groups (PIPELINING, RFC 2920).
 """
@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import NamedTuple, cast
 
-import aiosmtplib
+from toril.messaging.transport.opening import Opening
 
 __all__ = ["Broken", "Reply", "Wire"]
 
@@ -40,10 +40,11 @@ class Broken(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """Takes over the connection of a client that is connected and logged in."""
+    """Takes over the connection of a client that is connected and logged in. peer: with whom it speaks, and how."""
 
-    def __init__(self, client: aiosmtplib.SMTP) -> None:
+    def __init__(self, client: Opening) -> None:
         assert client.transport is not None
+        self.peer = client.peer
         self.pipelining = client.supports_extension("pipelining")
         self._transport = cast(asyncio.Transport, client.transport)  # uvloop's is not a subclass
         self._buffer = b""

@@ -6,15 +6,16 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import exceptions
 
 from toril.errors import StoreRefused, StoreUnavailable
 from toril.log import STORE_IMPOLITE
 from toril.store.redis.breaker import Breaker
-from toril.store.redis.exchange import Command, Exchange, exchange_with
-from toril.store.redis.links import LIMIT, connect
+from toril.store.redis.exchange import Command, Exchange
+from toril.store.redis.links import connect
+from toril.store.redis.patience import LIMIT, Patience
 from toril.store.redis.scripts import Script
 from toril.store.redis.url import Address
 
@@ -29,7 +30,6 @@ BREATH = 0.002  # seconds between two looks at more, for other callers
 _REFUSALS = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 _LOST = (
     exceptions.RedisError,
-    exceptions.RedisClusterException,  # of no other kind
     OSError,
     EOFError,
     asyncio.IncompleteReadError,
@@ -38,6 +38,7 @@ _REFUSED = ("ACL failure in script", "certificate verify failed", "CERTIFICATE_V
 
 
 Ask = Callable[..., Awaitable[Any]]
+T = TypeVar("T")
 
 
 class Client:
@@ -48,7 +49,7 @@ class Client:
         self._shown = shown
         self._breaker = Breaker()
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._exchange = exchange_with(connect(address))
+        self._exchange = connect(address)
         self._life: AsyncGenerator[None, None] | None = None
         self._blocking: dict[str, Exchange] = {}
         self._queues: set[str] = set()  # that a look at all keys has found
@@ -84,7 +85,7 @@ class Client:
         try:
             if limit is not None and not self._breaker.admits():
                 raise StoreUnavailable(f"{self._shown} does not answer; it is tried again in a moment")
-            async with asyncio.timeout(limit or PATIENCE):
+            with Patience(limit or PATIENCE):
                 reply = await self._send(command, script, replicas)
         except _REFUSALS as error:
             raise StoreRefused(f"{self._shown}: {error}") from None
@@ -106,7 +107,7 @@ class Client:
             await self._places.acquire()  # at once
             return
         try:
-            async with asyncio.timeout(limit):
+            with Patience(limit):
                 await self._places.acquire()
         except TimeoutError:
             raise StoreUnavailable(f"{self._shown}: {CONNECTIONS} calls of this process wait for it already") from None
@@ -133,9 +134,9 @@ class Client:
         await self._begin()
         exchange = self._blocking.get(key)
         if exchange is None:
-            exchange = self._blocking[key] = exchange_with(connect(self._address, name))
+            exchange = self._blocking[key] = connect(self._address, name)
         try:
-            async with asyncio.timeout(seconds + PATIENCE):
+            with Patience(seconds + PATIENCE):
                 [reply] = await exchange.ask(("BZPOPMIN", key, seconds))
             if isinstance(reply, Exception):
                 raise reply
@@ -155,12 +156,12 @@ class Client:
 
     async def listen(self, streams: Mapping[str, str], seconds: float) -> None:
         """Return when one of the streams has an entry behind the one named, or after `seconds`, or for no reason."""
-        if not streams or self._exchange.cluster is not None:
+        if not streams or self._address.kind == "cluster":
             await asyncio.sleep(min(seconds, POLL))
             return
         block = max(round(seconds * 1000), 1)
         try:
-            async with asyncio.timeout(seconds + PATIENCE):
+            with Patience(seconds + PATIENCE):
                 [reply] = await self._exchange.ask(
                     ("XREAD", "COUNT", 1, "BLOCK", block, "STREAMS", *streams, *streams.values())
                 )
@@ -199,19 +200,20 @@ class Client:
 
     async def nodes(self) -> list[Ask]:
         """Return for every master what sends it a command and returns the reply, in the time of one call each."""
-        cluster = self._exchange.cluster
-        if cluster is None:
+        if self._address.kind != "cluster":
             return [self.call]
         await self._begin()
-        _ = await self._within(cluster.initialize())
-        return [partial(self._ask, node) for node in cluster.get_primaries()]
+        return [partial(self._ask, master) for master in await self._within(self._exchange.masters())]
 
-    async def _ask(self, node: Any, *command: Any) -> Any:
-        return await self._within(node.execute_command(*command))
+    async def _ask(self, master: Exchange, *command: Any) -> Any:
+        [reply] = await self._within(master.ask(command))
+        if isinstance(reply, Exception):
+            raise self._error(reply)
+        return reply
 
-    async def _within(self, asking: Awaitable[Any]) -> Any:
+    async def _within(self, asking: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(LIMIT):
+            with Patience(LIMIT):
                 return await asking
         except (TimeoutError, *_LOST) as error:
             raise self._failed(error, undecided=False) from None

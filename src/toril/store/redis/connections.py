@@ -100,5 +100,5 @@ class Connections:
             await self.open()
         for names in (names_for(self._prefix, queue) for queue in new):
             refuse_foreign(names.queue, names.base, await self._script("wire", names.queue, ()))
-        await self._client().call("SADD", f"{self._prefix}::toril:queues", *new)
+        await self._client().run(script("admit"), [f"{self._prefix}::toril:queues"], [*new])
         self._known |= new

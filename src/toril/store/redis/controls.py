@@ -91,8 +91,12 @@ class Controls(Views):
 
     async def remove_children(self, queue: str, job_id: str) -> int | None:
         """See Store.remove_children."""
-        removed: int | None = await self._script("remove_children", queue, (job_id,))
-        return removed
+        removed, cursor = 0, "0"
+        while told := await self._script("remove_children", queue, (job_id, cursor)):
+            removed, cursor = removed + int(told[0]), told[1]
+            if cursor == "0":
+                return removed
+        return removed or None
 
     async def detach(self, queue: str, job_id: str) -> bool | None:
         """See Store.detach."""
@@ -119,15 +123,15 @@ class Controls(Views):
     async def put_schedule(self, schedule: ScheduleRecord, *, immediately: bool) -> bool:
         """See Store.put_schedule."""
         await self._admit({schedule.queue})
-        for queue in await self.queues():  # it may have been another queue's
-            if queue != schedule.queue and await self._schedules.read(queue, schedule.id):
+        for queue in {*await self.queues()} - {schedule.queue}:
+            other = await self._schedules.read(queue, schedule.id)
+            if other and other.is_ours:  # it has moved; on BullMQ, each queue has ids of its own
                 await self._schedules.remove(queue, schedule.id)
         return await self._schedules.put(schedule, immediately=immediately)
 
-    async def remove_schedule(self, schedule_id: str) -> bool:
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
         """See Store.remove_schedule."""
-        removed = [await self._schedules.remove(queue, schedule_id) for queue in await self.queues()]
-        return any(removed)
+        return await self._schedules.remove(queue, schedule_id)
 
 
 def _chosen(job_ids: Sequence[str] | None) -> Sequence[str]:

@@ -6,14 +6,16 @@ is how connections are made, and how replies of some commands are read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import redis.asyncio as redis
 from hiredis import pack_command
 from redis import exceptions
-from redis.asyncio.cluster import RedisCluster
 
-__all__ = ["Command", "Exchange", "exchange_with"]
+from toril.store.redis.patience import LIMIT, Patience
+
+__all__ = ["Command", "Direct", "Exchange"]
 
 Command = tuple[Any, ...]
 
@@ -21,22 +23,21 @@ Command = tuple[Any, ...]
 class Exchange(Protocol):
     """What sends commands to a server, or to several."""
 
-    cluster: RedisCluster | None
-
     async def ask(self, *commands: Command) -> list[Any]:
         """Send commands together on one connection and return their replies; what Redis refuses is an error in it.
 
         Raises what redis-py raises, or an OSError, if replies are missing.
         """
 
+    async def masters(self) -> Sequence[Exchange]:
+        """Return what asks each server that holds keys."""
+
     async def close(self) -> None:
         """Let go of all connections."""
 
 
-class _Direct:
+class Direct:
     """With one server. Connections are made as calls overlap."""
-
-    cluster: RedisCluster | None = None
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -45,16 +46,19 @@ class _Direct:
         self._idle: list[Any] = []  # redis-py's connections
 
     async def ask(self, *commands: Command) -> list[Any]:
+        """See Exchange.ask."""
         connection = await self._free()
         try:
             if not connection.is_connected:
-                await connection.connect()
+                with Patience(LIMIT):
+                    await connection.connect()
             await connection.send_packed_command(b"".join(map(pack_command, commands)), check_health=False)
             replies = [await self._reply(connection, command[0]) for command in commands]
         except BaseException:  # a reply may still come
             await connection.disconnect(nowait=True)
             raise
-        self._idle.append(connection)
+        if connection.is_connected:
+            self._idle.append(connection)
         return replies
 
     async def _free(self) -> Any:
@@ -69,41 +73,23 @@ class _Direct:
         try:
             reply = await connection.read_response()
         except exceptions.ResponseError as error:
+            if isinstance(error, exceptions.ReadOnlyError):  # a master no more: its name may lead to another by now
+                for stale in (connection, *self._idle):
+                    await stale.disconnect(nowait=True)
+                self._idle.clear()
             return error
         read = self._reads.get(verb)
         return read(reply) if read else reply
 
+    async def masters(self) -> Sequence[Direct]:
+        """Return itself."""
+        return [self]
+
     async def close(self) -> None:
+        """See Exchange.close."""
         while self._idle:
             await self._idle.pop().disconnect()
         await self._client.aclose()
         watched = getattr(self._pool, "sentinel_manager", None)
         for sentinel in watched.sentinels if watched else ():  # redis-py leaves those open
             await sentinel.aclose()
-
-
-class _Clustered:
-    """With a cluster, whose nodes redis-py finds."""
-
-    def __init__(self, client: RedisCluster) -> None:
-        self.cluster: RedisCluster | None = client
-        self._client: Any = client
-
-    async def ask(self, *commands: Command) -> list[Any]:
-        if len(commands) == 1:
-            try:
-                return [await self._client.execute_command(*commands[0])]
-            except exceptions.ResponseError as error:
-                return [error]
-        async with self._client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            return list(await pipe.execute(raise_on_error=False))
-
-    async def close(self) -> None:
-        await self._client.aclose()
-
-
-def exchange_with(client: redis.Redis | RedisCluster) -> Exchange:
-    """Return what sends commands over connections of a client, which is closed with it."""
-    return _Clustered(client) if isinstance(client, RedisCluster) else _Direct(client)

@@ -25,7 +25,7 @@ SLOTS = 4096  # delayed scores of one millisecond
 
 async def check_server(client: Client, shown: str) -> None:
     """Raise StoreRefused for a server that is too old."""
-    text = await (await client.nodes())[0]("INFO", "server")
+    text = await client.call("INFO", "server")
     version = text["redis_version"] if isinstance(text, dict) else _field(text, "redis_version")
     if int(version.partition(".")[0]) < OLDEST:
         raise StoreRefused(f"{shown}: Redis {version}, expected {OLDEST} or newer")

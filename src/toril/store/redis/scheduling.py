@@ -92,9 +92,9 @@ class Schedules:
         found = await self._run("schedule_read", queue, (schedule_id,))
         return None if found is None else _Stored(queue, schedule_id, found)
 
-    async def of(self, queue: str) -> list[ScheduleInfo]:
-        """Return the schedules of a queue."""
-        ids = await self._run("schedule_ids", queue, ())
+    async def of(self, queue: str, schedule_id: str | None) -> list[ScheduleInfo]:
+        """Return the schedules of a queue, or the one of that id."""
+        ids = await self._run("schedule_ids", queue, ()) if schedule_id is None else [schedule_id]
         found = [await self.read(queue, schedule_id) for schedule_id in ids]
         return [stored.info if stored.waits else stored.info._replace(next=None) for stored in found if stored]
 
@@ -113,6 +113,7 @@ class _Stored:
         self.opts = _object(opts)
         count = _object(self.opts.get("repeat")).get("count") or ours.get("ticks") or fields.get("ic")
         last = ours.get("last")
+        self.is_ours = "declared" in ours  # put by Toril, by code or not
         self.waits = state != "" and last != tick  # retried, the last tick of a schedule that has ended runs by itself
         record = _record(queue, schedule_id, fields, declared=bool(ours.get("declared")))
         self.info = ScheduleInfo(record, self.tick, int(last) if last else None, number(count) or 0)

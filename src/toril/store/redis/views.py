@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from toril.filter import Filter
 from toril.finding import Finding
@@ -28,8 +29,12 @@ class Views(Connections):
 
     async def children(self, queue: str, job_id: str) -> Sequence[ChildRecord]:
         """See Store.children."""
-        rows = await self._script("children", queue, (job_id,))
-        return looking.children(self._prefix, rows)
+        rows: dict[str, Sequence[Any]] = {}  # by their keys
+        part, cursor = 1, "0"
+        while part:
+            more, part, cursor = await self._script("children", queue, (job_id, part, cursor))
+            rows |= {row[0]: row for row in more}
+        return looking.children(self._prefix, list(rows.values()))
 
     async def list(
         self, queue: str, state: JobState, limit: int, after: str | None, *, newest: bool, offset: int = 0
@@ -96,10 +101,10 @@ class Views(Connections):
         """See Store.logs."""
         return list(await self._client().call("LRANGE", f"{names_for(self._prefix, queue).base}{job_id}:logs", 0, -1))
 
-    async def schedules(self) -> Sequence[ScheduleInfo]:
+    async def schedules(self, schedule_id: str | None = None) -> Sequence[ScheduleInfo]:
         """See Store.schedules."""
-        found = [info for queue in await self.queues() for info in await self._schedules.of(queue)]
-        return sorted(found, key=lambda info: info.schedule.id)
+        found = [info for queue in await self.queues() for info in await self._schedules.of(queue, schedule_id)]
+        return sorted(found, key=lambda info: (info.schedule.id, info.schedule.queue))
 
     async def examine(self) -> Sequence[Finding]:
         """See Store.examine."""

@@ -13,6 +13,7 @@ from toril.json import decode, dump
 from toril.store.redis.client import Client
 from toril.store.redis.guests import guests
 from toril.store.redis.keys import names_for
+from toril.store.redis.scripts import script
 from toril.store.runs import Run
 from toril.store.views import LiveWorker, RunningJob, WorkerInfo
 
@@ -78,27 +79,30 @@ def _card(prefix: str, worker: str) -> str:
     return f"{prefix}::toril:worker:{worker}"
 
 
+def _keys(prefix: str, worker: str) -> tuple[str, str]:
+    return _registry(prefix), _card(prefix, worker)
+
+
 async def enrol(client: Client, prefix: str, worker: Enrolled, now: int) -> None:
-    """Enter a worker and the queues that it serves."""
+    """Enter a worker."""
     info = worker.info
-    card = _card(prefix, worker.id)
-    await client.call(
-        "HSET", card, "name", info.name, "host", info.host, "pid", info.pid, "lease", info.lease,
-        "queues", dump(dict(info.queues)),
-    )  # fmt: skip
-    await renew(client, prefix, worker, now)
-    if info.queues:
-        await client.call("SADD", f"{prefix}::toril:queues", *info.queues)
+    fields = {
+        "name": info.name,
+        "host": info.host,
+        "pid": info.pid,
+        "lease": info.lease,
+        "queues": dump(dict(info.queues)),
+    }
+    told = [part for field in fields.items() for part in field]
+    await client.run(script("enrol"), _keys(prefix, worker.id), (now, worker.id, worker.lease * 3, *told))
 
 
 async def renew(client: Client, prefix: str, worker: Enrolled, now: int) -> bool:
     """Let a worker's lease count from now; enter it anew and return False if it had been forgotten."""
-    known = await client.call("PEXPIRE", _card(prefix, worker.id), worker.lease * 3, limit=None)
+    known = await client.run(script("beat"), _keys(prefix, worker.id), (now, worker.id, worker.lease * 3), None)
     if not known:
         await enrol(client, prefix, worker, now)
-        return False
-    await client.call("ZADD", _registry(prefix), now, worker.id, limit=None)
-    return True
+    return bool(known)
 
 
 async def leave(client: Client, prefix: str, worker: str) -> None:
@@ -145,7 +149,5 @@ async def _guests(client: Client, prefix: str) -> list[LiveWorker]:
 
 async def _running(client: Client, prefix: str, queue: str) -> Sequence[tuple[str, RunningJob]]:
     """Return who runs what of a queue."""
-    from toril.store.redis.scripts import script
-
     rows = await client.run(script("running"), names_for(prefix, queue).pair, ("",))
     return [(worker, RunningJob(queue, job_id, name, int(since or 0))) for job_id, name, worker, since in rows]

@@ -7,9 +7,11 @@ from toril.options import Keep, Policy
 from toril.store.runs import Completed, Failed, Run
 from toril.store.sqlite import flows
 from toril.store.sqlite.adding import follow
-from toril.store.sqlite.transaction import ACTIVE, COMPLETED, FAILED, Row, Transaction
+from toril.store.sqlite.transaction import ACTIVE, COMPLETED, FAILED, Transaction
 
 __all__ = ["complete", "fail", "fail_unrun", "trim"]
+
+_EVER = 2**63 - 1  # whenever a job has ended: clocks are set back
 
 
 def complete(
@@ -101,14 +103,15 @@ def _failed(
 def trim(tx: Transaction, queue: int, state: int, keep: Keep) -> None:
     """Remove the oldest ended jobs of a state beyond what is to be kept."""
     if keep.age is not None:
-        before = tx.now - round(keep.age * 1000)
-        _removed(tx, queue, state, tx.rows("trim_by_age", queue=queue, state=state, before=before))
+        _trim(tx, queue, state, tx.now - round(keep.age * 1000), 1000)
     if keep.count:
         surplus = tx.rows("read_queue", queue=queue)[0][state] - keep.count
         if surplus > 0:
-            _removed(tx, queue, state, tx.rows("trim_by_count", queue=queue, state=state, surplus=surplus))
+            _trim(tx, queue, state, _EVER, surplus)
 
 
-def _removed(tx: Transaction, queue: int, state: int, rows: list[Row]) -> None:
-    tx.count(queue, {state: -len(rows)})
-    flows.forget(tx, rows)
+def _trim(tx: Transaction, queue: int, state: int, before: int, most: int) -> None:
+    oldest = {"queue": queue, "state": state, "before": before, "most": most}
+    tied = tx.rows("tied_to_trimmed", **oldest)
+    tx.count(queue, {state: -tx.run("trim", **oldest).rowcount})
+    flows.forget(tx, tied)

@@ -108,6 +108,7 @@ class DatabaseFile:
                 connection.execute("PRAGMA wal_autocheckpoint = 0")  # checkpoints have a thread of their own
             connection.execute(f"PRAGMA synchronous = {self.synchronous}")
             connection.execute("PRAGMA cache_size = -32768")  # 32 MiB
+            connection.execute("PRAGMA temp_store = MEMORY")  # what would undo a large statement is a file otherwise
             connection.execute(f"PRAGMA busy_timeout = {round(timeout * 1000)}")
         except sqlite3.Error:  # no database at all
             connection.close()

@@ -117,15 +117,17 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:
 WHERE NOT EXISTS (SELECT 1 FROM job WHERE id = json_extract(value, '$[0]') AND state = 4
   AND starts = json_extract(value, '$[1]'));
 
--- name: trim_by_count
+-- name: trim
+-- The oldest ended jobs.
 DELETE FROM job WHERE id IN (
-  SELECT id FROM job WHERE queue = :queue AND state = :state ORDER BY rank, id LIMIT :surplus)
-RETURNING id, logs, parent, children;
+  SELECT id FROM job WHERE queue = :queue AND state = :state AND rank <= :before ORDER BY rank, id LIMIT :most);
 
--- name: trim_by_age
-DELETE FROM job WHERE id IN (
-  SELECT id FROM job WHERE queue = :queue AND state = :state AND rank <= :before ORDER BY rank, id LIMIT 1000)
-RETURNING id, logs, parent, children;
+-- name: tied_to_trimmed
+-- Of the same jobs those that have more than their row. They are few; RETURNING all costs as much as removing them.
+SELECT id, logs, parent, children FROM (
+  SELECT id, logs, parent, children FROM job
+  WHERE queue = :queue AND state = :state AND rank <= :before ORDER BY rank, id LIMIT :most)
+WHERE logs OR children OR parent IS NOT NULL;
 
 -- name: remove_job
 DELETE FROM job WHERE id = :row RETURNING id, logs, parent, children;
@@ -150,9 +152,9 @@ UPDATE job SET state = ?, rank = ?, started = NULL, finished = NULL, result = NU
 WHERE id = ?;
 
 -- name: ready_jobs
--- What a step is about to take, as JobRecord reads it once it is taken.
-SELECT coalesce(key, CAST(id AS TEXT)), :name, name, data, opts, 'active', priority, added, NULL, starts + 1, attempts,
-  stalls, :now, NULL, progress, result, reason, stack, :worker, schedule, tick,
+-- What a step is about to take: what a JobRecord of it has from its row. Each column costs, of what is the same for all too.
+SELECT coalesce(key, CAST(id AS TEXT)), name, data, opts, priority, added, starts + 1, attempts, stalls, progress, result,
+  reason, stack, schedule, tick,
   CASE WHEN parent IS NOT NULL THEN (SELECT queue.name || ':' || coalesce(p.key, CAST(p.id AS TEXT))
     FROM job AS p JOIN queue ON queue.id = p.queue WHERE p.id = job.parent) END,
   deferred, id, rank
@@ -352,11 +354,12 @@ SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, data, op
   tick, last, ticks
 FROM schedule JOIN queue ON queue.id = schedule.queue WHERE schedule.id = :id;
 
--- name: all_schedules
+-- name: schedules
 SELECT schedule.id, queue.name, cron, tz, every, missed, schedule.name, schedule.data, schedule.opts, start, until,
   most, declared, CASE WHEN job.state IN (0, 1, 2) THEN schedule.tick END, last, ticks
 FROM schedule JOIN queue ON queue.id = schedule.queue
 LEFT JOIN job ON job.queue = schedule.queue AND job.key = 'repeat:' || schedule.id || ':' || schedule.tick
+WHERE :id IS NULL OR schedule.id = :id
 ORDER BY schedule.id;
 
 -- name: waiting_tick

@@ -50,12 +50,11 @@ def put_schedule(tx: Transaction, schedule: ScheduleRecord, immediately: bool) -
     return True
 
 
-def remove_schedule(tx: Transaction, schedule_id: str) -> bool:
+def remove_schedule(tx: Transaction, queue: str, schedule_id: str) -> bool:
     """Forget a schedule and its next job, but not one that is ready."""
     found = tx.rows("read_schedule", id=schedule_id)
-    if not found:
+    if not found or (info := _info(found[0])).schedule.queue != queue:
         return False
-    info = _info(found[0])
     waiting = _waiting(tx, info)
     if waiting and waiting[2] == DELAYED:
         _remove(tx, info, waiting)
@@ -63,9 +62,9 @@ def remove_schedule(tx: Transaction, schedule_id: str) -> bool:
     return True
 
 
-def schedules(tx: Transaction) -> list[ScheduleInfo]:
-    """Return all schedules, by id."""
-    return [_info(row) for row in tx.rows("all_schedules")]
+def schedules(tx: Transaction, schedule_id: str | None) -> list[ScheduleInfo]:
+    """Return all schedules, or the one of that id."""
+    return [_info(row) for row in tx.rows("schedules", id=schedule_id)]
 
 
 def _info(row: Row) -> ScheduleInfo:

@@ -20,6 +20,7 @@ from toril.store.sqlite.transaction import (
     PRIORITIZED,
     WAITING,
     WAITING_CHILDREN,
+    Row,
     Transaction,
 )
 
@@ -165,17 +166,29 @@ def _promote(tx: Transaction, queue: int) -> tuple[int, ...] | None:
 
 
 def _take(tx: Transaction, queue: int, name: str, worker: str, state: int, want: int) -> list[JobRecord]:
-    rows = tx.rows("ready_jobs", queue=queue, state=state, name=name, now=tx.now, worker=worker, want=want)
+    rows = tx.rows("ready_jobs", queue=queue, state=state, want=want)
     if not rows:
         return []
     tx.run("take", queue=queue, state=state, last=rows[-1][-1], now=tx.now, worker=int(worker))
     tx.count(queue, {state: -len(rows), ACTIVE: len(rows)})
     tx.tell(queue, "active", dump([row[0] for row in rows]))
-    taken = [JobRecord._make((*row[:5], JobState.ACTIVE, *row[6:-1])) for row in rows]
+    taken = _records(rows, name, worker, tx.now)
     for job in taken:
         if job.schedule is not None:
             advance(tx, job)
     return taken
+
+
+def _records(rows: list[Row], name: str, worker: str, now: int) -> list[JobRecord]:
+    """Return the taken jobs of rows of `ready_jobs`."""
+    return [
+        JobRecord._make((
+            job_id, name, task, data, opts, JobState.ACTIVE, priority, added, None, starts, attempts, stalls, now, None,
+            progress, result, reason, stack, worker, schedule, tick, parent, deferred, token,
+        ))
+        for job_id, task, data, opts, priority, added, starts, attempts, stalls,
+            progress, result, reason, stack, schedule, tick, parent, deferred, token, _ in rows
+    ]  # fmt: skip
 
 
 def rescue(tx: Transaction, name: str, boot: str, asked: float) -> list[str]:

@@ -310,13 +310,13 @@ class SqliteStore:
         """See Store.put_schedule."""
         return await self._write(scheduling.put_schedule, schedule, immediately)
 
-    async def remove_schedule(self, schedule_id: str) -> bool:
+    async def remove_schedule(self, queue: str, schedule_id: str) -> bool:
         """See Store.remove_schedule."""
-        return await self._write(scheduling.remove_schedule, schedule_id)
+        return await self._write(scheduling.remove_schedule, queue, schedule_id)
 
-    async def schedules(self) -> Sequence[ScheduleInfo]:
+    async def schedules(self, schedule_id: str | None = None) -> Sequence[ScheduleInfo]:
         """See Store.schedules."""
-        return await self._look(scheduling.schedules)
+        return await self._look(scheduling.schedules, schedule_id)
 
     # -- events
 

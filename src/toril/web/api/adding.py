@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from toril.budget import Budget
+from toril.checks import LARGEST
 from toril.dedup import Dedup
 from toril.retry import Exponential, Fixed
-from toril.web.api.queues import LARGEST, Model, QueueName
+from toril.web.api.queues import Model, QueueName
 from toril.web.api.shapes import JobRef
 from toril.web.api.table import Routes
 from toril.web.gate import SEND, TheDesk, Who

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel
 
+from toril.checks import LARGEST
 from toril.json import decode
-from toril.web.api.queues import LARGEST
 from toril.web.api.table import Routes
 from toril.web.gate import TheDesk
 

@@ -48,6 +48,10 @@ class EventOut(BaseModel):
     event: str
     attempt: int
     detail: str
+    dialogue: list[str] = Field(
+        description="Of an attempt that has ended: with whom (`= `), what was said (`> `) and answered (`< `).",
+        examples=[["= smtp.example.com, port 587, a new connection", "< 421 4.3.2 Service shutting down"]],
+    )
 
 
 class EmailDetail(EmailOut):
@@ -239,6 +243,7 @@ async def get_email(desk: TheDesk, who: Who, mail_id: MailId) -> Any:
     events = await _mailer(desk).timeline(mail_id)
     timeline = [
         {"at": event.at, "event": event.event, "attempt": event.attempt, "detail": shown_text(event.detail, who)}
+        | {"dialogue": [shown_text(line, who) for line in event.dialogue]}
         for event in events
     ]
     return {**_shown(mail, who), "timeline": timeline}

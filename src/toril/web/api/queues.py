@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from toril.checks import LARGEST
 from toril.fingerprint import Failures
 from toril.job import JobState
 from toril.limits import Limits, Rate
@@ -24,7 +25,6 @@ __all__ = ["QueueName", "routes"]
 
 QueueName = Annotated[str, Path(min_length=1, max_length=255, examples=["emails"])]
 ENTRIES = 1_440  # of a chart: a day by the minute, a week by seven
-LARGEST = 2**53 - 1  # what every JSON reader can count to
 routes = Routes("queues")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import BaseModel
 
 from toril.json import dump
@@ -15,11 +15,13 @@ from toril.web.api.table import Routes
 from toril.web.auth import Principal
 from toril.web.gate import READ, TheDesk, Who
 from toril.web.masking import shown_data
-from toril.web.problems import Problem
 
 __all__ = ["routes"]
 
 ScheduleId = Annotated[str, Path(min_length=1, max_length=255)]
+OfQueue = Annotated[
+    str | None, Query(min_length=1, max_length=255, description="Its queue, where several have one of that id.")
+]
 routes = Routes("schedules")
 
 
@@ -36,27 +38,21 @@ async def list_schedules(desk: TheDesk, who: Who) -> Any:
 
 
 @routes.post("/schedules/{schedule_id}/run", status_code=201, response_model=JobRef)
-async def run_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId) -> Any:
+async def run_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId, queue: OfQueue = None) -> Any:
     """Add one more job of a schedule, to run now; its own times stay as they are."""
-    found = next((found for found in await desk.app.schedules() if found.id == schedule_id), None)
-    if found is None:
-        raise _none(schedule_id)
+    found = await desk.app.get_schedule(schedule_id, queue=queue)
     async with desk.audit.acting(who, "run-schedule", found.queue, detail=schedule_id) as act:
-        job = await desk.app.run_schedule(schedule_id)
+        job = await desk.app.run_schedule(schedule_id, queue=found.queue)
         act.ids = [job.id]
     return {"queue": found.queue, "id": job.id, "name": job.name}
 
 
 @routes.delete("/schedules/{schedule_id}", status_code=204)
-async def remove_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId) -> None:
+async def remove_schedule(desk: TheDesk, who: Who, schedule_id: ScheduleId, queue: OfQueue = None) -> None:
     """Remove a schedule and its next job. One that code declares is back when a worker starts."""
-    async with desk.audit.acting(who, "remove-schedule", detail=schedule_id):
-        if not await desk.app.unschedule(schedule_id):
-            raise _none(schedule_id)
-
-
-def _none(schedule_id: str) -> Problem:
-    return Problem(404, "schedule-not-found", f"there is no schedule {schedule_id!r}")
+    found = await desk.app.get_schedule(schedule_id, queue=queue)
+    async with desk.audit.acting(who, "remove-schedule", found.queue, detail=schedule_id):
+        await desk.app.unschedule(schedule_id, queue=found.queue)
 
 
 def _shown(found: Scheduled, who: Principal) -> Scheduled:

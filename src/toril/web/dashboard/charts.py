@@ -13,6 +13,7 @@ __all__ = ["HEIGHT", "SPANS", "WIDTH", "Bar", "Chart", "Span", "chart", "merged"
 WIDTH, HEIGHT = 600, 120  # of the drawing, in its own units: it is stretched to the place that it gets
 _GAP = 0.22  # share of a bar's room that stays empty
 _TICKS = 5  # labels below
+_STEPS = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8)  # of an axis, whose half is written, too
 
 
 class Span(NamedTuple):
@@ -95,7 +96,7 @@ def _round_up(number: int) -> int:
     """Return the next number that reads well on an axis."""
     power = 1
     while True:
-        for step in (1, 2, 4, 5, 10):
+        for step in _STEPS if power > 1 else (1, 2, 4, 6, 8):
             if number <= step * power:
-                return step * power
+                return round(step * power)
         power *= 10

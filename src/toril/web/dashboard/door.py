@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.responses import FileResponse, Response
 
-from toril.web.auth import check_same_site
+from toril.web.auth import SAFE, check_same_site
 from toril.web.dashboard.site import STATIC
 from toril.web.dashboard.visit import THEME, THEMES, Visit, guarded
 from toril.web.problems import Problem
@@ -24,8 +22,8 @@ def turn_away(visit: Visit) -> Response:
     if desk.sessions is None:
         text = "Nobody can log in: set TORIL_SECRET_KEYS to a long random text, and start the server anew."
         return visit.page("error.html", 503, title="No secret is set", text=text)
-    there = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-    return visit.back(visit.url("login", next=there if request.method == "GET" else None))
+    undone = "" if request.method in SAFE else "Your session was over, so nothing was done. Log in, and do it again."
+    return visit.back(visit.url("login", next=visit.here), undone)
 
 
 async def login_form(visit: Visit) -> Response:
@@ -41,12 +39,13 @@ async def login(visit: Visit) -> Response:
         return turn_away(visit)
     place = visit.request.client.host if visit.request.client else ""
     try:
-        principal = await desk.users.login(name, str(visit.form.get("password", "")), place)
+        known = desk.sessions.browser(visit.request, name)
+        principal = await desk.users.login(name, str(visit.form.get("password", "")), place, known)
     except Problem as problem:
         return visit.page("login.html", problem.status, next=onward, fault=problem.detail, name=name)
     if principal is None:
         return visit.page("login.html", 401, next=onward, fault="Name and password do not belong together.", name=name)
-    response = visit.back(_inside(visit, onward))
+    response = visit.back(visit.inside(onward))
     desk.sessions.begin(visit.request, response, principal)
     return response
 
@@ -56,14 +55,14 @@ async def logout(visit: Visit) -> Response:
     check_same_site(visit.request)
     response = visit.back(visit.url("login"))
     if visit.site.desk.sessions:
-        visit.site.desk.sessions.end(visit.request, response)
+        await visit.site.desk.sessions.end(visit.request, response)
     return response
 
 
 async def theme(visit: Visit) -> Response:
     """Keep which theme was chosen, and go back."""
     check_same_site(visit.request)
-    response = visit.back(_inside(visit, visit.said("back")))
+    response = visit.back(visit.inside(visit.said("back")))
     path, chosen = visit.base or "/", visit.said("theme")
     if chosen in THEMES:
         response.set_cookie(THEME, chosen, max_age=_YEAR, path=path, httponly=True, samesite="lax")
@@ -81,13 +80,6 @@ async def static(visit: Visit) -> Response:
     response = FileResponse(path, media_type=kinds[path.suffix])
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return guarded(response)
-
-
-def _inside(visit: Visit, there: str) -> str:
-    """Return a path if it leads to one of our pages, else that of the first."""
-    parts = urlsplit(there)
-    ours = not parts.scheme and not parts.netloc and there.startswith(f"{visit.base}/") and "\\" not in there
-    return there if ours and not there.startswith("//") else visit.url()
 
 
 PAGES = [

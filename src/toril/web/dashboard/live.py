@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from toril import Toril
+from toril.errors import StoreUnavailable
 
 __all__ = ["changes"]
 
@@ -24,7 +25,12 @@ async def changes(app: Toril, queue: str | None) -> AsyncIterator[str]:
     end = loop.time() + _LIFE
     yield "retry: 2000\n\n"
     while loop.time() < end:
-        stream = await app.events(queue=queue).start()
+        try:
+            stream = await app.events(queue=queue).start()
+        except StoreUnavailable:  # the page then asks for itself, and is told what is wrong
+            yield "event: changed\ndata: {}\n\n"
+            await asyncio.sleep(_APART)
+            continue
         yield "event: changed\ndata: {}\n\n"
         waiting = asyncio.ensure_future(anext(stream))
         try:

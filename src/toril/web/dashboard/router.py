@@ -108,6 +108,7 @@ def _admit(visit: Visit) -> None:
         visit.check_may_act()
 
 
+_OUTAGE, _AGAIN = 503, 5  # a status; seconds
 _TITLES = {403: "Not allowed", 404: "Not found", 503: "The store does not answer"}
 
 
@@ -115,7 +116,12 @@ def _failure(visit: Visit, error: Problem | TorilError) -> Response:
     """Return the page that says what went wrong."""
     problem = problem_of(error) or Problem(400, "not-valid", str(error))
     title = _TITLES.get(problem.status, "This cannot be done")
-    return visit.page("error.html", problem.status, title=title, text=problem.detail)
+    again = problem.status == _OUTAGE and visit.request.method in SAFE
+    text = f"{problem.detail}. This page looks again by itself." if again else problem.detail
+    response = visit.page("error.html", problem.status, title=title, text=text)
+    if again:
+        response.headers["Refresh"] = str(_AGAIN)
+    return response
 
 
 async def _form(request: Request) -> FormData:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from fastapi import Request
 from starlette.datastructures import FormData
@@ -16,12 +16,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from toril import JobNotFound, Queue, Toril
 from toril.handle import Job
 from toril.web.audit import Act
-from toril.web.auth import Principal, Role
+from toril.web.auth import SAFE, Principal, Role
 from toril.web.dashboard.site import TEMPLATES, Site
-from toril.web.dashboard.words import place, unplace
 from toril.web.masking import shown_data, shown_text
 from toril.web.problems import Problem
 from toril.web.sessions import CSRF_FIELD
+from toril.web.words import place, unplace
 
 if TYPE_CHECKING:
     from toril.messaging import Mailer
@@ -78,9 +78,14 @@ class Visit:
         return self.principal.name if self.principal else ""
 
     @property
+    def is_admin(self) -> bool:
+        """Whether the visitor is an administrator."""
+        return self.principal is not None and self.principal.may(Role.ADMIN)
+
+    @property
     def may_act(self) -> bool:
         """Whether buttons are shown, and do what they say."""
-        return self.principal is not None and self.principal.may(Role.ADMIN) and not self.site.desk.read_only
+        return self.is_admin and not self.site.desk.read_only
 
     def check_may_act(self) -> None:
         """Raise Problem 403 for somebody who may only look, before showing a form that would be of no use."""
@@ -108,6 +113,11 @@ class Visit:
     def id(self) -> str:
         """The id that the path names."""
         return unplace(self.request.path_params["id"])
+
+    @property
+    def of_queue(self) -> str | None:
+        """The name of a queue that the query tells apart from others, if it does."""
+        return self.ask("queue") or None
 
     async def job(self, job_id: str = "") -> Job[Any]:
         """Return the job of that id, or that the path names; raise JobNotFound."""
@@ -140,6 +150,19 @@ class Visit:
         path = "/".join([self.base, *map(place, segments)]) if segments else f"{self.base}/"
         given = {key: value for key, value in query.items() if value}
         return f"{path}?{urlencode(given)}" if given else path
+
+    def inside(self, there: str) -> str:
+        """Return a path with its query if it leads to one of our pages, else that of the first."""
+        parts = urlsplit(there)
+        ours = not parts.scheme and not parts.netloc and there.startswith(f"{self.base}/") and "\\" not in there
+        return there if ours and not there.startswith("//") else self.url()
+
+    @property
+    def here(self) -> str:
+        """The page that the visitor sees: the one asked for, or that whose form was sent."""
+        get = self.request.method in SAFE
+        parts = urlsplit(str(self.request.url) if get else self.request.headers.get("referer", ""))
+        return self.inside(f"{parts.path}?{parts.query}" if parts.query else parts.path)
 
     def acting(
         self, action: str, queue: str | None = None, *, ids: Sequence[str] = (), detail: str = ""

@@ -8,7 +8,7 @@ from toril.errors import StoreRefused
 
 __all__ = ["HEAD", "VERSION_TABLE", "upgrade"]
 
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "toril_web_version"  # a database may hold the delivery log and the host's own tables, too
 _LOCK = 0x746F72696D  # of PostgreSQL's advisory locks; the delivery log has the one before
 

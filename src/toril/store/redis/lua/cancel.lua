@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending, reading
+-- use: base, full, events, places, jobs, family, ending, reading
 -- Cancel a job: at once if it does not run; else leave word for its worker.
 -- ARGV: now; id; who asks; how long it is kept then: most (negative: all), age in ms (negative: for ever).
 -- Returns the state that it was in, or nothing; and who runs it.

@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending, reading
+-- use: base, full, events, places, jobs, family, ending, reading
 -- Fail jobs of which no attempt was made in time.
 -- ARGV: now; ids that may have, with for each: reason, most kept (negative: all), age in ms (negative: for ever).
 -- Returns {ids that have failed}.

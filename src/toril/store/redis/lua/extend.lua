@@ -1,4 +1,4 @@
--- use: base
+-- use: base, full
 -- Renew the leases of runs of one queue.
 -- ARGV: now; lease (ms); for each run: id, starts, token.
 -- Returns {numbers of runs that are lost, {number, who asked} of those to be cancelled}.

@@ -10,6 +10,7 @@
 -- Events: added, waiting, delayed, waiting-children; of parents: waiting, delayed.
 local NAMES_KEPT = 30 * 86400000 -- ms
 local again, run, starts, token, leaves = ARGV[2] == '1', ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
+if leaves then call('DEL', Q .. run .. ':none') end -- a run ends also when memory is full: see lib/full.lua
 local top = run ~= '' and {q = Q, id = run} or nil
 
 local nodes, ids = {}, {}

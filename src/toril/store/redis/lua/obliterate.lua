@@ -1,36 +1,34 @@
--- use: base, events, jobs, family, removing
--- Remove up to 1,000 jobs of a paused queue, whatever their state; when there are none, what else it has.
+-- use: base, full, events, jobs, family, removing
+-- Remove up to 500 jobs of a paused queue, whatever their state; when there are none, what else it has.
 -- ARGV: now; '1' to remove active jobs too.
 -- Returns how many; -1: it is not paused; -2 and how many: it has active jobs.
+local MOST = 500 -- about 10 ms
 if call('EXISTS', Q .. 'meta') == 1 and call('HEXISTS', Q .. 'meta', 'paused') == 0 then return {-1} end
 local active = call('LLEN', Q .. 'active')
 if active > 0 and ARGV[2] ~= '1' then return {-2, active} end
-local count = 0
+local gone = {}
 for _, list in ipairs({'active', 'wait', 'paused'}) do
-  for _, id in ipairs(call('LRANGE', Q .. list, 0, 999 - count)) do
-    call('LREM', Q .. list, 1, id)
-    call('DEL', Q .. id .. ':lock')
-    forget(Q, T, id)
-    count = count + 1
+  local ids = #gone < MOST and call('LRANGE', Q .. list, 0, MOST - #gone - 1) or {}
+  call('LTRIM', Q .. list, #ids, -1)
+  for _, id in ipairs(ids) do
+    if list == 'active' then call('DEL', Q .. id .. ':lock') end
+    gone[#gone + 1] = id
   end
 end
 for _, set in ipairs({'prioritized', 'delayed', 'waiting-children', 'completed', 'failed'}) do
-  if count < 1000 then
-    for _, id in ipairs(call('ZRANGE', Q .. set, 0, 999 - count)) do
-      call('ZREM', Q .. set, id)
-      forget(Q, T, id)
-      count = count + 1
-    end
-  end
+  local ids = #gone < MOST and call('ZRANGE', Q .. set, 0, MOST - #gone - 1) or {}
+  if #ids > 0 then call('ZREMRANGEBYRANK', Q .. set, 0, #ids - 1) end
+  for _, id in ipairs(ids) do gone[#gone + 1] = id end
 end
-if count == 0 then
+forget(Q, gone)
+if #gone == 0 then
   for _, id in ipairs(call('ZRANGE', Q .. 'repeat', 0, -1)) do call('DEL', Q .. 'repeat:' .. id, T .. 'schedule:' .. id) end
   for _, part in ipairs({'repeat', 'events', 'stalled', 'stalled-check', 'id', 'pc', 'marker', 'meta', 'limiter',
     'metrics:completed', 'metrics:completed:data', 'metrics:failed', 'metrics:failed:data'}) do
-    call('DEL', Q .. part)
+    call('UNLINK', Q .. part)
   end
   for _, part in ipairs({'details', 'arrived', 'bounds', 'cancel', 'expiry', 'paused', 'sweep'}) do
-    call('DEL', T .. part)
+    call('UNLINK', T .. part)
   end
 end
-return {count}
+return {#gone}

@@ -1,4 +1,4 @@
--- use: base, events
+-- use: base, full, events
 -- Close a queue.
 -- ARGV: now; by; why.
 -- Events: paused.

@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending, wishes
+-- use: base, full, events, places, jobs, family, ending, wishes
 -- Give back active jobs whose lock is gone: those of Toril's workers every 2 s, those of Node's by BullMQ's own sweep.
 -- ARGV: now.
 -- Returns {ids that were given back}.

@@ -1,4 +1,4 @@
--- use: base, events, places, jobs
+-- use: base, full, events, places, jobs
 -- Make the next job of a schedule whose tick was taken, provided that no other worker has.
 -- ARGV: now; id; the tick that was taken; the next one, or '' if there is none; name; data; opts; priority; expiry or '';
 --   ticks made.

@@ -12,9 +12,9 @@ local job = 'repeat:' .. id .. ':' .. tick
 local old = 'repeat:' .. id .. ':' .. had
 if ARGV[6] ~= '' and call('EXISTS', Q .. job) == 1 and not (goes and job == old) then return -1 end
 if goes then
-  local was = leave_place(Q, old)
+  local was = leave_places(Q, {old})[old]
   if was then
-    forget(Q, T, old)
+    forget(Q, {old})
     tell(Q, 'removed', 'jobId', old, 'prev', was == 'waiting' and 'wait' or was)
   end
 end

@@ -8,7 +8,7 @@ local tick = call('ZSCORE', Q .. 'repeat', id)
 if not tick then return 0 end
 local job = 'repeat:' .. id .. ':' .. string.format('%.0f', tick)
 if call('ZREM', Q .. 'delayed', job) == 1 then
-  forget(Q, T, job)
+  forget(Q, {job})
   tell(Q, 'removed', 'jobId', job, 'prev', 'delayed')
 end
 call('ZREM', Q .. 'repeat', id)

@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, ending, wishes
+-- use: base, full, events, places, jobs, family, ending, wishes
 -- The hot path: record what ended, promote what is due, take new jobs.
 -- ARGV: now; token of this step; '1' if it repeats one whose reply was lost: what that did is done once; worker; lease
 --   (ms); jobs wanted;
@@ -67,11 +67,11 @@ for _ = 1, notes do
       call('HSET', key, 'progress', progress)
       tell(Q, 'progress', 'jobId', id, 'data', progress)
     end
-    local first = at + 6
-    if count > 0 then
-      call('RPUSH', key .. ':logs', unpack(ARGV, first, first + count - 1))
-      call('LTRIM', key .. ':logs', -kept, -1)
+    local last = at + 5 + count
+    for first = at + 6, last, 4000 do -- as in in_parts
+      call('RPUSH', key .. ':logs', unpack(ARGV, first, math.min(first + 3999, last)))
     end
+    if count > 0 then call('LTRIM', key .. ':logs', -kept, -1) end
   end
   at = at + 6 + count
 end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any, cast
 
 from starlette.responses import Response
@@ -13,8 +13,9 @@ from toril.json import decode
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
 from toril.web.masking import unmasked
+from toril.wording import number_of
 
-__all__ = ["PAGES", "number", "read_json"]
+__all__ = ["PAGES", "number", "read_json", "whole"]
 
 _EMPTY = {"name": "", "data": "{\n}", "delay": "", "priority": "", "attempts": "", "job_id": "", "like": ""}
 
@@ -39,7 +40,7 @@ async def drain(visit: Visit) -> Response:
     delayed = visit.said("delayed") == "yes"
     async with visit.acting("drain", visit.queue.name, detail="delayed jobs too" if delayed else "") as act:
         act.count = await visit.queue.drain(delayed=delayed)
-    return _back(visit, f"{act.count:,} jobs are removed.")
+    return _back(visit, f"Removed {number_of(act.count, 'job')}.")
 
 
 async def clean(visit: Visit) -> Response:
@@ -47,7 +48,7 @@ async def clean(visit: Visit) -> Response:
     state, hours = visit.said("state"), number("hours", visit.said("hours", "0")) or 0.0
     async with visit.acting("clean", visit.queue.name, detail=f"{state}, older than {hours:g} h") as act:
         act.count = await visit.queue.clean(state, older_than=hours * 3600)
-    return _back(visit, f"{act.count:,} {state} jobs are removed.")
+    return _back(visit, f"Removed {number_of(act.count, f'{state} job')}.")
 
 
 async def obliterate(visit: Visit) -> Response:
@@ -57,14 +58,14 @@ async def obliterate(visit: Visit) -> Response:
         raise InvalidOption(f"sure: expected the queue's name, {queue.name}")
     async with visit.acting("obliterate", queue.name) as act:
         act.count = await queue.obliterate()
-    return visit.back(visit.url(), f"Queue {queue.name} is removed with {act.count:,} jobs.")
+    return visit.back(visit.url(), f"Queue {queue.name} is removed with {number_of(act.count, 'job')}.")
 
 
 async def limit(visit: Visit) -> Response:
     """Set what all workers together may run of the queue."""
-    concurrency, jobs, per = (number(name, visit.said(name)) for name in ("concurrency", "jobs", "per"))
-    rate = None if jobs is None else Rate(round(jobs), per or 1.0)
-    most = None if concurrency is None else round(concurrency)
+    most, jobs = (whole(name, visit.said(name)) for name in ("concurrency", "jobs"))
+    per = number("per", visit.said("per"))
+    rate = None if jobs is None else Rate(jobs, 1.0 if per is None else per)
     async with visit.acting("set-limits", visit.queue.name, detail=f"concurrency {most}, rate {rate}"):
         await visit.queue.set_limits(concurrency=most, rate=rate)
     return _back(visit, "The limits are set.")
@@ -96,7 +97,8 @@ async def add(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
-    tasks = sorted(task.name for task in visit.app.tasks.values() if task.queue.name == visit.queue.name)
+    here = [task for task in visit.app.tasks.values() if task.queue.name == visit.queue.name]
+    tasks = {task.name: [*task.arguments.fields.values()] for task in sorted(here, key=lambda task: task.name)}
     return visit.page(
         "add.html",
         400 if fault else 200,
@@ -109,14 +111,9 @@ def _form(visit: Visit, fault: str, values: dict[str, str]) -> Response:
 
 
 def _options(visit: Visit) -> Options:
-    options: dict[str, Any] = {}
-    for name in ("delay", "priority", "attempts"):
-        value = number(name, visit.said(name))
-        if value is not None:
-            options[name] = value if name == "delay" else round(value)
-    if visit.said("job_id"):
-        options["job_id"] = visit.said("job_id")
-    return cast(Options, options)
+    options: dict[str, Any] = {name: whole(name, visit.said(name)) for name in ("priority", "attempts")}
+    options |= {"delay": number("delay", visit.said("delay")), "job_id": visit.said("job_id") or None}
+    return cast(Options, {name: value for name, value in options.items() if value is not None})
 
 
 def number(name: str, text: str) -> float | None:
@@ -124,15 +121,26 @@ def number(name: str, text: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise InvalidOption(f"{name}: expected a number, got {text!r}") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise InvalidOption(f"{name}: expected a number, got {text[:40]!r}")
+    return found
+
+
+def whole(name: str, text: str) -> int | None:
+    """Return the whole number that a field of a form holds, None for an empty one; raise InvalidOption."""
+    try:
+        return int(text) if text else None
+    except ValueError:
+        raise InvalidOption(f"{name}: expected a whole number, got {text[:40]!r}") from None
 
 
 def read_json(text: str) -> Any:
     """Return what a field of a form holds as JSON; raise InvalidData that says where it goes wrong."""
     try:
-        return json.loads(text or "{}")
+        return decode(text or "{}")
     except ValueError as error:
         raise InvalidData(f"data: expected JSON: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from toril import Queue
 from toril.fingerprint import FailureGroup, Failures
 from toril.web.dashboard.visit import Visit
 from toril.web.overview import failures
+from toril.wording import number_of
 
 __all__ = ["PAGES", "Group", "worst"]
 
@@ -35,7 +37,7 @@ class Group:
         """The search that finds it, as near as the language comes."""
         found = self.group.fingerprint
         words = max(found.message.replace('"', " ").replace(">", "<").split("<")[::2], key=len, default="").strip()
-        parts = ["state:failed", f'name:"{found.task}"']
+        parts = ["state:failed", f"name:{json.dumps(found.task, ensure_ascii=False)}"]
         return " ".join([*parts, *(f'error:"{text}"' for text in (found.exception, words) if text)])
 
 
@@ -67,7 +69,7 @@ async def retry(visit: Visit) -> Response:
     queue, kind = visit.queue, visit.said("group")
     async with visit.acting("retry-group", queue.name, detail=kind) as act:
         act.count = await queue.retry_failures(kind)
-    return visit.back(visit.url("errors"), f"{act.count:,} jobs of {queue.name} run again.")
+    return visit.back(visit.url("errors"), f"Retried {number_of(act.count, 'job')} of {queue.name}.")
 
 
 PAGES = [("GET", "/errors", show), ("POST", "/errors/{queue}/retry", retry)]

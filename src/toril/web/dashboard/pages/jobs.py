@@ -11,11 +11,11 @@ from toril.errors import InvalidOption
 from toril.job import JobRecord
 from toril.json import decode
 from toril.options import Policy
-from toril.web.dashboard.pages.changing import number, read_json
+from toril.web.dashboard.pages.changing import number, read_json, whole
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import share
 from toril.web.masking import unmasked
 from toril.web.verbs import Verb, act_on, reprocess
+from toril.web.words import share
 
 __all__ = ["PAGES", "Moment", "story"]
 
@@ -137,7 +137,7 @@ async def remove(visit: Visit) -> Response:
 async def change(visit: Visit) -> Response:
     """Change its data, priority or delay."""
     job = await visit.job()
-    priority, delay = number("priority", visit.said("priority")), number("delay", visit.said("delay"))
+    priority, delay = whole("priority", visit.said("priority")), number("delay", visit.said("delay"))
     stored = decode(job.record.data)
     data = unmasked(read_json(visit.said("data")), stored) if visit.said("data") else None
     if data == stored:
@@ -146,7 +146,7 @@ async def change(visit: Visit) -> Response:
         raise InvalidOption("data, priority, delay: expected at least one of them")
     changed = [name for name, value in (("data", data), ("priority", priority), ("delay", delay)) if value is not None]
     async with visit.acting("change", job.queue.name, ids=[job.id], detail=", ".join(changed)):
-        await job.change(data=data, priority=None if priority is None else round(priority), delay=delay)
+        await job.change(data=data, priority=priority, delay=delay)
     return _back(visit, "It is changed.")
 
 

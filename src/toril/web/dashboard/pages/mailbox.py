@@ -54,7 +54,7 @@ def part(message: EmailMessage, kind: str) -> str:
 
 def _mail(visit: Visit) -> Received:
     mails = visit.site.mailbox.mails if visit.site.mailbox else []
-    if not visit.id.isdecimal() or int(visit.id) >= len(mails):
+    if visit.id not in map(str, range(len(mails))):
         raise Problem(404, "not-found", "The mailbox has no such mail: it is emptied when its process ends.")
     return mails[int(visit.id)]
 

@@ -18,16 +18,16 @@ async def show(visit: Visit) -> Response:
 
 async def run(visit: Visit) -> Response:
     """Run one now, beside its times."""
-    async with visit.acting("run-schedule", detail=visit.id) as act:
-        job = await visit.app.run_schedule(visit.id)
+    async with visit.acting("run-schedule", visit.of_queue, detail=visit.id) as act:
+        job = await visit.app.run_schedule(visit.id, queue=visit.of_queue)
         act.ids = [job.id]
     return visit.back(visit.url("queues", job.queue.name, "jobs", job.id), f"Added a job of schedule {visit.id}.")
 
 
 async def remove(visit: Visit) -> Response:
     """Remove one with its next job."""
-    async with visit.acting("remove-schedule", detail=visit.id):
-        there = await visit.app.unschedule(visit.id)
+    async with visit.acting("remove-schedule", visit.of_queue, detail=visit.id):
+        there = await visit.app.unschedule(visit.id, queue=visit.of_queue)
     said = f"Schedule {visit.id} is removed." if there else f"There was no schedule {visit.id} any more."
     return visit.back(visit.url("schedules"), said)
 

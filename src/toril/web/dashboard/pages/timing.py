@@ -13,11 +13,10 @@ from toril.errors import InvalidJob, InvalidSchedule
 from toril.json import dump
 from toril.schedule import Cron
 from toril.timetable import Plan, Scheduled, check_schedule_id
-from toril.web.dashboard.pages.changing import number, read_json
+from toril.web.dashboard.pages.changing import number, read_json, whole
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import cron, every
 from toril.web.masking import unmasked
-from toril.web.problems import Problem
+from toril.web.words import cron, every
 
 __all__ = ["PAGES"]
 
@@ -72,7 +71,7 @@ async def change(visit: Visit) -> Response:
         if not _seen(visit, plan):
             return await _form(visit, values, plan=plan, old=found)
         async with visit.acting("change-schedule", found.queue, detail=f"{found.id}: {_words(plan)}"):
-            await visit.app.reschedule(found.id, data, **_times(values))
+            await visit.app.reschedule(found.id, data, queue=found.queue, **_times(values))
     except (InvalidJob, InvalidSchedule) as error:
         return await _form(visit, values, fault=str(error), old=found)
     return visit.back(visit.url("schedules"), f"Schedule {found.id} is changed.")
@@ -99,10 +98,7 @@ async def _form(
 
 
 async def _found(visit: Visit) -> Scheduled:
-    for one in await visit.app.schedules():
-        if one.id == visit.id:
-            return one
-    raise Problem(404, "schedule-not-found", f"There is no schedule {visit.id}.")
+    return await visit.app.get_schedule(visit.id, queue=visit.of_queue)
 
 
 async def _check_id(visit: Visit, schedule_id: str) -> None:
@@ -119,7 +115,7 @@ def _values(visit: Visit) -> dict[str, str]:
 
 def _times(values: Mapping[str, str]) -> dict[str, Any]:
     """Return what a form says of times, as `Toril.plan` takes it; raise InvalidSchedule, InvalidOption."""
-    line, distance, limit = values["cron"], number("every", values["every"]), number("limit", values["limit"])
+    line, distance = values["cron"], number("every", values["every"])
     zone = _zone(values["tz"] if line else "UTC")
     return {
         "cron": line or None,
@@ -127,7 +123,7 @@ def _times(values: Mapping[str, str]) -> dict[str, Any]:
         "tz": values["tz"] if line else None,
         "start": _read("start", values["start"], zone),
         "end": _read("end", values["end"], zone),
-        "limit": int(limit) if limit is not None and limit.is_integer() else limit,
+        "limit": whole("limit", values["limit"]),
         "missed": values["missed"],
     }
 

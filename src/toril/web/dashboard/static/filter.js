@@ -14,6 +14,11 @@ function choices(word, names) {
   return known.map((value) => [field + value, ""]).filter(([whole]) => whole.startsWith(word) && whole !== word);
 }
 
+// Names as the language says them: those with a space or a colon stand in quotes.
+function taskNames(box) {
+  return box.dataset.names.split("\n").filter(Boolean).map((name) => /[\s":\\]/.test(name) ? JSON.stringify(name) : name);
+}
+
 export function complete() {
   for (const box of document.querySelectorAll(".filter")) attach(box, box.querySelector("input"));
 }
@@ -39,7 +44,7 @@ function attach(box, input) {
     open ? offer() : close();
   };
   const offer = () => {
-    const found = choices(word(), box.dataset.names.split(" ").filter(Boolean)).slice(0, 12);
+    const found = choices(word(), taskNames(box)).slice(0, 12);
     list.replaceChildren(...found.map(([text, what], number) => {
       const item = document.createElement("li");
       item.id = `completion-${number}`;

@@ -3,13 +3,31 @@
 
 const base = document.body.dataset.base;
 const light = document.getElementById("live");
+const outage = document.getElementById("outage");
+const RETRY = 5000; // milliseconds until a stream that the server or a proxy has refused is asked for again
+let fresh = light?.textContent; // when the page was last as the server has it
 let stream = null;
 let asking = false;
 let again = false;
+let wanted = true;
 
 function show(on, text) {
   light.dataset.on = on ? "yes" : "no";
   light.textContent = text;
+}
+
+// Say over the page that it is not fresh any more, and why; live updates go on trying.
+function lose(why) {
+  if (light.textContent === "live") fresh = `as of ${new Date().toISOString().slice(11, 16)} UTC`;
+  outage.textContent = `${why} What stands here is ${fresh}.`;
+  outage.hidden = false;
+  show(false, "not live");
+}
+
+function regain() {
+  outage.hidden = true;
+  show(true, "live");
+  document.dispatchEvent(new Event("toril:fresh"));
 }
 
 function typed(field) {
@@ -52,14 +70,15 @@ async function ask() {
   asking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.redirected && !answer.url.startsWith(location.href)) { location.reload(); return; }
-    if (answer.ok) {
-      replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      show(true, "live");
-      document.dispatchEvent(new Event("toril:fresh"));
+    if (answer.redirected && !answer.url.startsWith(location.href)) {
+      if (busy(document.body)) lose("Your session is over: load the page again to log in."); else location.reload();
+      return;
     }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (page.getElementById("live")) { replace(page); regain(); }
+    else lose([...page.querySelectorAll("main h1, main h1 + p")].map((part) => part.textContent).join(": ").replace(/\.?$/, "."));
   } catch {
-    show(false, "no connection");
+    lose("The server does not answer.");
   } finally {
     asking = false;
     if (again) { again = false; ask(); }
@@ -71,7 +90,12 @@ function start() {
   const queue = location.pathname.slice(base.length).match(/^queues\/([^/]+)/);
   stream = new EventSource(`${base}live${queue ? `?queue=${queue[1]}` : ""}`);
   stream.addEventListener("changed", ask);
-  stream.addEventListener("error", () => show(false, "no connection"));
+  stream.addEventListener("error", () => {
+    ask();
+    if (stream?.readyState !== EventSource.CLOSED) return; // the browser comes again by itself
+    stream = null;
+    setTimeout(look, RETRY);
+  });
 }
 
 function stop(text) {
@@ -80,11 +104,13 @@ function stop(text) {
   show(false, text);
 }
 
+function look() {
+  if (wanted && !document.hidden) start(); else stop(wanted ? "waits" : "stopped");
+}
+
 // Follow changes while the page is seen; return what stops that and goes on with it.
 export function follow() {
   if (light === null) return () => {};
-  let wanted = true;
-  const look = () => { if (wanted && !document.hidden) start(); else stop(wanted ? "waits" : "stopped"); };
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", () => stop("waits"));
   addEventListener("pageshow", look);

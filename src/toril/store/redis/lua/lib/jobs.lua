@@ -20,7 +20,7 @@ local function delete_jobs(q, ids)
       for _, part in ipairs(PARTS) do parts[#parts + 1] = key .. part end
     end
     call('DEL', unpack(hashes))
-    if call('EXISTS', unpack(parts)) > 0 then call('DEL', unpack(parts)) end
+    if call('EXISTS', unpack(parts)) > 0 then call('UNLINK', unpack(parts)) end -- they may be large
   end
 end
 

@@ -1,26 +1,63 @@
 -- use: base, events, jobs, family
 -- Jobs go before they have ended, or after.
+local SETS = {'completed', 'waiting-children', 'delayed', 'failed', 'prioritized'}
+local FEW = 4 -- ids for which a list is not walked: looking for one is a sixth of that
+local GONE = '' -- stands in a list for what is taken out of it
 
--- Take a job out of the place where it stands; return that state, or nil.
-local function leave_place(q, id)
-  for _, state in ipairs({'completed', 'waiting-children', 'delayed', 'failed', 'prioritized'}) do
-    if call('ZREM', q .. state, id) == 1 then return state end
+-- Take ids out of a list; return which of them were in it. Each would cost a way along the list: many go in one walk.
+local function leave_list(list, ids)
+  local wanted, found, left = {}, {}, #ids
+  if #ids <= FEW then
+    for _, id in ipairs(ids) do found[id] = call('LREM', list, 0, id) > 0 end
+    return found
   end
-  for state, list in pairs({waiting = 'wait', active = 'active'}) do
-    if call('LREM', q .. list, 0, id) > 0 then return state end
+  for _, id in ipairs(ids) do wanted[id] = true end
+  for first = 0, call('LLEN', list) - 1, 1000 do
+    if left == 0 then break end
+    for i, id in ipairs(call('LRANGE', list, first, first + 999)) do
+      if wanted[id] then
+        call('LSET', list, first + i - 1, GONE)
+        left = left - (found[id] and 0 or 1)
+        found[id] = true
+      end
+    end
   end
-  return nil
+  if next(found) then call('LREM', list, 0, GONE) end
+  return found
 end
 
--- Remove what belongs to a job that stands nowhere any more; nobody waits for it.
-local function forget(q, t, id)
-  local key = q .. id
-  local job = look('HMGET', key, 'deid', 'parent')
-  if job[1] and call('GET', q .. 'de:' .. job[1]) == id then call('DEL', q .. 'de:' .. job[1], q .. 'dn:' .. job[1]) end
-  if job[2] then child_gone(job[2], key) end
-  call('ZREM', t .. 'expiry', id)
-  call('SREM', q .. 'stalled', id)
-  delete_jobs(q, {id})
+-- Take jobs of a queue out of the places where they stand; return their states by their ids.
+local function leave_places(q, ids)
+  local states = {}
+  for _, id in ipairs(ids) do
+    for _, state in ipairs(SETS) do
+      if call('ZREM', q .. state, id) == 1 then
+        states[id] = state
+        break
+      end
+    end
+  end
+  for state, list in pairs({waiting = 'wait', active = 'active'}) do
+    local left = {}
+    for _, id in ipairs(ids) do
+      if not states[id] then left[#left + 1] = id end
+    end
+    for id, was in pairs(leave_list(q .. list, left)) do states[id] = was and state or nil end
+  end
+  return states
+end
+
+-- Remove what belongs to jobs of a queue that stand nowhere any more; nobody waits for them.
+local function forget(q, ids)
+  if #ids == 0 then return end
+  for _, id in ipairs(ids) do
+    local job = look('HMGET', q .. id, 'deid', 'parent')
+    if job[1] and call('GET', q .. 'de:' .. job[1]) == id then call('DEL', q .. 'de:' .. job[1], q .. 'dn:' .. job[1]) end
+    if job[2] then child_gone(job[2], q .. id) end
+  end
+  in_parts('ZREM', private(q) .. 'expiry', ids)
+  in_parts('SREM', q .. 'stalled', ids)
+  delete_jobs(q, ids)
 end
 
 -- Whether a schedule waits for this job: it is the one of its next tick.
@@ -42,16 +79,26 @@ end
 -- Remove jobs, given as {queue prefix, id}, parents first; tell of children first. All leave their places before any
 -- is forgotten, so that none is made ready by the end of its children.
 local function remove_all(tree)
-  for _, job in ipairs(tree) do job[3] = leave_place(job[1], job[2]) or 'unknown' end
+  local ids, states = {}, {}
+  for _, job in ipairs(tree) do
+    local q, id = unpack(job)
+    ids[q] = ids[q] or {}
+    table.insert(ids[q], id)
+  end
+  for q, here in pairs(ids) do states[q] = leave_places(q, here) end
+  for q, here in pairs(ids) do forget(q, here) end
   for i = #tree, 1, -1 do
-    local q, id, was = unpack(tree[i])
-    forget(q, private(q), id)
+    local q, id = unpack(tree[i])
+    local was = states[q][id] or 'unknown'
     tell(q, 'removed', 'jobId', id, 'prev', was == 'waiting' and 'wait' or was)
   end
 end
 
 -- The children of a job: those that it waits for, and with `all` those that have ended.
 local function children_of(key, all)
+  if call('EXISTS', key .. ':dependencies', key .. ':processed', key .. ':failed', key .. ':unsuccessful') == 0 then
+    return {} -- as nearly always
+  end
   local found = call('SMEMBERS', key .. ':dependencies')
   if not all then
     table.sort(found)

@@ -10,15 +10,17 @@ from zoneinfo import ZoneInfo
 
 from cron_descriptor import FormatError, Options, get_description  # type: ignore[import-untyped]
 
+from toril.clock import utc
 from toril.json import decode
+from toril.lasting import UNITS, lasting
 from toril.timetable import Scheduled
+from toril.wording import number_of
 
 __all__ = [
-    "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "lasting", "late", "local", "moment", "place",
+    "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "late", "local", "moment", "place",
     "rate", "rule", "share", "size", "times", "unplace",
 ]  # fmt: skip
 
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 _THOUSAND = 1_000
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?\+00:00")
 _SOON = 1.0  # seconds
@@ -37,7 +39,7 @@ def unplace(segment: str) -> str:
 
 
 def _datetime(at: int | datetime) -> datetime:
-    return at if isinstance(at, datetime) else datetime.fromtimestamp(at / 1000, UTC)
+    return at if isinstance(at, datetime) else utc(at)
 
 
 def iso(at: int | datetime) -> str:
@@ -60,31 +62,13 @@ def day(at: int | datetime) -> str:
     return f"{_datetime(at).astimezone(UTC):%a %d, %H:%M}"
 
 
-def lasting(seconds: float | None) -> str:
-    """Return a length of time in the two largest units that say it: `840 ms`, `3.2 s`, `4 min 10 s`, `2 d 3 h`."""
-    if seconds is None:
-        return "not known"
-    if seconds < _SOON:
-        return f"{round(max(seconds, 0) * 1000)} ms"
-    if seconds < 60:  # noqa: PLR2004
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    left, words = round(seconds), list[str]()
-    for length, unit in (*_UNITS, (1, "s")):
-        if left >= length or (words and unit != "s"):
-            number, left = divmod(left, length)
-            words.append(f"{number} {unit}" if number else "")
-        if len(words) == 2:  # noqa: PLR2004
-            break
-    return " ".join(filter(None, words))
-
-
 def ago(at: int | datetime, now: int) -> str:
     """Return how far a time lies from `now` (epoch milliseconds), either way, in its largest unit."""
     distance = (now - round(_datetime(at).timestamp() * 1000)) / 1000
     size = abs(distance)
     if size < _SOON:
         return "now"
-    for length, unit in _UNITS:
+    for length, unit in UNITS:
         if size >= length:
             text = f"{size // length:.0f} {unit}"
             break
@@ -173,6 +157,7 @@ def local(at: int | datetime, tz: str | None) -> str:
 
 
 FILTERS: dict[str, Any] = {
+    "number_of": number_of,
     "ago": ago,
     "clock": clock,
     "compact": compact,

@@ -9,7 +9,7 @@ from toril.secret import MASK
 __all__ = ["without_people", "without_secrets"]
 
 _SECRET = re.compile(r"""(?i)((?:password|passwd|secret|token|api_?key)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s&,;]+)""")
-_CLOSING = ")]}>"  # of what the secret stands in
+_CLOSING = ")]}"  # of what the secret stands in
 _LOGIN = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")  # scheme://user:password@
 _ADDRESS = re.compile(r"\b([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
 

@@ -13,11 +13,12 @@ from toril.masking import without_people, without_secrets
         ("no such user (password=hunter2)", "no such user (password=********)"),
         ("{'user': 'ana', 'password': 'hunter 2'}", "{'user': 'ana', 'password': ********}"),
         ('{"api_key":"s3:cr)et","n":1}', '{"api_key":********,"n":1}'),
-        ("[token: a)b]c]>", "[token: ********]>"),
+        ("[token: a)b]c]", "[token: ********]"),
         ("/login?access_token=abc&page=2", "/login?access_token=********&page=2"),
         ("DB_PASSWORD=hunter2; PORT=1", "DB_PASSWORD=********; PORT=1"),
         ("login(password=) took 3 tokens: too many", "login(password=) took 3 tokens: too many"),
         ("redis://ana:hunter2@cache:6379/0", "redis://ana:********@cache:6379/0"),
+        ("(password=hunter<n>)", "(password=********)"),
         ("secret='not closed", "secret=******** closed"),
     ],
 )

@@ -15,22 +15,8 @@ import toril
 ROOT = Path(toril.__file__).parent
 
 LAYERS = [  # each may import from itself and from those above it in this list
-    {
-        "errors",
-        "clock",
-        "json",
-        "lasting",
-        "retry",
-        "schedule",
-        "checks",
-        "keep",
-        "dedup",
-        "budget",
-        "job",
-        "limits",
-        "options",
-    }
-    | {"settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log"},
+    {"errors", "clock", "json", "lasting", "retry", "schedule", "checks", "keep", "dedup", "budget", "job", "limits"}
+    | {"options", "settings", "turn", "cipher", "filter", "secret", "masking", "finding", "log", "wording"},
     {"store"},
     {"why", "fingerprint", "forecast", "grouping", "controls", "insight"},
     {"tracing", "spans", "adding"},

@@ -128,7 +128,7 @@ class Toril(Scheduling):
         return [self.queue(name) for name in sorted(names)]
 
     async def workers(self) -> Sequence[LiveWorker]:
-        """Return the workers whose lease holds: where they are, what they serve, what each runs since when."""
+        """Return the workers whose lease holds: where they are, what they serve, what each runs, and since when."""
         return await self.store.workers()
 
     # -- life

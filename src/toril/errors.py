@@ -51,6 +51,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from toril.clock import LONGEST
+from toril.wording import number_of
 
 
 class TorilError(Exception):
@@ -187,7 +188,9 @@ class QueueFull(StoreError):
     """As many jobs wait in the queue as may (`max_length`); nothing was added."""
 
     def __init__(self, queue: str, max_length: int) -> None:
-        super().__init__(f"queue {queue} is full: no more than {max_length:,} jobs may wait or be delayed in it")
+        super().__init__(
+            f"queue {queue} is full: no more than {number_of(max_length, 'job')} may wait or be delayed in it"
+        )
         self.queue = queue
         self.max_length = max_length
 

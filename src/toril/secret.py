@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
@@ -102,7 +103,8 @@ def _is_sealed(value: object) -> bool:
 
 def _secrets(value: Any, cipher: Cipher) -> Iterator[Any]:
     if _is_sealed(value):
-        yield decode(cipher.decrypt(value[_SEAL]))
+        with suppress(UnknownKey):  # data of others may look like that: what cannot be read needs no mask
+            yield decode(cipher.decrypt(value[_SEAL]))
     elif isinstance(value, (dict, list)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _secrets(item, cipher)

@@ -9,6 +9,7 @@ from toril.clock import utc
 from toril.job import ChildRecord, JobRecord, JobState
 from toril.options import Policy
 from toril.store.views import LiveWorker, QueueInfo
+from toril.wording import number_of
 
 __all__ = ["PUT_BACK", "Why", "explain"]
 
@@ -50,16 +51,16 @@ def _active(job: JobRecord, workers: Sequence[LiveWorker], now: int) -> Why:
     if worker is None:
         return Why("lost", f"it was taken at {since}, and its worker's lease has run out: it will be taken over")
     if worker.nodes:
-        return Why("active", f"it runs since {since} on {_node(worker)}")
+        return Why("active", f"it has run since {since} on {_node(worker)}")
     place = f"{worker.info.host} (pid {worker.info.pid})"
     timeout = _timeout(job)
     if timeout is not None and now > (job.processed_on or now) + timeout * 1000:
         return Why(
             "timed-out",
-            f"it runs since {since} on {place} and should have ended after {timeout:g} s: what it does cannot be "
+            f"it has run since {since} on {place} and should have ended after {timeout:g} s: what it does cannot be "
             "stopped and keeps its slot until it ends",
         )
-    return Why("active", f"it runs since {since} on {place}")
+    return Why("active", f"it has run since {since} on {place}")
 
 
 def _waiting(children: Sequence[ChildRecord]) -> Why:
@@ -94,10 +95,9 @@ def _delayed(job: JobRecord) -> Why:
 def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Why:
     if info.paused is not None:
         by, why = info.paused.get("by") or "somebody", info.paused.get("why")
-        return Why(
-            "paused",
-            f"queue {job.queue} is paused by {by} since {_time(info.paused.get('at'))}" + (f": {why}" if why else ""),
-        )
+        since = _time(info.paused.get("at"))
+        text = f"queue {job.queue} has been paused by {by} since {since}"
+        return Why("paused", f"{text}: {why}" if why else text)
     serving = [worker for worker in workers if job.queue in worker.info.queues]
     if not serving:
         others = sorted({queue for worker in workers for queue in worker.info.queues})
@@ -105,7 +105,7 @@ def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Wh
         return Why("unserved", f"no worker serves queue {job.queue}: {known}")
     if info.opens_at is not None:
         limit = info.limits.rate
-        rate = f" (at most {limit.n:,} jobs in {limit.per:g} s)" if limit else ""
+        rate = f" (at most {number_of(limit.n, 'job')} in {limit.per:g} s)" if limit else ""
         return Why("rate-limited", f"queue {job.queue} is {info.closed}{rate}", info.opens_at)
     if info.closed is not None:
         return Why("limit-full", f"queue {job.queue} runs as many jobs at once as it may: {info.limits.concurrency:,}")

@@ -178,7 +178,7 @@ async def test_a_group_of_its_failures_runs_again(node: Node, page: Page, shop: 
     await page.goto(f"{shop}/errors")
     await page.get_by_label("Retry…: boom of fail").click()
     await page.get_by_role("button", name="Retry them all").click()
-    await said(page, "2 jobs of orders run again.")
+    await said(page, "Retried 2 jobs of orders.")
     assert {node.job("orders", job_id, "getState") for job_id in ("bad", "worse")} == {"waiting"}
 
 

@@ -68,7 +68,7 @@ async def test_a_failure_is_found_understood_and_retried_with_its_kind(page: Pag
         ratio=1
     )  # not cut off by the table
     await page.get_by_role("button", name="Retry them all").click()
-    await expect(page.get_by_role("status").filter(has_text="4 jobs of payments run again.")).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="Retried 4 jobs of payments.")).to_be_visible()
     await page.goto(f"{shop}/audit")
     await expect(page.get_by_text("retry-group")).to_be_visible()
 
@@ -80,7 +80,7 @@ async def test_chosen_jobs_are_removed_with_keys_alone(page: Page, shop: str) ->
         await page.keyboard.press(key)
     await expect(page.get_by_text("With 2 chosen:")).to_be_visible()
     await page.get_by_role("group", name="What to do with jobs").get_by_role("button", name="Remove").click()
-    await expect(page.get_by_text("2 jobs are removed.")).to_be_visible()
+    await expect(page.get_by_text("Removed 2 jobs.")).to_be_visible()
     await page.keyboard.press("?")
     await expect(page.get_by_role("heading", name="Keys")).to_be_visible()
     await page.keyboard.press("Escape")

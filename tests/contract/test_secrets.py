@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -53,6 +54,16 @@ async def test_the_run_gets_the_value_and_nobody_else_does(app: Toril, store, wo
     assert masked(record.data) == '{"user":"ana","card":"********"}'
     assert not store.holds("planted")
     assert store.holds("ana")  # so the looking works
+
+
+async def test_what_only_looks_like_a_secret_is_data_like_any(app: Toril, work) -> None:
+    @app.task
+    async def charge(job: JobContext, card: Secret[str], note: Any) -> Any:
+        return [len(card.reveal()), note]
+
+    job = await charge.enqueue(Secret(PLANTED), note={"$secret": "of a stranger"})
+    await work()
+    assert await job.result(timeout=5) == [len(PLANTED), {"$secret": "of a stranger"}]
 
 
 async def test_a_sync_task_and_a_retry_decrypt_as_well(app: Toril, work) -> None:

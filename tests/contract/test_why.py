@@ -72,7 +72,7 @@ async def test_why_a_ready_job_is_not_taken(app: Toril, clock: ManualClock) -> N
     assert (await job.why()).code == "next"
     await line.pause(by="ana", why="the bank is down")
     why = await job.why()
-    assert (why.code, why.text) == ("paused", f"queue line is paused by ana since {AT}0+00:00: the bank is down")
+    assert (why.code, why.text) == ("paused", f"queue line has been paused by ana since {AT}0+00:00: the bank is down")
     await line.resume()
     other = await line.add("y", priority=1)
     await app.store.step("line", token, [], [], 1)
@@ -90,7 +90,7 @@ async def test_why_a_limited_queue_gives_nothing(app: Toril, clock: ManualClock)
     why = await job.why()
     assert (why.code, why.until) == ("rate-limited", pytest.approx(clock.now() + 5_000, abs=SLIP))
     assert "queue line is rate limited until 2027-01-15T08:00:0" in why.text
-    assert why.text.endswith("+00:00 (at most 1 jobs in 5 s)")
+    assert why.text.endswith("+00:00 (at most 1 job in 5 s)")
     await line.set_limits(concurrency=1)
     clock.advance(5)
     why = await job.why()
@@ -137,7 +137,7 @@ async def test_why_a_job_is_active(app: Toril, clock: ManualClock) -> None:
     token = await app.store.enrol(WorkerInfo("w", "host", 7, 10.0, {"line": 1}))
     await app.store.step("line", token, [], [], 1)
     why = await job.why()
-    assert (why.code, why.text) == ("active", f"it runs since {AT}0+00:00 on host (pid 7)")
+    assert (why.code, why.text) == ("active", f"it has run since {AT}0+00:00 on host (pid 7)")
     clock.advance(3.5)
     why = await job.why()
     assert why.code == "timed-out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -111,7 +112,7 @@ async def test_queues_and_schedules(redis_servers: Servers, on: MakeApp) -> None
         client.hset("bull:node:meta", mapping={"version": "bullmq:6.7.0"})
         client.zadd("bull:node:completed", {str(number): number for number in range(20_000, 1, -1)} | {"1": 50_000})
     found = await wrong(app)
-    assert "1 jobs are ready, no worker serves it" in found["queue work"].found or "2 jobs" in found["queue work"].found
+    assert re.match("(1 job|2 jobs) ready, no worker serves it", found["queue work"].found)
     assert "all of its 20,000 completed jobs are kept" in found["queue node"].found
     assert "removeOnComplete" in found["queue node"].advice
     assert "declares it no more" in found["schedule gone"].found

@@ -38,7 +38,7 @@ def jobs(
 
     Example: toril jobs emails --filter "state:failed error:timeout since:1h"
     """
-    from toril.web.dashboard.words import ago
+    from toril.web.words import ago
 
     wanted = f"{text} state:{state}".strip() if state else text
     page = at_store(app, lambda desk, who: _find(desk, who, queue, wanted, limit, after))

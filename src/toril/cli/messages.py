@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from toril.cli.output import fail, number_of, printable, say, show, show_found
+from toril.cli.output import fail, printable, say, show, show_found
+from toril.wording import number_of
 
 if TYPE_CHECKING:
     from toril.messaging import EmailEvent, EmailLog, Mailer

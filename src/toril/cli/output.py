@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-__all__ = ["fail", "number_of", "printable", "say", "show", "show_found", "show_json"]
+__all__ = ["fail", "printable", "say", "show", "show_found", "show_json"]
 
 Row = Mapping[str, object]
 _ANY_WIDTH = 10_000
@@ -61,11 +61,6 @@ def fail(text: str) -> NoReturn:
     """Say on stderr what was not there or could not be done, and end with exit code 1."""
     typer.echo(f"toril: {text}", err=True)
     raise typer.Exit(1)
-
-
-def number_of(count: int, noun: str) -> str:
-    """Return `1 job`, `1,200 jobs`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def printable(value: object) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toril.cli.desk import App, AsJson, QueueName, at_store, body, document
-from toril.cli.output import number_of, printable, show_found, show_json
+from toril.cli.output import printable, show_found, show_json
 from toril.cli.verbs import Yes, agree
 from toril.errors import InvalidOption
 from toril.filter import span
 from toril.job import JobState
 from toril.lasting import lasting
+from toril.wording import number_of
 
 if TYPE_CHECKING:
     from toril.web.auth import Principal
@@ -49,7 +50,7 @@ def failures(queue: QueueName, app: App = None, as_json: AsJson = False) -> None
     Example: toril failures emails
     """
     from toril.web.api.queues import FailuresOut, get_failures
-    from toril.web.dashboard.words import ago
+    from toril.web.words import ago
 
     found = document(FailuresOut, at_store(app, lambda desk, who: get_failures(desk, who, queue, whole=True)))
     now = time.time_ns() // 1_000_000

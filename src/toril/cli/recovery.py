@@ -11,7 +11,8 @@ import typer
 
 from toril.cli.desk import App, AsJson
 from toril.cli.loading import beside, find_app, load_mailer
-from toril.cli.output import number_of, say, show
+from toril.cli.output import say, show
+from toril.wording import number_of
 
 if TYPE_CHECKING:
     from toril.app import Toril

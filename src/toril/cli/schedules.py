@@ -74,7 +74,7 @@ def prune_schedules(app: App = None, as_json: AsJson = False) -> None:
 
 
 def _row(application: Toril, found: Scheduled, now: int) -> dict[str, Any]:
-    from toril.web.dashboard.words import ago, rule
+    from toril.web.words import ago, rule
 
     here = {task.name for task, _ in application.declared_schedules()}
     origin = "app.schedule" if not found.declared else "code" if found.id in here else "not in this code"

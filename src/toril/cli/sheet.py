@@ -29,7 +29,7 @@ def sheet(job: Mapping[str, Any], now: int) -> Iterator[str]:
 
 
 def _facts(job: Mapping[str, Any], now: int) -> Iterator[tuple[str, str]]:
-    from toril.web.dashboard.words import ago, moment, times
+    from toril.web.words import ago, moment, times
 
     yield "why", times(job["why"]["text"])
     for event in job["timeline"]:

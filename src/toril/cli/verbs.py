@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from toril.cli.desk import App, AsJson, QueueName, at_store
-from toril.cli.output import fail, number_of, printable, show_json
+from toril.cli.output import fail, printable, show_json
+from toril.wording import number_of
 
 if TYPE_CHECKING:
     from toril.web.auth import Principal

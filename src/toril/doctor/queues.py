@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toril.finding import Finding
 from toril.job import JobState
 from toril.options import Policy
+from toril.wording import number_of
 
 if TYPE_CHECKING:
     from toril.app import Toril
@@ -37,7 +38,9 @@ async def look_at_queues(app: Toril) -> list[Finding]:
 def _unserved(name: str, info: QueueInfo) -> Iterator[Finding]:
     ready = info.counts[JobState.WAITING] + info.counts[JobState.PRIORITIZED]
     if ready:
-        yield Finding(f"queue {name}", "wrong", f"{ready:,} jobs are ready, no worker serves it", "start toril worker")
+        yield Finding(
+            f"queue {name}", "wrong", f"{number_of(ready, 'job')} ready, no worker serves it", "start toril worker"
+        )
 
 
 def _growing(name: str, info: QueueInfo, state: JobState) -> Finding:

@@ -110,7 +110,7 @@ def _add(connection: Connection, adds: Sequence[Add], now: int) -> None:
             add.refused.update(refused & {new.mail.id for new in add.mails})
 
 
-Group = tuple[int, Edge, bool]  # the how-manieth change of its row; its edge; whatever the attempt is
+Group = tuple[int, Edge, bool]  # how many changes of its row come before it; its edge; whatever the attempt is
 
 
 def _groups(changes: Sequence[Change]) -> dict[Group, list[tuple[int, Mark]]]:

@@ -58,6 +58,7 @@ class GuardedRoute(APIRoute):
 
 def guarded_by(desk: Desk) -> type[GuardedRoute]:
     """Return the class of the routes that serve a desk; whatever router includes them, it stays with them."""
+    _ = desk.tokens, desk.audit, desk.sessions  # now: the first request waits for no import, a bad address is told here
     return type("GuardedRoute", (GuardedRoute,), {"desk": desk})
 
 

@@ -14,9 +14,9 @@ from starlette.responses import RedirectResponse
 
 from toril.app import Toril
 from toril.errors import ConfigurationError
-from toril.web.api import admin_router
+from toril.web.api.router import admin_router
 from toril.web.auth import Authenticate, Principal, Role
-from toril.web.dashboard import dashboard_router
+from toril.web.dashboard.router import dashboard_router
 from toril.web.desk import Desk
 from toril.web.gate import READ_OR_SEND, guarded_by
 from toril.web.health import health_router

@@ -10,9 +10,9 @@ import pytest
 from toril.lasting import lasting
 from toril.store.views import Minute
 from toril.timetable import Scheduled
-from toril.web.dashboard import words
+from toril.web import words
 from toril.web.dashboard.charts import HEIGHT, SPANS, chart, merged
-from toril.web.dashboard.words import ago, compact, local, place, rate, rule, share, size, times, unplace
+from toril.web.words import ago, compact, local, place, rate, rule, share, size, times, unplace
 
 NOW = 1_800_000_000_000
 

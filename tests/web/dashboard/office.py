@@ -45,7 +45,7 @@ class Browser:
 
     async def login(self, name: str) -> Browser:
         answer = await self.client.post(f"{BASE}/login", data={"name": name, "password": PASSWORD, "next": ""})
-        assert answer.status_code == 200, answer.text
+        assert [step.status_code for step in answer.history] == [303], answer.text
         return self
 
 

@@ -35,7 +35,7 @@ async def test_chosen_jobs_run_again(office: Office, maria: Browser) -> None:
     chosen = ids((await maria.get("/queues/line", state="failed")).text)
     assert len(chosen) == 3
     answer = await maria.post("/queues/line/selection", verb="retry", state="failed", q="", id=chosen[:2])
-    assert "2 jobs run again." in answer.text
+    assert "Retried 2 jobs." in answer.text
     assert (await office.app.queue("line").counts())["failed"] == 1
 
 
@@ -43,7 +43,7 @@ async def test_all_that_a_filter_finds_are_removed_and_no_other(office: Office, 
     await office.app.queue("line").add_many([("other", {}) for _ in range(1_500)], delay=3600)
     form = {"verb": "remove", "scope": "all", "state": "delayed", "q": "name:other"}
     answer = await maria.post("/queues/line/selection", **form)
-    assert "1,500 jobs are removed." in answer.text
+    assert "Removed 1,500 jobs." in answer.text
     assert (await office.app.queue("line").counts())["delayed"] == 4  # the schedule's next one among them
 
 
@@ -52,7 +52,7 @@ async def test_delayed_ones_are_let_run_and_cancelled(office: Office, maria: Bro
     assert len(chosen) == 3
     await maria.post("/queues/line/selection", verb="promote", state="delayed", id=chosen[:1])
     answer = await maria.post("/queues/line/selection", verb="cancel", state="delayed", id=[*chosen[1:], "gone"])
-    assert "2 jobs are cancelled (1 could not be)." in answer.text
+    assert "Cancelled 2 jobs (1 could not be)." in answer.text
     job = await office.app.queue("line").get(chosen[1])
     assert job is not None
     assert job.record.reason == "Cancelled: by maria"
@@ -63,7 +63,7 @@ async def test_a_group_of_failures_runs_again(office: Office, maria: Browser) ->
     group = re.search(r'name="group" value="(\w+)"', page)
     assert group
     answer = await maria.post("/errors/line/retry", group=group[1])
-    assert "3 jobs of line run again." in answer.text
+    assert "Retried 3 jobs of line." in answer.text
     assert "No failed job is kept" in answer.text
 
 
@@ -122,9 +122,9 @@ async def test_limits_cleaning_and_draining(office: Office, maria: Browser) -> N
     await maria.post("/queues/line/limits", concurrency="", jobs="", per="")
     assert (await line.limits()).concurrency is None
     answer = await maria.post("/queues/line/clean", state="completed", hours="0")
-    assert "3 completed jobs are removed." in answer.text
+    assert "Removed 3 completed jobs." in answer.text
     answer = await maria.post("/queues/line/drain", delayed="yes")
-    assert "4 jobs are removed." in answer.text
+    assert "Removed 4 jobs." in answer.text
     counts = await line.counts()
     assert (counts["ready"], counts["delayed"]) == (0, 1)  # the schedule's next
 
@@ -185,7 +185,7 @@ async def test_a_queue_is_removed_by_who_gives_its_name(office: Office, maria: B
     assert wrong.status_code == 422
     assert "expected the queue" in wrong.text
     done = await maria.post("/queues/paused/obliterate", sure="paused")
-    assert "Queue paused is removed with 1 jobs." in done.text
+    assert "Queue paused is removed with 1 job." in done.text
     assert "obliterate" in (await maria.get("/audit")).text
 
 

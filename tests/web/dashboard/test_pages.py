@@ -157,7 +157,7 @@ async def test_pages_follow_one_another(maria: Browser, office: Office) -> None:
 
 
 async def test_why_stands_at_each_job_that_does_not_run(maria: Browser) -> None:
-    assert "queue paused is paused by maria" in (await maria.get("/queues/paused")).text
+    assert "queue paused has been paused by maria" in (await maria.get("/queues/paused")).text
     text = (await maria.get("/queues/paused")).text
     job = re.search(r'href="([^"]+/jobs/[^"]+)" data-open', text)
     assert job

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from toril.web.dashboard.rates import Rates
-from toril.web.dashboard.words import FILTERS
 from toril.web.desk import Desk
+from toril.web.words import FILTERS
 
 if TYPE_CHECKING:
     from toril.messaging.mailbox import Mailbox

@@ -18,10 +18,10 @@ from toril.handle import Job
 from toril.web.audit import Act
 from toril.web.auth import SAFE, Principal, Role
 from toril.web.dashboard.site import Site
-from toril.web.dashboard.words import place, unplace
 from toril.web.masking import shown_data, shown_text
 from toril.web.problems import Problem
 from toril.web.sessions import CSRF_FIELD
+from toril.web.words import place, unplace
 
 if TYPE_CHECKING:
     from toril.messaging import Mailer

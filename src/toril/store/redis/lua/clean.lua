@@ -1,4 +1,4 @@
--- use: base, events, places, jobs, family, removing
+-- use: base, full, events, places, jobs, family, removing
 -- Remove old jobs of a state, the first in its order first: those that ended by a time, or, not ended, were last taken
 -- or else added by then. The next jobs of schedules stay, and so do jobs that a live worker runs.
 -- ARGV: now; state; before; how many at most; mark from which to go on (score and id, or place from the front), or ''.

@@ -1,4 +1,4 @@
--- use: base, events, jobs, family, removing
+-- use: base, full, events, jobs, family, removing
 -- Remove up to 500 jobs of a paused queue, whatever their state; when there are none, what else it has.
 -- ARGV: now; '1' to remove active jobs too.
 -- Returns how many; -1: it is not paused; -2 and how many: it has active jobs.

@@ -1,4 +1,4 @@
--- use: base, events, jobs, family, removing
+-- use: base, full, events, jobs, family, removing
 -- Remove jobs; one that is being run stays, with all above it, and so does the next one of a schedule.
 -- ARGV: now; '1' to remove all that is below them too; ids.
 -- Returns {ids that were removed}.

@@ -1,4 +1,4 @@
--- use: base, events, jobs, family, removing
+-- use: base, full, events, jobs, family, removing
 -- Remove some of the children that a job waits for, and theirs, but none that has failed or is being run.
 -- ARGV: now; id; the cursor from which to go on (0).
 -- Returns {how many; the cursor, 0 at the end}; nothing if there is no such job.

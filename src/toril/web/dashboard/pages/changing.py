@@ -13,6 +13,7 @@ from toril.json import decode
 from toril.options import Options
 from toril.web.dashboard.visit import Visit
 from toril.web.masking import unmasked
+from toril.wording import number_of
 
 __all__ = ["PAGES", "number", "read_json", "whole"]
 
@@ -39,7 +40,7 @@ async def drain(visit: Visit) -> Response:
     delayed = visit.said("delayed") == "yes"
     async with visit.acting("drain", visit.queue.name, detail="delayed jobs too" if delayed else "") as act:
         act.count = await visit.queue.drain(delayed=delayed)
-    return _back(visit, f"{act.count:,} jobs are removed.")
+    return _back(visit, f"Removed {number_of(act.count, 'job')}.")
 
 
 async def clean(visit: Visit) -> Response:
@@ -47,7 +48,7 @@ async def clean(visit: Visit) -> Response:
     state, hours = visit.said("state"), number("hours", visit.said("hours", "0")) or 0.0
     async with visit.acting("clean", visit.queue.name, detail=f"{state}, older than {hours:g} h") as act:
         act.count = await visit.queue.clean(state, older_than=hours * 3600)
-    return _back(visit, f"{act.count:,} {state} jobs are removed.")
+    return _back(visit, f"Removed {number_of(act.count, f'{state} job')}.")
 
 
 async def obliterate(visit: Visit) -> Response:
@@ -57,7 +58,7 @@ async def obliterate(visit: Visit) -> Response:
         raise InvalidOption(f"sure: expected the queue's name, {queue.name}")
     async with visit.acting("obliterate", queue.name) as act:
         act.count = await queue.obliterate()
-    return visit.back(visit.url(), f"Queue {queue.name} is removed with {act.count:,} jobs.")
+    return visit.back(visit.url(), f"Queue {queue.name} is removed with {number_of(act.count, 'job')}.")
 
 
 async def limit(visit: Visit) -> Response:

@@ -12,6 +12,7 @@ from toril import Queue
 from toril.fingerprint import FailureGroup, Failures
 from toril.web.dashboard.visit import Visit
 from toril.web.overview import failures
+from toril.wording import number_of
 
 __all__ = ["PAGES", "Group", "worst"]
 
@@ -68,7 +69,7 @@ async def retry(visit: Visit) -> Response:
     queue, kind = visit.queue, visit.said("group")
     async with visit.acting("retry-group", queue.name, detail=kind) as act:
         act.count = await queue.retry_failures(kind)
-    return visit.back(visit.url("errors"), f"{act.count:,} jobs of {queue.name} run again.")
+    return visit.back(visit.url("errors"), f"Retried {number_of(act.count, 'job')} of {queue.name}.")
 
 
 PAGES = [("GET", "/errors", show), ("POST", "/errors/{queue}/retry", retry)]

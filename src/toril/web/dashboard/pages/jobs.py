@@ -13,9 +13,9 @@ from toril.json import decode
 from toril.options import Policy
 from toril.web.dashboard.pages.changing import number, read_json, whole
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import share
 from toril.web.masking import unmasked
 from toril.web.verbs import Verb, act_on, reprocess
+from toril.web.words import share
 
 __all__ = ["PAGES", "Moment", "story"]
 

@@ -17,8 +17,8 @@ from toril.web.dashboard.live import changes
 from toril.web.dashboard.pages.errors import worst
 from toril.web.dashboard.pages.workers import Serving, serving
 from toril.web.dashboard.visit import Visit, guarded
-from toril.web.dashboard.words import unplace
 from toril.web.overview import counted, failures
+from toril.web.words import unplace
 
 __all__ = ["PAGES"]
 

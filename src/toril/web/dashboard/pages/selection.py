@@ -9,14 +9,15 @@ from toril.errors import InvalidOption
 from toril.web.dashboard.pages.queues import whole_filter
 from toril.web.dashboard.visit import Visit
 from toril.web.verbs import Verb, act_on, act_on_all
+from toril.wording import number_of
 
 __all__ = ["PAGES"]
 
 _SAID = {
-    Verb.RETRY: "run again",
-    Verb.PROMOTE: "may run now",
-    Verb.REMOVE: "are removed",
-    Verb.CANCEL: "are cancelled",
+    Verb.RETRY: "Retried",
+    Verb.PROMOTE: "Promoted",
+    Verb.REMOVE: "Removed",
+    Verb.CANCEL: "Cancelled",
 }
 
 
@@ -32,7 +33,7 @@ async def act(visit: Visit) -> Response:
     skipped = f" ({done.skipped:,} could not be)" if done.skipped else ""
     rest = ": that is not all yet, do it again for the rest" if done.after else ""
     to = visit.url("queues", queue.name, state=state, q=visit.said("q"))
-    return visit.back(to, f"{len(done.ids):,} jobs {_SAID[verb]}{skipped}{rest}.")
+    return visit.back(to, f"{_SAID[verb]} {number_of(len(done.ids), 'job')}{skipped}{rest}.")
 
 
 def _verb(word: str) -> Verb:

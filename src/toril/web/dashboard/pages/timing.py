@@ -15,8 +15,8 @@ from toril.schedule import Cron
 from toril.timetable import Plan, Scheduled, check_schedule_id
 from toril.web.dashboard.pages.changing import number, read_json, whole
 from toril.web.dashboard.visit import Visit
-from toril.web.dashboard.words import cron, every
 from toril.web.masking import unmasked
+from toril.web.words import cron, every
 
 __all__ = ["PAGES"]
 

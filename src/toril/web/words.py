@@ -14,6 +14,7 @@ from toril.clock import utc
 from toril.json import decode
 from toril.lasting import UNITS, lasting
 from toril.timetable import Scheduled
+from toril.wording import number_of
 
 __all__ = [
     "FILTERS", "ago", "clock", "compact", "cron", "day", "every", "iso", "late", "local", "moment", "place",
@@ -156,6 +157,7 @@ def local(at: int | datetime, tz: str | None) -> str:
 
 
 FILTERS: dict[str, Any] = {
+    "number_of": number_of,
     "ago": ago,
     "clock": clock,
     "compact": compact,

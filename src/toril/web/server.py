@@ -57,7 +57,8 @@ def make_server(
     web.include_router(health_router(app, mailer, authenticate=authenticate))
     pages = dashboard_router(app, mailer, authenticate=authenticate, read_only=read_only, mailbox=mailbox)
     web.include_router(pages, prefix=DASHBOARD)
-    web.add_route("/", lambda _: RedirectResponse(f"{DASHBOARD}/"), include_in_schema=False)
+    for path in ("/", DASHBOARD):  # Starlette's own redirect would name the host and scheme that a request claims
+        web.add_route(path, lambda _: RedirectResponse(f"{DASHBOARD}/"), include_in_schema=False)
     return web
 
 

@@ -55,6 +55,7 @@ class Toril(Scheduling):
         self.store = make_store(self.url, self.settings, self.clock)
         self._queues: dict[str, Queue] = {}
         self._listeners: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Listener] = weakref.WeakKeyDictionary()
+        self._homes: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         _apps.add(self)
 
     def queue(self, name: str, **defaults: Unpack[TaskOptions]) -> Queue:
@@ -113,6 +114,14 @@ class Toril(Scheduling):
         """Run any of Toril's coroutines from blocking code: `app.run(queue.counts())`. Raises LoopRunning."""
         return sync.run(coroutine)
 
+    async def run_aside(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop of `run` from another loop, which goes on meanwhile.
+
+        For what belongs to one event loop, such as a pool of connections. If the caller is cancelled, it runs to its
+        end.
+        """
+        return await sync.run_aside(coroutine)
+
     def events(self, *, queue: str | None = None, after: str | None = None) -> EventStream:
         """Return the stream of what happens to jobs: `async for event in app.events(queue="emails"): …`.
 
@@ -147,13 +156,20 @@ class Toril(Scheduling):
             for close in self._closers:
                 last_first.push_async_callback(close)
 
+    @property
+    def at_home(self) -> bool:
+        """Whether the running event loop stays until the application closes on it: within `async with`, a lifespan."""
+        return asyncio.get_running_loop() in self._homes
+
     async def __aenter__(self) -> Self:
         await self.open()
+        self._homes.add(asyncio.get_running_loop())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._homes.discard(asyncio.get_running_loop())
         await self.close()
 
     def lifespan(
@@ -168,12 +184,8 @@ class Toril(Scheduling):
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Any) -> AsyncIterator[None]:
-            await self.open()
-            try:
-                async with self._working(workers):
-                    yield
-            finally:
-                await self.close()
+            async with self, self._working(workers):
+                yield
 
         return lifespan
 

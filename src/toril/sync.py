@@ -9,9 +9,9 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from toril.errors import ConfigurationError, LoopRunning, TorilError
+from toril.errors import ConfigurationError, LoopRunning
 
-__all__ = ["run"]
+__all__ = ["run", "run_aside"]
 
 T = TypeVar("T")
 
@@ -48,32 +48,48 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises LoopRunning when called on a thread whose own event loop runs: it would stand still meanwhile. Raises
     ConfigurationError where gevent or eventlet has replaced threads.
     """
-    global _thread  # noqa: PLW0603
-    problem = _problem()
-    if problem is not None:
+    _refuse_green_threads(coroutine)  # first: with them all seem to be on the loop's own
+    if _on_a_loop():
         coroutine.close()
-        raise problem
-    with _starting:
-        if _thread is None:
-            _thread = _LoopThread()
-    waiting = asyncio.run_coroutine_threadsafe(coroutine, _thread.loop)
+        raise LoopRunning
+    waiting = asyncio.run_coroutine_threadsafe(coroutine, _loop())
     try:
         return waiting.result()
     finally:
         waiting.cancel()  # if Ctrl-C or a server's time limit has ended the wait
 
 
-def _problem() -> TorilError | None:
-    """Return why nobody may wait here for the loop thread, if so."""
-    for name, question, threads in _PATCHERS:  # first: with green threads all seem to be on the loop's own
+async def run_aside(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Do what `run` does from another event loop, which goes on meanwhile.
+
+    If the caller is cancelled, the coroutine runs to its end. Raises ConfigurationError as `run` does.
+    """
+    _refuse_green_threads(coroutine)
+    return await asyncio.shield(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, _loop())))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    global _thread  # noqa: PLW0603
+    with _starting:
+        if _thread is None:
+            _thread = _LoopThread()
+    return _thread.loop
+
+
+def _refuse_green_threads(coroutine: Coroutine[Any, Any, Any]) -> None:
+    for name, question, threads in _PATCHERS:
         patcher = sys.modules.get(name)
         if patcher is not None and getattr(patcher, question)(threads):
-            return ConfigurationError(
+            coroutine.close()
+            raise ConfigurationError(
                 f"{name.partition('.')[0]} has replaced this process's threads, and Toril needs real ones; run the "
                 "server with threads instead: gunicorn --worker-class gthread --threads 8"
             )
+
+
+def _on_a_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return None
-    return LoopRunning()
+        return False
+    return True

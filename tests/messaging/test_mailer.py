@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -12,6 +13,7 @@ from shops import WELCOME
 from sqlalchemy.orm import Session
 
 from toril import Rate
+from toril.clock import SystemClock
 from toril.errors import (
     ConfigurationError,
     InvalidAddress,
@@ -372,3 +374,26 @@ async def test_a_worker_tells_at_its_start_when_mails_are_tried_again(make_app):
     lines = "\n".join(banner(app, {"email-queue": 5, "email-queue-bulk": 5}))
     retries = "attempts=16, exponential 1 min up to 4 h, jitter 20%: runs at 0, +1 min, +3 min, +7 min, +15 min, "
     assert lines.count(f"{retries}+31 min, …, +1 d 8 h; no timeout") == 2
+
+
+class Witness(SystemClock):
+    """A clock that knows the threads on which it was read."""
+
+    def __init__(self):
+        self.threads = set()
+
+    def now(self):
+        self.threads.add(threading.current_thread().name)
+        return super().now()
+
+
+async def test_within_a_lifespan_the_log_is_on_its_loop_until_it_ends(make_app, tmp_path):
+    clock = Witness()
+    app = make_app(clock)
+    mailer = Mailer(app, "console://", from_address="Shop <shop@example.com>", log_url=f"sqlite:///{tmp_path}/mail.db")
+    async with app.lifespan()(None):
+        await mailer.send("welcome", to="ana@example.com", context=WELCOME)
+        assert "toril-loop" not in clock.threads
+    assert not (tmp_path / "mail.db-wal").exists()  # nobody has the file open
+    await mailer.send("welcome", to="ana@example.com", context=WELCOME)
+    assert "toril-loop" in clock.threads

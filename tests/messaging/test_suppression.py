@@ -134,7 +134,7 @@ async def link(shop, mailbox, name="news"):
     found = message["list-unsubscribe"].strip("<>")
     assert found in message.get_body(("html",)).get_content().replace("&amp;", "&")
     assert found.startswith(f"{WAY_OUT}?token=")
-    assert "ana" not in found.removeprefix(WAY_OUT)
+    assert "example" not in found.removeprefix(WAY_OUT)  # "ana" stands in a random token now and then
     return found.partition("token=")[2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from toril.errors import InvalidAddress
@@ -14,6 +15,10 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SEVERAL = re.compile(r"[<>]|@.*[,;]")  # in a name without quotes: the addresses of others
+_AMBIGUOUS = re.compile(r'[<>"\\@]')
+_KEPT, _JOINERS = re.compile("[ßẞς]"), re.compile("[\u200c\u200d]")
+_ONE = "only one (one recipient is one message), with one '@'"
 _PLAIN_NAME = re.compile(rf"{_ATOM}( {_ATOM})*")
 _LONGEST_LOCAL, _LONGEST = 64, 254  # RFC 5321 4.5.3.1
 _LONGEST_NAME = 200
@@ -38,7 +43,7 @@ class Address:
             raise _refuse(field, f"not a {type(value).__name__}")
         if _CONTROL.search(value):
             raise _refuse(field, "without line breaks or control characters")
-        name, spec = _split(value.strip())
+        name, spec = _split(value.strip(), field)
         if len(name) > _LONGEST_NAME:
             raise _refuse(field, f"with a name of at most {_LONGEST_NAME} characters")
         return Address(_check_spec(spec, field), name)
@@ -56,20 +61,27 @@ class Address:
             return f"{encode_words(self.name)}\r\n <{self.spec}>"
         if _PLAIN_NAME.fullmatch(self.name):
             return f"{self.name} <{self.spec}>"
+        return self._quoted()
+
+    def __str__(self) -> str:
+        if not self.name:
+            return self.spec
+        return self._quoted() if _AMBIGUOUS.search(self.name) else f"{self.name} <{self.spec}>"
+
+    def _quoted(self) -> str:
         quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}" <{self.spec}>'
 
-    def __str__(self) -> str:
-        return f"{self.name} <{self.spec}>" if self.name else self.spec
 
-
-def _split(value: str) -> tuple[str, str]:
+def _split(value: str, field: str) -> tuple[str, str]:
     if not value.endswith(">"):
         return "", value
     name, _, spec = value[:-1].rpartition("<")
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    elif _SEVERAL.search(name):
+        raise _refuse(field, _ONE)
     return name, spec.strip()
 
 
@@ -78,7 +90,7 @@ def _check_spec(spec: str, field: str) -> str:
     if not at or not local or not domain:
         raise _refuse(field, "with something on both sides of one '@'")
     if "@" in local:
-        raise _refuse(field, "only one (one recipient is one message), with one '@'")
+        raise _refuse(field, _ONE)
     if not local.isascii():
         raise _refuse(field, "with only ASCII characters before the '@'")
     if len(local) > _LONGEST_LOCAL or not _LOCAL.fullmatch(local):
@@ -91,7 +103,7 @@ def _check_spec(spec: str, field: str) -> str:
 
 def _ascii_domain(domain: str, field: str) -> str:
     try:
-        ascii_domain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+        ascii_domain = domain if domain.isascii() else ".".join(map(_ascii_label, domain.split(".")))
     except UnicodeError:
         raise _refuse(field, "with a valid domain after the '@'") from None
     labels = ascii_domain.split(".")
@@ -102,6 +114,15 @@ def _ascii_domain(domain: str, field: str) -> str:
     if labels[-1].isdigit():
         raise _refuse(field, "with a domain name after the '@', not an IP address")
     return ascii_domain
+
+
+def _ascii_label(label: str) -> str:
+    """Return a label as DNS has it. Python's codec is of IDNA 2003, for which ß is ss: another domain now."""
+    if _JOINERS.search(label):
+        raise UnicodeError("only the label's script could say whether it may have them")
+    if not _KEPT.search(label):
+        return label.encode("idna").decode("ascii")
+    return f"xn--{unicodedata.normalize('NFC', label).lower().encode('punycode').decode('ascii')}"
 
 
 def _refuse(field: str, expected: str) -> InvalidAddress:

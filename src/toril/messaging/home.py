@@ -1,7 +1,8 @@
 """Where the delivery log lives: on each event loop that stays. The transport lives on that of a worker.
 
-An async engine belongs to the loop that opened it. Loops of workers stay, and so does the process's loop thread;
-any other may be one that Django or a test makes for a single call, and lets its calls go through the loop thread.
+An async engine belongs to the loop that opened it. Loops of workers stay, the one on which the application was opened
+by its lifespan, and the process's loop thread; any other may be one that Django or a test makes for a single call, and
+lets its calls go through the loop thread.
 """
 
 from __future__ import annotations
@@ -53,30 +54,32 @@ class Home:
             self._workers[loop] -= 1
             if not self._workers[loop]:
                 await self._transport.close()
-                if loop not in self._threads:
-                    del self._logs[loop]
-                    await log.close()
+                if loop not in self._threads and not self._app.at_home:
+                    await self._close()
 
     async def ask(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
         """Call `verb` with a log, on the loop where that log lives, and return what it returns."""
         loop = asyncio.get_running_loop()
-        if loop in self._threads:
+        if loop in self._threads or self._app.at_home:
             return await verb(self.log)
         if self._workers.get(loop):
             async with self.stay() as log:  # a worker that ends meanwhile leaves it open
                 return await verb(log)
-        return await asyncio.to_thread(lambda: self._app.run(self._on_thread(verb)))
+        return await self._app.run_aside(self._on_thread(verb))
 
     async def close(self) -> None:
-        """Close the log of the loop thread, if there is one; workers close theirs."""
+        """Close the logs of the running loop and of the loop thread; workers close theirs."""
+        if not self._workers.get(asyncio.get_running_loop()):
+            await self._close()
         if self._threads:
-            await asyncio.to_thread(lambda: self._app.run(self._close()))
+            await self._app.run_aside(self._close())
 
     async def _on_thread(self, verb: Callable[[DeliveryLog], Awaitable[T]]) -> T:
         self._threads.add(asyncio.get_running_loop())
         return await verb(self.log)
 
     async def _close(self) -> None:
+        """Close the log of the running loop, if it has one."""
         loop = asyncio.get_running_loop()
         self._threads.discard(loop)
         log = self._logs.pop(loop, None)

@@ -92,6 +92,13 @@ class Intake:
             raise InvalidMessage("context: expected none beside a context that is sent as it is")
         return self._composer.named(message).name, message
 
+    async def one(
+        self, message: str | BaseModel, to: str, context: object, key: str | None, now: int, options: MailOptions
+    ) -> list[NewMail]:
+        """Return the row of one message, and one for each copy; raise what `named`, `common` and `mails` raise."""
+        name, values = self.named(message, context)
+        return self.mails(await self.common(name, now, options), to, values, key=key)
+
     async def common(
         self, name: str, now: int, options: MailOptions, batch: str | None = None, *, test: bool = False
     ) -> Common:

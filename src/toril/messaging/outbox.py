@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -22,7 +22,6 @@ from toril.messaging.delivery import DeliveryLog
 from toril.messaging.handle import Batch, MailHandle
 from toril.messaging.home import Home
 from toril.messaging.ids import new_id
-from toril.messaging.inserting import NewMail
 from toril.messaging.intake import Intake, MailOptions
 from toril.messaging.keys import Keys
 from toril.messaging.limits import MailLimits
@@ -200,9 +199,9 @@ class Mailer(MailVerbs):
         (the key was used for other content), and StoreUnavailable if the delivery log cannot be written.
         """
         check_session(session, blocking=False)
-        mails = await self._prepare(message, to, context, key, options)
         if session is None:
-            return MailHandle(await self._acceptance.one(mails), self)
+            return await self._send(message, to, context, key, options)
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
         await self.open()
         return MailHandle(await session.run_sync(self._acceptance.within, mails), self)
 
@@ -239,9 +238,9 @@ class Mailer(MailVerbs):
     ) -> MailHandle:
         """Do what `send` does from blocking code: Django, Flask, scripts. Raises LoopRunning on a loop's thread."""
         check_session(session, blocking=True)
-        mails = self._app.run(self._prepare(message, to, context, key, options))
         if session is None:
-            return MailHandle(self._app.run(self._acceptance.one(mails)), self)
+            return self._app.run(self._send(message, to, context, key, options))
+        mails = self._app.run(self._intake.one(message, to, context, key, self._clock.now(), options))
         self._app.run(self.open())
         return MailHandle(self._acceptance.within(session, mails), self)  # on the session's own thread
 
@@ -285,12 +284,11 @@ class Mailer(MailVerbs):
 
     # -- inside
 
-    async def _prepare(
+    async def _send(
         self, message: str | BaseModel, to: str, context: object, key: str | None, options: MailOptions
-    ) -> Sequence[NewMail]:
-        name, values = self._intake.named(message, context)
-        common = await self._intake.common(name, self._clock.now(), options)
-        return self._intake.mails(common, to, values, key=key)
+    ) -> MailHandle:
+        mails = await self._intake.one(message, to, context, key, self._clock.now(), options)
+        return MailHandle(await self._acceptance.one(mails), self)
 
     async def _serve(self) -> None:
         async with self._home.stay() as log, asyncio.TaskGroup() as group:

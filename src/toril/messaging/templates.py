@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from toril import Secret
 from toril.errors import ConfigurationError, InvalidContext, InvalidMessage
 from toril.messaging.brand import Brand
+from toril.messaging.branding import branded
 from toril.messaging.header import check_line
 from toril.messaging.inlining import inline_css
 from toril.messaging.locales import FILTERS, SOURCE, normal
@@ -65,7 +66,7 @@ class Template:
         """
         values = {**dict(context), "locale": self.locale}
         try:
-            return check_line(self.subject.render(values).replace("\xa0", " ").strip(), f"subject of {self.name!r}")
+            return check_line(_fill_in(self.subject, values).replace("\xa0", " ").strip(), f"subject of {self.name!r}")
         except InvalidMessage as error:
             raise InvalidContext(str(error)) from None
         except Exception as error:  # noqa: BLE001  (whatever a template does; its text may hold values)
@@ -134,13 +135,17 @@ class Templates:
         return Template(
             kind.name,
             body.locale,
-            self._subject.from_string(subject.text),
-            self._html.from_string(inline_css(html)),
-            self._text.from_string(text),
+            self._compiled(self._subject, subject.text),
+            self._compiled(self._html, inline_css(html)),
+            self._compiled(self._text, text),
             plain,
             sources,
             lambda error, values: self._blame(error, sources, values),
         )
+
+    def _compiled(self, environment: jinja2.Environment, source: str) -> jinja2.Template:
+        code = environment.compile(branded(environment.parse(source), self.brand))
+        return jinja2.Template.from_code(environment, code, environment.globals)
 
     def _around(self, part: str, ending: str, locale: str) -> Source:
         source = self.sources.get("", part, ending, locale)

@@ -49,12 +49,12 @@ class Database:
 
     async def run(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Return what `verb` does in a transaction of its own; raise StoreUnavailable."""
-        return await asyncio.to_thread(lambda: sync.run(self._run(verb)))
+        return await sync.run_aside(self._run(verb))
 
     async def close(self) -> None:
         """Let go of the engine."""
         if self._opened is not None and self._opened[0] == os.getpid():
-            await asyncio.to_thread(lambda: sync.run(self._close()))
+            await sync.run_aside(self._close())
 
     async def _run(self, verb: Callable[[AsyncSession], Awaitable[T]]) -> T:
         try:

@@ -21,6 +21,11 @@ from toril.messaging.address import Address
         ('"Ruiz, Ana" <ana+tag@mail.example.com>', "ana+tag@mail.example.com", "Ruiz, Ana"),
         ("Nguyễn Văn Ánh <anh@example.vn>", "anh@example.vn", "Nguyễn Văn Ánh"),
         ("ana@bücher.example", "ana@xn--bcher-kva.example", ""),
+        ("ana@Straße.example", "ana@xn--strae-oqa.example", ""),  # strasse.example is somebody else's
+        ("ana@βόλος.com", "ana@xn--nxasmm1c.com", ""),
+        ("ana@example.com <ana@example.com>", "ana@example.com", "ana@example.com"),
+        ("Ruiz, Ana <ana@example.com>", "ana@example.com", "Ruiz, Ana"),
+        (r'"Ana \"<b@c.d>\"" <ana@example.com>', "ana@example.com", 'Ana "<b@c.d>"'),
         ("o'neil@localhost", "o'neil@localhost", ""),
     ],
 )
@@ -36,7 +41,8 @@ def test_reads(written, spec, name):
         "ana@example.com, bo@example.com", "ana@example.com\r\nBcc: x@example.com", "Ana\n <ana@example.com>",
         "ana@127.0.0.1", "ana@[127.0.0.1]", "añ@example.com", f"{'a' * 65}@example.com",
         f"ana@{'a' * 64}.com", f"ana@{'.'.join(['a' * 60] * 5)}.com", "<ana@example.com", "Ana <>", None, 7,
-        "ana@example.com\ud800",
+        "ana@example.com\ud800", "Ana <ana@example.com>, Bo <bo@example.com>", "ana@example.com, Bo <bo@example.com>",
+        "ana@exam\u200cple.com",
     ],
 )  # fmt: skip
 def test_refuses_by_field_and_without_quoting(written):
@@ -44,6 +50,12 @@ def test_refuses_by_field_and_without_quoting(written):
         Address.parse(written, "to")
     assert str(refused.value).startswith("to: expected an address such as ana@example.com, ")
     assert "ruiz" not in str(refused.value)
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=80))
+def test_as_text_it_is_read_back(name):
+    address = Address("ana@example.com", name.strip())
+    assert Address.parse(str(address), "to") == address
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=80))

@@ -309,3 +309,12 @@ def test_derived_text_has_neither_gaps_nor_hanging_spaces_where_conditions_stand
     calm, urgent = (render(templates, NOTE, {"name": "a b", "urgent": urgent})[1] for urgent in (False, True))
     assert calm == f"First.\n\nWord: a\nWord: b\n\n{end}"
     assert urgent == f"First. Now!\n\nWord: a\nWord: b\nUrgent: yes\n\nRun fast.\n\n{end}"
+
+
+def test_a_template_may_set_a_brand_of_its_own(folder):
+    files = {
+        "note__subject_txt": "s",
+        "note__body_html": "{% with brand = {'name': 'Branch'} %}<p>{{ brand.name }}</p>{% endwith %}",
+    }
+    _, text, _ = render(folder(**files), NOTE, {"name": "Ana"})
+    assert "Branch" in text

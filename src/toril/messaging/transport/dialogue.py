@@ -34,7 +34,7 @@ class Dialogue:
         await (self._together(mail, rcpt) if self._wire.pipelining else self._one_by_one(mail, rcpt))
         await begin()
         self._say("DATA")
-        self._expect(_GO_ON, await self._reply())
+        self._expect(_GO_ON, self._heard(await self._wire.reply()))
         reply = await self._hand_over(envelope.message)
         if reply.kind == _YES:
             self.ended = True
@@ -55,24 +55,24 @@ class Dialogue:
         with contextlib.suppress(Broken, TimeoutError):
             async with asyncio.timeout(_RESET):
                 self._say("RSET")
-                self.ended = (await self._reply()).kind == _YES
+                self.ended = self._heard(await self._wire.reply()).kind == _YES
 
     async def _one_by_one(self, *commands: str) -> None:
         for command in commands:
             self._say(command)
-            self._expect(_YES, await self._reply())
+            self._expect(_YES, self._heard(await self._wire.reply()))
 
     async def _together(self, mail: str, rcpt: str) -> None:
         self._say(mail, rcpt)
         try:
-            self._expect(_YES, await self._reply())
+            self._expect(_YES, self._heard(await self._wire.reply()))
         except NotSent:
             # A server that closes after the first answers no more.
             with contextlib.suppress(Broken, TimeoutError):
                 async with asyncio.timeout(_RESET):
-                    await self._reply()
+                    self._heard(await self._wire.reply())
             raise
-        self._expect(_YES, await self._reply())
+        self._expect(_YES, self._heard(await self._wire.reply()))
 
     def _expect(self, kind: int, reply: Reply) -> None:
         if reply.kind != kind:
@@ -85,14 +85,13 @@ class Dialogue:
         # From here on the final dot may be on its way: no answer is no longer a no.
         self._handed_over = True
         self._transcript.said(f"(the mail, {len(message):,} bytes)")
-        return await self._reply()
+        return self._heard(await self._wire.reply())
 
     def _say(self, *commands: str) -> None:
         self._wire.write("".join(f"{command}\r\n" for command in commands).encode("ascii"))
         for command in commands:
             self._transcript.said(command)
 
-    async def _reply(self) -> Reply:
-        reply = await self._wire.reply()
+    def _heard(self, reply: Reply) -> Reply:
         self._transcript.heard(*reply)
         return reply

@@ -1,6 +1,6 @@
-"""The tables of mail and of the screen, made once and copied: Alembic takes longer than most tests.
+"""What takes longer than most tests, made quickly: the tables of mail and of the screen, and hashes of passwords.
 
-What makes them is shown by the tests that begin with an empty database: `messaging/test_delivery.py`, and all that
+What makes the tables is shown by the tests that begin with an empty database: `messaging/test_delivery.py`, and all that
 start processes.
 """
 
@@ -10,11 +10,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+from argon2 import PasswordHasher
+
 from toril.messaging import migrations
 from toril.messaging.database import blocking_engine, log_url
 from toril.web import migrations as web_migrations
+from toril.web import users
 
-__all__ = ["lay_tables"]
+__all__ = ["hash_quickly", "lay_tables"]
 
 
 def lay_tables(url: str) -> str:
@@ -23,6 +27,11 @@ def lay_tables(url: str) -> str:
     if url.startswith("sqlite:///") and not path.exists():
         path.write_bytes(_tables())
     return url
+
+
+def hash_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test's passwords be hashed no more slowly than it needs."""
+    monkeypatch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @cache

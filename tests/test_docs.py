@@ -23,7 +23,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEMPLATES = sorted((ROOT / "src" / "toril" / "web" / "dashboard" / "templates").glob("*.html"))
 CONTRACT = ROOT / "tests" / "contract"
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+COMMAND = get_command(app)
+COMMANDS = COMMAND.commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -40,7 +41,7 @@ def test_commands_and_their_options_are_documented(name: str) -> None:
 
 def test_programs_can_read_what_every_command_has_to_say() -> None:
     """But for those that run until they are told to end, and one that writes files."""
-    todo, silent = [((), get_command(app))], []
+    todo, silent = [((), COMMAND)], []
     while todo:
         path, command = todo.pop()
         if hasattr(command, "commands"):
@@ -62,7 +63,7 @@ def test_commands_have_help(name: str) -> None:
 def test_every_command_line_is_one_that_toril_understands(page: Path) -> None:
     for line in re.findall(r"^(?:    )?(toril [a-z].*)$", page.read_text(), re.MULTILINE):
         with CliRunner().isolation(input="correct horse battery\n" * 2):
-            understand(get_command(app), shlex.split(line.partition(" > ")[0])[1:])
+            understand(COMMAND, shlex.split(line.partition(" > ")[0])[1:])
 
 
 @pytest.mark.parametrize("page", [*PAGES, *TEMPLATES], ids=lambda page: page.name)

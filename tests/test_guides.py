@@ -26,6 +26,7 @@ from toril.errors import StoreUnavailable
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+COMMAND = get_command(cli)
 GUIDES = [DOCS / f"{name}.md" for name in ("setting-up", "deploying", "production", "scaling", "troubleshooting")]
 SERVING = {"worker", "serve", "dev"}  # until they are told to stop: tests/deploy runs them
 OTHERS = {".", "cd", "cp", "curl", "docker", "kubectl", "mkdir", "pip", "python", "python3", "sudo"}
@@ -57,7 +58,7 @@ def named(page: Path) -> Iterator[list[str]]:
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
 def test_every_command_that_is_named_takes_what_it_is_given(page: Path) -> None:
     for arguments in named(page):
-        command, context, rest = get_command(cli), None, ["toril", *arguments]
+        command, context, rest = COMMAND, None, ["toril", *arguments]
         while command is not None:
             context = command.make_context(rest[0], rest[1:], parent=context)
             if not hasattr(command, "resolve_command"):

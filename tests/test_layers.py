@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -91,15 +92,16 @@ def parse(path: Path) -> ast.Module:
 
 
 def walk(node: ast.AST, *, top: bool = True) -> Iterator[tuple[ast.AST, bool]]:
-    """Yield the nodes that run, not those for type checkers, and whether they run at import."""
+    """Yield the statements that run, not those for type checkers, and whether they run at import."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+        if isinstance(child, ast.expr) or (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
             continue
-        inside = top and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        inside = top and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
         yield child, inside
         yield from walk(child, top=inside)
 
 
+@cache
 def imports() -> list[Import]:
     """Return every import within the package that is made at run time."""
     known, found = modules(), []
@@ -123,9 +125,6 @@ def names_imported(path: Path) -> set[str]:
     return whole | {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
-IMPORTS = imports()
-
-
 def layer(module: str) -> int:
     """Return the number of a module's layer; the package itself, which gathers the public names, is the last."""
     if module == "toril":
@@ -137,9 +136,9 @@ def layer(module: str) -> int:
 
 
 def test_the_search_for_imports_finds_them():
-    assert Import("toril.queue", "toril.task", "Call", top=True) in IMPORTS
-    assert Import("toril.app", "toril.worker", "Worker", top=False) in IMPORTS
-    assert not any(found.importer == "toril.task" and found.module == "toril.queue" for found in IMPORTS)
+    assert Import("toril.queue", "toril.task", "Call", top=True) in imports()
+    assert Import("toril.app", "toril.worker", "Worker", top=False) in imports()
+    assert not any(found.importer == "toril.task" and found.module == "toril.queue" for found in imports())
 
 
 def test_imports_point_one_way():
@@ -147,7 +146,7 @@ def test_imports_point_one_way():
         layer(module)
     wrong = {
         (found.importer, found.module)
-        for found in IMPORTS
+        for found in imports()
         if found.module != "toril" and layer(found.module) > layer(found.importer)
     }
     assert wrong == UPWARDS.keys()
@@ -155,7 +154,7 @@ def test_imports_point_one_way():
 
 def test_no_module_imports_itself_in_a_circle():
     graph: dict[str, set[str]] = {module: set() for module in modules()}
-    for found in IMPORTS:
+    for found in imports():
         if found.top:
             graph[found.importer].add(found.module)
     TopologicalSorter(graph).prepare()  # raises CycleError
@@ -167,13 +166,13 @@ def test_messaging_is_built_on_the_public_api():
             return found.name in toril.__all__
         return found.module.startswith("toril.messaging") or found.module in MESSAGING_MAY_USE
 
-    used = [found for found in IMPORTS if found.importer.startswith("toril.messaging")]
+    used = [found for found in imports() if found.importer.startswith("toril.messaging")]
     assert [found for found in used if not belongs(found)] == []
     assert MESSAGING_MAY_USE.keys() <= {found.module for found in used}, "a permission that nobody needs"
 
 
 def test_nothing_below_uses_the_gathered_names():
-    users = {found.importer.split(".")[1] for found in IMPORTS if found.module == "toril"}
+    users = {found.importer.split(".")[1] for found in imports() if found.module == "toril"}
     assert users <= LAYERS[-1] | LAYERS[-2] | LAYERS[-3] | LAYERS[-4]
 
 

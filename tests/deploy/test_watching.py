@@ -15,6 +15,7 @@ from deployment import DEPLOY, ROOT, program
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from prepared import lay_tables
 from redis_servers.servers import Servers
 from toril import Toril
 from toril.messaging import Mailer
@@ -44,7 +45,7 @@ QUERIES = [*(rule["expr"] for rule in RULES), *panel_queries()]
 
 async def expose(url: str, folder: Path) -> Exposed:
     """Return what `/metrics` tells of an application that has run and failed jobs and mails."""
-    mail_log = f"sqlite:///{folder}/mail.db"
+    mail_log = lay_tables(f"sqlite:///{folder}/mail.db")
     settings = Settings(env={}, dotenv=None, mail_log_url=mail_log, mail_from_address="shop@example.com")
     app = Toril(url, settings=settings)
     mailer = Mailer(app, "memory://")

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from shops import KEY, WELCOME
 
+from prepared import lay_tables
 from toril import Toril, Worker
 from toril.messaging import Mailer, Recipient
 from toril.settings import Settings
@@ -14,7 +15,9 @@ from toril.settings import Settings
 async def mailer(redis_servers, mailbox, tmp_path):
     server = redis_servers.single()
     app = Toril(server.url, settings=Settings(env={}, dotenv=None, secret_keys=KEY))
-    mailer = Mailer(app, mailbox.url, from_address="a@shop.example", log_url=f"sqlite:///{tmp_path / 'mail.db'}")
+    mailer = Mailer(
+        app, mailbox.url, from_address="a@shop.example", log_url=lay_tables(f"sqlite:///{tmp_path / 'mail.db'}")
+    )
     mailer.server = server
     yield mailer
     await app.close()

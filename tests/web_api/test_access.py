@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi import Request, Response
 
+from prepared import hash_quickly, lay_tables
 from toril.errors import InvalidOption
-from toril.web import users
 from toril.web.audit import Audit
 from toril.web.auth import Principal, Role
 from toril.web.database import Database
@@ -21,9 +20,9 @@ KEYS = ("k" * 40, "old" * 20)
 
 
 @pytest.fixture
-def desk(make_app, clock, monkeypatch):
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(users, "_HASHER", quick)
+def desk(make_app, clock, tmp_path, monkeypatch):
+    hash_quickly(monkeypatch)
+    lay_tables(f"sqlite:///{tmp_path}/jobs-mail.db")
     return Desk(make_app(clock, secret_keys=",".join(KEYS)))
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from prepared import lay_tables
 from processes import TORIL, until
 from toril import Worker
 from toril.errors import StoreUnavailable
@@ -54,7 +55,9 @@ async def test_a_process_is_live_and_ready(store):
 
 async def test_mails_of_a_large_log_are_not_counted_at_each_look(store, tmp_path, monkeypatch):
     clock = store.clock()
-    app = store.app(clock, mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="shop@example.com")
+    app = store.app(
+        clock, mail_log_url=lay_tables(f"sqlite:///{tmp_path}/mail.db"), mail_from_address="shop@example.com"
+    )
     mailer = Mailer(app, "memory://")
     monkeypatch.setattr(counting, "FEW", 2)
     welcome = {"name": "Ana", "link": "https://shop.example/start"}
@@ -75,7 +78,7 @@ async def test_mails_of_a_large_log_are_not_counted_at_each_look(store, tmp_path
 
 
 async def test_without_its_store_a_process_is_ready_if_it_has_an_outbox(store, tmp_path, monkeypatch):
-    app = store.app(mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="shop@example.com")
+    app = store.app(mail_log_url=lay_tables(f"sqlite:///{tmp_path}/mail.db"), mail_from_address="shop@example.com")
     mailer = Mailer(app, "memory://")
     break_store(app, monkeypatch)
     async with client(app, mailer) as with_outbox, client(app) as without:

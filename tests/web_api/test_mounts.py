@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from prepared import lay_tables
 from toril.errors import ConfigurationError
 from toril.messaging import Mailer
 from toril.web import Principal, Role, admin_router, dashboard_router, health_router
@@ -95,7 +96,9 @@ async def test_a_session_changes_something_with_its_token_alone(make_app):
 
 
 async def test_serve_puts_all_three_and_its_document_behind_the_door(make_app, tmp_path):
-    app = make_app(secret_keys=KEY, mail_log_url=f"sqlite:///{tmp_path}/mail.db", mail_from_address="a@b.co")
+    app = make_app(
+        secret_keys=KEY, mail_log_url=lay_tables(f"sqlite:///{tmp_path}/mail.db"), mail_from_address="a@b.co"
+    )
     web = make_server(app, Mailer(app, "memory://"))
     _, secret = await Desk(app).tokens.create("x", ["read"])
     async with client(web, "ops.example.com") as asked:

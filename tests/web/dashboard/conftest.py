@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 
 from dashboard.office import KEY, PASSWORD, Browser, Office
-from prepared import lay_tables
+from prepared import hash_quickly, lay_tables
 from stores import KINDS, EmptyStore
 from toril.messaging import Mailer
 from toril.messaging.mailbox import Mailbox
@@ -31,9 +30,7 @@ async def store(store_kind: str) -> AsyncIterator[EmptyStore]:
 
 @pytest.fixture
 async def office(store: EmptyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
-    monkeypatch.setattr(
-        users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    )  # as slow as a test needs
+    hash_quickly(monkeypatch)
     async with Mailbox() as mailbox:
         app = store.app(secret_keys=KEY, mail_log_url=lay_tables(f"sqlite:///{tmp_path / 'mail.db'}"))
         office = Office(app, Mailer(app, mailbox.url, from_address="shop@example.com"), mailbox)

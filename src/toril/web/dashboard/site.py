@@ -1,4 +1,4 @@
-"""What a dashboard is about: the desk of an application, a mailbox, and the templates of its pages."""
+"""What a dashboard is about: the desk of an application and a mailbox; and the templates and files of all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toril.web.words import FILTERS
 if TYPE_CHECKING:
     from toril.messaging.mailbox import Mailbox
 
-__all__ = ["STATIC", "Site"]
+__all__ = ["STATIC", "TEMPLATES", "Site"]
 
 _HERE = Path(__file__).parent
 STATIC = {path.name: path for path in (_HERE / "static").iterdir()}
@@ -36,6 +36,9 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
+TEMPLATES = _templates()  # all dashboards of a process share them: to compile one takes longer than to show it
+
+
 @dataclass(frozen=True)
 class Site:
     """desk: whose jobs and messages are shown, and who may see them. mailbox: where development mail is kept.
@@ -47,4 +50,3 @@ class Site:
     mailbox: Mailbox | None = None
     by_host: bool = False
     rates: Rates = field(default_factory=Rates, repr=False)
-    templates: jinja2.Environment = field(default_factory=_templates, repr=False)

@@ -17,7 +17,7 @@ from toril import JobNotFound, Queue, Toril
 from toril.handle import Job
 from toril.web.audit import Act
 from toril.web.auth import SAFE, Principal, Role
-from toril.web.dashboard.site import Site
+from toril.web.dashboard.site import TEMPLATES, Site
 from toril.web.masking import shown_data, shown_text
 from toril.web.problems import Problem
 from toril.web.sessions import CSRF_FIELD
@@ -185,7 +185,7 @@ class Visit:
             "mask_json": self.mask_json,
             **values,
         }
-        response = HTMLResponse(self.site.templates.get_template(template).render(context), status)
+        response = HTMLResponse(TEMPLATES.get_template(template).render(context), status)
         if SAID in cookies:
             response.delete_cookie(SAID, path=self.base or "/")
         return guarded(response)

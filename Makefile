@@ -20,7 +20,7 @@ demo: venv ## run the main job: a worker, a local mailbox, 300 mails (DEMO_ARGS=
 
 test: export PYTHONDONTWRITEBYTECODE :=# the tests start hundreds of processes: the first compiles for all
 test: venv ## run all tests, the fast ones first; print branch coverage, which must be 90 %
-	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -q -m "not slow" -n 4 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal
 
 lint: venv ## ruff, mypy strict, formatting

@@ -16,6 +16,7 @@ from processes import Processes, until
 from toril import Queue, StoreUnavailable, Toril
 
 
+@pytest.mark.slow
 async def test_eight_processes_add_and_drain_at_once(queue: Queue, processes: Processes, ledger: Ledger) -> None:
     crowd = [processes.script("crowd.py", "200") for _ in range(8)]  # the first of them makes the file
     await until(lambda: len(ledger.entries("end")) >= 1_600 or "Error" in processes.output, timeout=60)

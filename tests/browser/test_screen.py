@@ -126,7 +126,9 @@ async def test_pages_are_accessible_and_fit(page: Page, shop: str, axe: Path, wi
             if fault["impact"] in SERIOUS
         ]
         assert faults == [], address
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is too wide"
+        for across in (800, width):  # on a tablet, too
+            await page.set_viewport_size({"width": across, "height": 900})
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} at {across}"
 
 
 @pytest.mark.parametrize("store_kind", ["sqlite-file"])

@@ -69,3 +69,15 @@ async def test_many_children_are_read_and_removed_part_by_part(on: MakeApp, redi
         assert sum(each.state is JobState.COMPLETED for each in found) == done
         assert await parent.remove_unprocessed_children() == children - done
     assert await parent.state() is JobState.WAITING
+
+
+async def test_many_priorities_are_counted_part_by_part(on: MakeApp, redis_servers: Servers) -> None:
+    server = redis_servers.single()
+    queue = on(server.url).queue("work")
+    await queue.add("x")
+    for number in range(1, 700):
+        await queue.add("x", priority=number * 7)
+    with server.client() as redis:
+        redis.config_resetstat()
+        assert await queue.counts_by_priority() == {0: 1} | {number * 7: 1 for number in range(1, 700)}
+        assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] > 1

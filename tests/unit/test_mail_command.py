@@ -62,6 +62,7 @@ def process(tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_a_new_type_works_at_once(process, tmp_path):
     made = process("new", "invoice-ready")
     (tmp_path / "mails.py").write_text(made.stdout)

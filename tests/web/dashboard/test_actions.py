@@ -161,6 +161,15 @@ async def test_a_schedule_runs_now_and_is_removed(office: Office, maria: Browser
     assert await office.app.schedules() == []
 
 
+async def test_a_mail_that_waits_says_why(office: Office, maria: Browser) -> None:
+    handle = await office.mailer.send("welcome", to="bo@example.com", context={"name": "Bo", "link": "https://a.b/c"})
+    page = (await maria.get(f"/messages/{handle.id}")).text
+    assert "<b>Why it is not sent:</b> no worker serves queue email-queue: no worker is alive." in page
+    assert (await maria.get(f"/queues/email-queue/jobs/{handle.job_id}")).status_code == 200
+    await handle.cancel()
+    assert "Why it is not sent" not in (await maria.get(f"/messages/{handle.id}")).text
+
+
 async def test_a_mail_is_sent_again(office: Office, maria: Browser) -> None:
     handle = await office.mailer.send(
         "password-reset", to="bo@example.com", context={"name": "Bo", "link": "https://a.b/c"}, delay=60

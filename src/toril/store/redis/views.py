@@ -78,8 +78,12 @@ class Views(Connections):
 
     async def priorities(self, queue: str) -> Mapping[int, int]:
         """See Store.priorities."""
-        flat = await self._script("priorities", queue, ())
-        return dict(zip(flat[::2], flat[1::2], strict=True))
+        found: dict[int, int] = {}
+        first: int | str = 0
+        while first != "":
+            flat, first = await self._script("priorities", queue, (first,))
+            found |= zip(flat[::2], flat[1::2], strict=True)
+        return found
 
     async def metrics(self, queue: str, since: int) -> Metrics:
         """See Store.metrics."""

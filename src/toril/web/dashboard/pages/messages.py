@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from starlette.responses import Response
 
-from toril.errors import InvalidAddress, InvalidOption, MailNotFound
+from toril.errors import InvalidAddress, InvalidOption, MailNotFound, StoreError
 from toril.messaging import EmailLog, Status
 from toril.messaging.lookup import LogPage, WantedOptions
 from toril.web.dashboard.pages.frames import framed
 from toril.web.dashboard.visit import Visit
+from toril.why import Why
 
 __all__ = ["PAGES", "recipient_of"]
 
@@ -69,16 +71,34 @@ async def recipient_of(visit: Visit, name: str) -> str:
 async def one(visit: Visit) -> Response:
     """Show a message."""
     mail = await _mail(visit)
-    timeline, shown = await asyncio.gather(visit.mailer.timeline(mail.id), visit.mailer.content(mail.id))
+    timeline, shown, why = await asyncio.gather(
+        visit.mailer.timeline(mail.id), visit.mailer.content(mail.id), _why(visit, mail)
+    )
     return visit.page(
         "message.html",
         active="messages",
         mail=mail,
         timeline=timeline,
+        why=why,
+        queue=_queue(visit, mail),
         shown=shown,
         source=shown.message.decode(errors="replace") if shown else "",
         retryable=mail.status in {"failed", "unknown", "cancelled", "suppressed"},
     )
+
+
+async def _why(visit: Visit, mail: EmailLog) -> Why | None:
+    """Return why the job of a mail that waits does not run, as far as is known: the job store may be down."""
+    if mail.status != Status.PENDING:
+        return None
+    with contextlib.suppress(StoreError):
+        job = await visit.app.queue(_queue(visit, mail)).get(mail.id)
+        return None if job is None else await job.why()
+    return None
+
+
+def _queue(visit: Visit, mail: EmailLog) -> str:
+    return visit.mailer.queues[mail.kind == "subscribed"]
 
 
 async def html(visit: Visit) -> Response:

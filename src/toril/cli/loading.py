@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from toril.app import Toril
-from toril.errors import ConfigurationError
+from toril.errors import ConfigurationError, TorilError
 
 if TYPE_CHECKING:
     from toril.messaging import Mailer
@@ -62,13 +63,25 @@ def _load(place: str, kind: type[T], expected: str) -> T:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise
-        raise ConfigurationError(f"{place}: no module {error.name!r} in {here} or among the installed ones") from None
+    except TorilError:
+        raise
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and module_name.startswith(missing):
+            raise ConfigurationError(f"{place}: no module {missing!r} in {here} or among the installed ones") from None
+        raise ConfigurationError(f"{place}: cannot be imported: {_told(error)}") from error
     thing = getattr(module, name, None)
     if not isinstance(thing, kind):
         found = [key for key, value in vars(module).items() if isinstance(value, kind)]
         hint = f"; it has {', '.join(found)}" if found else ""
         raise ConfigurationError(f"{place}: expected {expected}, found {type(thing).__name__}{hint}")
     return thing
+
+
+def _told(error: Exception) -> str:
+    """Return what an import has raised, and where."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):  # says where by itself
+        return said
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"

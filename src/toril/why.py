@@ -94,9 +94,9 @@ def _delayed(job: JobRecord) -> Why:
 
 def _ready(job: JobRecord, info: QueueInfo, workers: Sequence[LiveWorker]) -> Why:
     if info.paused is not None:
-        by, why = info.paused.get("by") or "somebody", info.paused.get("why")
-        since = _time(info.paused.get("at"))
-        text = f"queue {job.queue} has been paused by {by} since {since}"
+        at, by, why = (info.paused.get(name) for name in ("at", "by", "why"))
+        known = (f" by {by}" if by else "") + (f" since {_time(at)}" if at else "")
+        text = f"queue {job.queue} has been paused{known}" if known else f"queue {job.queue} is paused"
         return Why("paused", f"{text}: {why}" if why else text)
     serving = [worker for worker in workers if job.queue in worker.info.queues]
     if not serving:

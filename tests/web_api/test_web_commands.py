@@ -163,7 +163,7 @@ async def test_a_worker_with_a_mistake_in_its_code_waits_for_the_next_change(fol
     port = free_port()
     (folder.path / "jobs.py").write_text("this is no python")
     worker = folder.start("worker", "jobs:app", "--reload", WORKER_HEALTH_CHECK_PORT=str(port))
-    await until(lambda: "toril worker has ended with exit code 1; a change starts it anew" in worker.output)
+    await until(lambda: "toril worker has ended with exit code 2; a change starts it anew" in worker.output)
     assert "SyntaxError" in worker.output
     (folder.path / "jobs.py").write_text(JOBS)
     await until(lambda: (found := get(port, "/health")) is not None and found.status_code == 200)

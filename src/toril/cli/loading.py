@@ -79,9 +79,11 @@ def _load(place: str, kind: type[T], expected: str) -> T:
 
 
 def _told(error: Exception) -> str:
-    """Return what an import has raised, and where."""
+    """Return what an import has raised, and the last line of the application's own that led there."""
     said = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):  # says where by itself
         return said
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
-    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    own = [frame for frame in frames if "site-packages" not in Path(frame.filename).parts]
+    at = (own or frames)[-1]
+    return f"{said} ({at.filename}, line {at.lineno})"

@@ -1,5 +1,6 @@
-"""Two web applications with the same two routes: `POST /queue` leaves a mail to Toril, `POST /send` sends it itself.
+"""Two web applications with the same three routes.
 
+`POST /queue` leaves a mail to Toril, `POST /send` sends it itself, `POST /nothing` does nothing.
 `web` is for async handlers (uvicorn bench.web_apps:web), `wsgi` for blocking ones (gunicorn bench.web_apps:wsgi).
 """
 
@@ -33,6 +34,12 @@ def a_mail() -> EmailMessage:
     return message
 
 
+@web.post("/nothing")
+async def nothing() -> dict[str, str]:
+    """Answer."""
+    return {}
+
+
 @web.post("/queue", status_code=202)
 async def queue() -> dict[str, str]:
     """Leave it to Toril."""
@@ -43,6 +50,12 @@ async def queue() -> dict[str, str]:
 async def send() -> dict[str, str]:
     """Wait for the server."""
     await aiosmtplib.send(a_mail(), hostname="127.0.0.1", port=PORT, start_tls=False)
+    return {}
+
+
+@wsgi.post("/nothing")
+def nothing_sync() -> dict[str, str]:
+    """Answer."""
     return {}
 
 

@@ -105,7 +105,8 @@ def cases(known: httpx.Client) -> Iterator[Case]:
     yield Case(f"{API}/audit", "filter", {"queue": QUEUE, "who": "ana", "limit": "1000"})
     yield Case(f"{API}/queues/{{queue}}")
     yield Case(f"{API}/queues/{{queue}}", "a week", {"minutes": "10080"})
-    yield Case(f"{API}/queues/{{queue}}/failures")
+    for part in ("failures", "limits"):
+        yield Case(f"{API}/queues/{{queue}}/{part}")
     for path in ("/health/live", "/health/ready", "/health/detailed", "/metrics"):
         yield Case(path)
 

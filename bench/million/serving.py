@@ -33,7 +33,10 @@ def redis_server(folder: Path, *, keep: bool) -> Iterator[str]:
     """Run a Redis on what `folder` has while the block lasts; keep: and write what it holds there at the end."""
     program, port = shutil.which("redis-server") or "valkey-server", free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as process, redis.Redis(port=port) as client:
+    with (
+        subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as process,
+        redis.Redis(port=port, socket_timeout=PATIENCE) as client,  # it writes a gigabyte
+    ):
         try:
             _until(client.ping)
             yield f"redis://127.0.0.1:{port}"

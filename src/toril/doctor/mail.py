@@ -42,7 +42,7 @@ async def look_at_mail(app: Toril, mailer: Mailer | None) -> AsyncIterator[Findi
         told = ", ".join(f"{number:,} {status}" for status, number in sorted(counts.items()))
         yield Finding("delivery log", "ok", told or "empty")
     try:
-        for queue in mailer.queues:
+        for queue in mailer.queues.values():
             if finding := await app.store.strangers(queue):
                 yield finding
     except (StoreError, ConfigurationError):

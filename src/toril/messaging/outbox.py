@@ -81,7 +81,6 @@ class Mailer(MailVerbs):
         self._app, self._clock = app, app.clock
         self._transport = guarded(transport_of(app, transport))
         self.transports = self._transport.parts()  # in the order in which they are tried
-        self.queues = queue, f"{queue}-bulk"  # whose jobs send its mails
         self._url = log_of(app, log_url)
         self._usual = Policy().changed(attempts, backoff)
         self._policies = Policies(self._usual)
@@ -108,9 +107,11 @@ class Mailer(MailVerbs):
         async def send_email(job: JobContext, id: str) -> None:  # noqa: A002  (the job's data: {"id": …})
             await sender.run(job, id, self._home.log)
 
-        relay = Relay(app, sending_tasks(app, queue, self._usual, send_email))
+        tasks = sending_tasks(app, queue, self._usual, send_email)
+        self.queues = {kind: task.queue.name for kind, task in tasks.items()}  # whose jobs send mails of a kind
+        relay = Relay(app, tasks)
         relay.on_failed = sender.failed
-        for name in self.queues:
+        for name in self.queues.values():
             app.service(self._serve, queue=name)
         app.on_close(self._home.close)
         return relay

@@ -80,7 +80,7 @@ async def one(visit: Visit) -> Response:
         mail=mail,
         timeline=timeline,
         why=why,
-        queue=_queue(visit, mail),
+        queue=visit.mailer.queues[mail.kind],
         shown=shown,
         source=shown.message.decode(errors="replace") if shown else "",
         retryable=mail.status in {"failed", "unknown", "cancelled", "suppressed"},
@@ -92,13 +92,9 @@ async def _why(visit: Visit, mail: EmailLog) -> Why | None:
     if mail.status != Status.PENDING:
         return None
     with contextlib.suppress(StoreError):
-        job = await visit.app.queue(_queue(visit, mail)).get(mail.id)
+        job = await visit.app.queue(visit.mailer.queues[mail.kind]).get(mail.id)
         return None if job is None else await job.why()
     return None
-
-
-def _queue(visit: Visit, mail: EmailLog) -> str:
-    return visit.mailer.queues[mail.kind == "subscribed"]
 
 
 async def html(visit: Visit) -> Response:
